@@ -1,0 +1,1 @@
+"""The link to the cloud. May import `twins` and `runtime`; no other rim."""

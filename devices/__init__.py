@@ -1,0 +1,1 @@
+"""How to talk to things: MQTT links, cameras, phones. May import `twins`, `rules` and `runtime`; no other rim."""

@@ -1,0 +1,1 @@
+"""The process: command line, configuration, composition root, sequencer, health. Knows all packages."""

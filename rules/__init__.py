@@ -1,0 +1,1 @@
+"""Decision rules as state machines. Pure, like `twins`, which it may import."""

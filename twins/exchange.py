@@ -1,0 +1,172 @@
+"""Structs that cross rims: frozen, without behaviour. Ports are structural, so implementers import only these.
+
+Times are microseconds since 1970 UTC, durations here are `int` microseconds (suffix `_us`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NewType
+
+from msgspec import Struct, field
+
+PixelFormat = Literal["jpeg", "rgb24", "bgr24", "nv21", "yuv420p", "gray8"]
+Severity = Literal["info", "warning", "alert", "error"]
+Scalar = str | int | float | bool | None
+
+Ticket = NewType("Ticket", int)
+"""The number of a batch; `Journal.committed(ticket)` returns when it is on disk."""
+
+
+class Frame(Struct, frozen=True):
+    """One picture. `data` is the encoded or raw picture, rows without padding; `seq` counts at its source.
+
+    `received` is the monotonic time in seconds at which the picture was complete at our door.
+    """
+
+    device: str
+    seq: int
+    at: int
+    received: float
+    width: int
+    height: int
+    format: PixelFormat
+    data: bytes | memoryview
+    cause: str = ""
+    rotation: int = 0
+
+
+class Box(Struct, frozen=True, gc=False):
+    """A rectangle in parts of the picture's width and height, 0..1; `x`, `y` is its upper left corner."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+class Detection(Struct, frozen=True):
+    """One thing a model saw. `scores` holds all classes of a classifier in the order of the model's labels.
+
+    `points` are a face's five key points (x, y) in parts of the picture; `within` is the index of the detection
+    that this one refines (an emotion of a face).
+    """
+
+    label: str
+    score: float
+    box: Box | None = None
+    scores: tuple[float, ...] = ()
+    points: tuple[tuple[float, float], ...] = ()
+    track: int | None = None
+    within: int | None = None
+
+
+class Result(Struct, frozen=True):
+    """What a model said of one frame, with what each stage cost."""
+
+    device: str
+    model: str
+    version: str
+    seq: int
+    at: int
+    detections: tuple[Detection, ...]
+    queue_us: int = 0
+    decode_us: int = 0
+    infer_us: int = 0
+    post_us: int = 0
+    cause: str = ""
+    width: int = 0
+    height: int = 0
+
+
+class ModelInfo(Struct, frozen=True):
+    """What a loaded model is."""
+
+    name: str
+    version: str
+    task: str
+    labels: tuple[str, ...]
+    width: int
+    height: int
+    sha256: str
+    licence: str
+
+
+class Point(Struct, frozen=True, gc=False, array_like=True):
+    """One value of one series. (series, at, seq) is its identity: written twice, it is one point."""
+
+    series: str
+    at: int
+    seq: int
+    number: float | None
+    text: str | None
+
+
+class Event(Struct, frozen=True):
+    """Something a person may want to know. `id` is made from its cause, so that a repeat is the same event."""
+
+    id: str
+    at: int
+    kind: str
+    object: str
+    severity: Severity
+    message: str
+    cause: str = ""
+    detail: dict[str, str] = {}
+
+
+class OutboxRow(Struct, frozen=True):
+    """One thing the cloud must hear: kept until it confirms. `seq` orders rows of one kind."""
+
+    key: str
+    kind: Literal["twin", "state", "event", "message"]
+    device: str
+    seq: int
+    body: bytes
+    cause: str = ""
+
+
+class Batch(Struct):
+    """Everything one commit writes. `None` in place of bytes deletes."""
+
+    twins: dict[str, bytes | None] = {}
+    rules: dict[str, bytes | None] = {}
+    timers: dict[str, tuple[int, bytes] | None] = {}
+    manifests: dict[tuple[str, str], bytes | None] = {}
+    points: list[Point] = []
+    results: list[Result] = []
+    events: list[Event] = []
+    outbox: dict[str, OutboxRow | None] = {}
+    seen: list[int] = []
+    """Digests of the messages this batch stored, so that a repeat is known after a restart."""
+
+
+class Recovered(Struct):
+    """What the journal found on disk."""
+
+    boot: int
+    twins: dict[str, bytes]
+    rules: dict[str, bytes]
+    timers: dict[str, tuple[int, bytes]]
+    manifests: dict[tuple[str, str], bytes]
+    outbox: list[OutboxRow]
+    seen: list[int]
+    events: list[Event]
+
+
+class Rows(Struct, frozen=True):
+    """An answer to a query. `truncated` tells that the limit cut it."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    truncated: bool = False
+    elapsed_us: int = 0
+
+
+class Phone(Struct, frozen=True):
+    """What a phone says of itself when it registers."""
+
+    device: str
+    model: str
+    app: str
+    formats: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,126 @@
+"""What can happen to the twins: one typed stimulus each, taken in one total order by `Twins.handle`.
+
+Common fields: `device` is `namespace/name`; `cause` is `door:boot:counter`, the id of the input that started it;
+`at` is when it happened at its source and `seen` when it arrived, both in microseconds UTC.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from twins.exchange import Result
+from twins.values import Origin
+
+
+class Reply(Struct, frozen=True, gc=False):
+    """Where an answer goes: the request's `event_id`, and whether it came on a one-segment (pre-1.16) topic."""
+
+    event: str = ""
+    short: bool = False
+
+
+class Edit(Struct, frozen=True, gc=False):
+    """A change to one property; absent sides stay as they are. `at` is the source's own time of the value."""
+
+    reported: str | None = None
+    desired: str | None = None
+    kind: str | None = None
+    optional: bool | None = None
+    at: int | None = None
+
+
+class Stimulus(Struct, frozen=True):
+    """Root of all stimuli."""
+
+    device: str
+    cause: str
+    seen: int
+
+
+class Updated(Stimulus, frozen=True, tag=True):
+    """Properties change; all of `edits` or none. `None` in place of an edit deletes the property.
+
+    `seq` is the 64-bit digest of the source message: the same message again is the same point. `repeats` says that
+    the source may send the same message again until it is answered, so a known `seq` is answered and not stored.
+    Without `reply` (telemetry, rules, the page) nobody is answered; document and delta are published all the same.
+    """
+
+    edits: dict[str, Edit | None]
+    at: int
+    seq: int = 0
+    repeats: bool = False
+    origin: Origin = "device"
+    reply: Reply | None = None
+
+
+class Asked(Stimulus, frozen=True, tag=True):
+    """Somebody asks for the whole twin (`twin/get`)."""
+
+    reply: Reply
+
+
+class Seen(Stimulus, frozen=True, tag=True):
+    """The device says how it is (`state/update`), or its liveness changed."""
+
+    state: str
+    reply: Reply | None = None
+
+
+class Listed(Stimulus, frozen=True, tag=True):
+    """Somebody asks which devices this node has (`membership/get`); `device` is empty."""
+
+    reply: Reply
+
+
+class Joined(Stimulus, frozen=True, tag=True):
+    """A device becomes a member, or its manifest changes: `properties` maps names to what the manifest declares."""
+
+    properties: dict[str, Declared]
+    description: str = ""
+    model: str = ""
+    origin: Origin = "edge"
+
+
+class Declared(Struct, frozen=True, gc=False):
+    """One property as a Device and its DeviceModel declare it."""
+
+    kind: str = "string"
+    writable: bool = True
+    desired: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str = ""
+
+
+class Left(Stimulus, frozen=True, tag=True):
+    """A device is a member no more; its twin is removed."""
+
+
+class Inferred(Stimulus, frozen=True, tag=True):
+    """A model saw something: the rows go to the results, `values` to the reported side of the device's twin."""
+
+    result: Result
+    values: dict[str, str]
+    at: int
+    seq: int = 0
+
+
+class Refused(Stimulus, frozen=True, tag=True):
+    """An input was refused at the door (bad JSON, bad key): it passes the sequencer too, for its answer to keep its place."""
+
+    code: int
+    reason: str
+    topic: str
+    reply: Reply
+
+
+class Expired(Stimulus, frozen=True, tag=True):
+    """A timer of a rule is due; `device` is empty, `timer` its id."""
+
+    timer: str
+
+
+class Confirmed(Stimulus, frozen=True, tag=True):
+    """The cloud confirmed a report: per property the edge versions (reported, desired) it now has."""
+
+    versions: dict[str, tuple[int, int]]

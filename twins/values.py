@@ -1,0 +1,77 @@
+"""The values a twin is made of. All frozen; a change makes a new value.
+
+Times are `int` microseconds since 1970 UTC. Values of properties are strings, as on KubeEdge's wire;
+`Property.kind` says how to read them (`string`, `int`, `float`, `double`, `boolean`, `bytes`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Kind = Literal["string", "int", "integer", "float", "double", "boolean", "bytes", "stream"]
+Origin = Literal["device", "edge", "cloud"]
+"""Who asked for a change: the device itself, somebody at the edge (person, page, rule), or the cloud."""
+
+
+class Version(Struct, frozen=True, gc=False, array_like=True):
+    """KubeEdge's version pair of one side of one property."""
+
+    edge: int = 0
+    cloud: int = 0
+
+
+class Value(Struct, frozen=True, gc=False, array_like=True):
+    """One side of a property. `at` is when it happened at its source."""
+
+    value: str
+    at: int
+    version: Version
+
+
+class Synced(Struct, frozen=True, gc=False, array_like=True):
+    """What the cloud has: edge versions it confirmed, and the desired value both sides agreed on last."""
+
+    reported: int = 0
+    desired: int = 0
+    base: str | None = None
+
+
+class Property(Struct, frozen=True, array_like=True):
+    """One property of a twin. A deleted one is a tombstone: it keeps its versions and is shown nowhere."""
+
+    reported: Value | None = None
+    desired: Value | None = None
+    kind: str = "string"
+    optional: bool = True
+    deleted: bool = False
+    synced: Synced = Synced()
+
+    @property
+    def drifts(self) -> bool:
+        """True while something is asked that the device has not reported."""
+        if self.deleted or self.desired is None or not self.desired.value:
+            return False
+        return self.reported is None or self.reported.value != self.desired.value
+
+
+class Twin(Struct):
+    """One device's twin. Mutable, and owned by the sequencer alone: everybody else gets copies.
+
+    `seen` is when the device was last heard of; `state` is KubeEdge's device state (`online`, `offline`, …).
+    """
+
+    device: str
+    properties: dict[str, Property] = {}
+    description: str = ""
+    model: str = ""
+    state: str = ""
+    last_online: int = 0
+    seen: int = 0
+    joined: int = 0
+
+
+def device_id(namespace: str, name: str) -> str:
+    """`namespace/name`, the id of a device everywhere inside."""
+    return f"{namespace}/{name}"
