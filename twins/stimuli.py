@@ -106,7 +106,7 @@ class Inferred(Stimulus, frozen=True, tag=True):
 
 
 class Refused(Stimulus, frozen=True, tag=True):
-    """An input was refused at the door (bad JSON, bad key): it passes the sequencer too, for its answer to keep its place."""
+    """An input refused at the door (bad JSON, bad key) passes the sequencer too, so that its answer keeps its place."""
 
     code: int
     reason: str
