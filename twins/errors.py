@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 
 class GemeloError(Exception):
     """Root of all errors this project raises on purpose."""
@@ -18,6 +20,14 @@ class Rejected(GemeloError):
 
 class Unavailable(GemeloError):
     """A peer or a resource is away: back off and try again."""
+
+
+class Dropped(Unavailable):
+    """Work given up undone: `newer` work took its place, its `deadline` could not be met, or all is `busy`."""
+
+    def __init__(self, why: Literal["newer", "deadline", "busy"], reason: str = "") -> None:
+        super().__init__(reason or why)
+        self.why = why
 
 
 class Broken(GemeloError):

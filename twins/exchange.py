@@ -162,6 +162,13 @@ class Rows(Struct, frozen=True):
     elapsed_us: int = 0
 
 
+class Outcome(Struct, frozen=True):
+    """What became of offered stimuli, after their commit: `refused` is why they were not taken, `code` KubeEdge's."""
+
+    refused: str | None = None
+    code: int = 0
+
+
 class Phone(Struct, frozen=True):
     """What a phone says of itself when it registers."""
 
