@@ -73,6 +73,8 @@ def _explain(message: str, data: object, type_: type, hook: Hook | None) -> str:
         return f"{_dotted([*path, name])}: missing"
     if reason.startswith("Invalid") and (valid := list(_choices(node))):
         return f"{_dotted(path)}: {name!r} is not valid; {nearest(name, valid)}"
+    if "matching regex" in reason and (meant := _description(node)):
+        return f"{_dotted(path)}: {_at(data, path)!r} is not {meant}"
     keys = "keys: " if match["key"] else ""
     return f"{_dotted(path)}: {keys}{reason[:1].lower()}{reason[1:].replace('`', '')}"
 
@@ -158,6 +160,16 @@ def _options(node: inspect.Type) -> Iterator[inspect.Type]:
                 yield from _options(each)
         case _:
             yield node
+
+
+def _description(node: inspect.Type) -> str:
+    """What the type's `Meta` says it is: a pattern is no explanation for people."""
+    match node:
+        case inspect.UnionType():
+            return next(filter(None, map(_description, node.types)), "")
+        case inspect.Metadata():
+            return str((node.extra_json_schema or {}).get("description", ""))
+    return ""
 
 
 def _keys(node: inspect.Type) -> Iterator[str]:

@@ -38,6 +38,7 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     colour: Colour = Colour.RED
     folder: Path | None = None
     labels: dict[str, str] = {}
+    code: Annotated[str, Meta(pattern="^[A-Z]+$", description="capital letters")] | None = None
 
 
 class Node(Struct, forbid_unknown_fields=True):
@@ -60,7 +61,7 @@ def test_good_data_becomes_the_struct() -> None:
     ("data", "message"),
     [
         ({"nme": "s"}, "site.yaml: nme: no such key; did you mean name?"),
-        ({"name": "s", "zzzzzz": 1}, "zzzzzz: no such key; valid: colour, folder, labels, list, name, things"),
+        ({"name": "s", "zzzzzz": 1}, "zzzzzz: no such key; valid: code, colour, folder, labels, list, name, things"),
         ({}, "site.yaml: name: missing"),
         ({"name": 4}, "site.yaml: name: expected str, got int"),
         ({"name": "s", "colour": "gren"}, "colour: 'gren' is not valid; did you mean green?"),
@@ -89,6 +90,10 @@ def test_a_bound_is_named() -> None:
     assert "things.d.width: expected float >= 0.1" in refusal(
         {"name": "s", "things": {"d": {"kind": "door", "width": 0}}}
     )
+
+
+def test_a_pattern_is_explained_in_words() -> None:
+    assert refusal({"name": "s", "code": "ab"}) == "site.yaml: code: 'ab' is not capital letters"
 
 
 def test_a_hook_makes_types_of_its_own() -> None:
