@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+Drop = Literal["newer", "deadline", "busy", "left", "stopping"]
+"""Why a frame was not looked at: a newer one of its source came; it would be too late; too many sources wait;
+its caller went away; the gateway stops."""
+
 
 class GemeloError(Exception):
     """Root of all errors this project raises on purpose."""
@@ -18,16 +22,17 @@ class Rejected(GemeloError):
         self.code = code
 
 
+class Dropped(GemeloError):
+    """A frame was given up before any work on it, as agreed: answer it and go on. Nobody did wrong."""
+
+    def __init__(self, kind: Drop, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
 class Unavailable(GemeloError):
     """A peer or a resource is away: back off and try again."""
-
-
-class Dropped(Unavailable):
-    """Work given up undone: `newer` work took its place, its `deadline` could not be met, or all is `busy`."""
-
-    def __init__(self, why: Literal["newer", "deadline", "busy"], reason: str = "") -> None:
-        super().__init__(reason or why)
-        self.why = why
 
 
 class Broken(GemeloError):
