@@ -150,7 +150,8 @@ class Session:
             try:
                 message = await self._stream.read()
             except ConnectionError:
-                return self._leave("gone")
+                self._leave("gone")
+                break
             if message is None:
                 break
             match message.WhichOneof("body"):

@@ -1,4 +1,4 @@
-"""The far sides of the offload door: an intake that commits in memory, and a detector that looks at the picture's light.
+"""The far sides of the offload door: an intake that commits in memory, a detector that looks at the picture's light.
 
 Both are doubles. The detector really decodes what it is given, so poison is poison; only its opinion is simple.
 """
@@ -79,6 +79,7 @@ class Light:
         self.deadlines: list[float] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.stuck = asyncio.Event()
         self._clock = clock
 
     async def infer(self, model: str, frame: Frame, *, deadline: float | None) -> Result:
@@ -86,6 +87,8 @@ class Light:
         if deadline is not None:
             self.deadlines.append(deadline)
         started = self._clock.monotonic()
+        if not self.gate.is_set():
+            self.stuck.set()
         await self.gate.wait()
         if self.seconds:
             await self._clock.sleep(self.seconds)
