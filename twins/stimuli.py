@@ -114,3 +114,11 @@ class Confirmed(Stimulus, frozen=True, tag=True):
     """The cloud confirmed a report: per property the edge versions (reported, desired) it now has."""
 
     versions: dict[str, tuple[int, int]]
+
+
+class Applied(Stimulus, frozen=True, tag=True):
+    """A manifest is applied, or deleted with `body` `None`; `device` is empty, `name` is `namespace/name`."""
+
+    kind: str
+    name: str
+    body: bytes | None
