@@ -21,8 +21,8 @@ _PATIENCE = 30.0
 class Network:
     """A model file (.onnx, .tflite, .pb, .xml) compiled for the CPU with a fixed input shape, on `threads` cores.
 
-    One picture at a time: with two streams OpenVINO 2026.4 ran the emotion TFLite wrong, differently each time; with one
-    it agrees with TFLite's own runtime. The precision is OpenVINO's choice for this CPU (bfloat16 only where
+    One picture at a time: with two streams OpenVINO 2026.4 ran the emotion TFLite wrong, and not always alike; with
+    one it agrees with TFLite's own runtime. The precision is OpenVINO's choice for this CPU (bfloat16 only where
     the CPU has it). `cache` is a folder that keeps compiled models between starts.
     Raises `Unavailable` if OpenVINO cannot take the file.
     """

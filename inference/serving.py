@@ -17,7 +17,7 @@ from inference.admission import Admission, Counts
 from inference.catalogue import Recipe
 from inference.depot import Depot
 from runtime.clock import Clock
-from twins.errors import GemeloError, Unavailable
+from twins.errors import Dropped, GemeloError, Unavailable
 from twins.exchange import Frame, ModelInfo, Result
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ logger = logging.getLogger(__name__)
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """How models run.
 
-    `threads`: cores a network uses, and frames worked on at once. `sources`: how many may wait for one pipeline. `limit`:
-    seconds after which a caller is told that nothing came. `retry`: seconds before a pipeline that could not be loaded is
-    tried again. `cache`: a folder for compiled models; empty: none.
+    `threads`: cores a network uses, and frames worked on at once. `sources`: how many may wait for one pipeline.
+    `limit`: seconds after which a caller is told that nothing came. `retry`: seconds before a pipeline that could not
+    be loaded is tried again. `cache`: a folder for compiled models; empty: none.
     """
 
     threads: int = 2
@@ -85,7 +85,7 @@ class Inference:
             raise Unavailable(str(error))
         if model not in self._loading:
             self._loading[model] = asyncio.get_running_loop().create_future()
-            self._group.create_task(self._start(recipe, self._group, self._loading[model]), name=f"inference {model}")
+            self._group.create_task(self._start(recipe, self._group), name=f"inference {model}")
         try:
             async with asyncio.timeout(self._settings.limit):
                 return await asyncio.shield(self._loading[model])
@@ -97,13 +97,16 @@ class Inference:
         """Serve until cancelled; what still waits then is dropped as `stopping`."""
         try:
             with self._threads():
-                async with asyncio.TaskGroup() as self._group:
-                    await asyncio.Event().wait()
+                async with asyncio.TaskGroup() as group:
+                    self._group = group
+                    try:
+                        await asyncio.Event().wait()
+                    finally:
+                        self._group = None  # from here on nothing new is loaded
         finally:
-            self._group = None
-            for future in self._loading.values():
-                future.cancel()
             self._ready.clear()
+            for future in self._loading.values():
+                _refuse(future, Dropped("stopping", "the gateway stops"))
             self._loading.clear()
 
     @contextlib.contextmanager
@@ -114,7 +117,7 @@ class Inference:
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _start(self, recipe: Recipe, group: asyncio.TaskGroup, future: asyncio.Future[Admission]) -> None:
+    async def _start(self, recipe: Recipe, group: asyncio.TaskGroup) -> None:
         """Load one pipeline and start its admission; its failure is its callers' and not the group's."""
         assert self._pool is not None
         try:
@@ -122,22 +125,19 @@ class Inference:
         except GemeloError as error:
             logger.warning("%s is not available: %s", recipe.name, error)
             self._failed[recipe.name] = (self._clock.monotonic(), error)
-            future.set_exception(error)
-            future.exception()  # heard: nobody may be waiting any more
-        else:
-            settings = self._settings
-            admission = Admission(
-                engine, self._clock, workers=settings.threads, sources=settings.sources, limit=settings.limit
-            )
-            group.create_task(admission.run(), name=f"admission {recipe.name}")
-            logger.info("%s is ready", recipe.name)
-            self._ready[recipe.name] = admission
-            future.set_result(admission)
-        finally:
-            self._loading.pop(recipe.name, None)
+            _refuse(self._loading.pop(recipe.name), error)
+            return
+        settings = self._settings
+        admission = Admission(
+            engine, self._clock, workers=settings.threads, sources=settings.sources, limit=settings.limit
+        )
+        group.create_task(admission.run(), name=f"admission {recipe.name}")
+        logger.info("%s is ready", recipe.name)
+        self._ready[recipe.name] = admission
+        self._loading.pop(recipe.name).set_result(admission)
 
     def _build(self, recipe: Recipe) -> OpenVinoEngine:
-        """In a thread of the pool: check, compile, and look at a black picture, so that no real one is the slow first."""
+        """In a thread of the pool: check, compile, and look at a black picture: no real one shall be the slow first."""
         assert self._pool is not None
         paths = [self._depot.need(name) for name in recipe.models]
         try:
@@ -185,3 +185,8 @@ class Inference:
             sha256=digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
             licence=" and ".join(dict.fromkeys(entry.licence for entry in entries)),
         )
+
+
+def _refuse(future: asyncio.Future[Admission], error: GemeloError) -> None:
+    future.set_exception(error)
+    future.exception()  # marks it as heard: perhaps nobody waits any more

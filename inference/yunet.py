@@ -38,7 +38,10 @@ def prepare(picture: Image.Image) -> tuple[Floats, float]:
 
 
 def read(outputs: Outputs, scale: float = 1.0, threshold: float = THRESHOLD) -> Faces:
-    """Faces in pixels of the source: score = sqrt(cls · obj), centre = (cell + offset) · stride, side = exp(size) · stride."""
+    """Faces in pixels of the source.
+
+    score = sqrt(cls · obj), centre = (cell + offset) · stride, side = exp(size) · stride.
+    """
     found = [_stride(outputs, stride, threshold) for stride in STRIDES]
     boxes, scores, points = (np.concatenate(parts) for parts in zip(*found, strict=True))
     kept = suppress(boxes, scores, OVERLAP)
