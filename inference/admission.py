@@ -104,7 +104,7 @@ class Admission:
             self._abandon(entry, unanswered)
             raise unanswered from error
         except asyncio.CancelledError:
-            self._abandon(entry, Dropped("left", "its caller went away"))
+            self._abandon(entry, _left())
             raise
 
     async def run(self) -> None:
@@ -147,6 +147,9 @@ class Admission:
         return entry
 
     async def _answer(self, entry: _Entry) -> None:
+        if entry.outcome.cancelled():
+            self._settle(entry, _left())
+            return
         if (late := self._late(entry)) is not None:
             self._settle(entry, late)
             return
@@ -181,23 +184,14 @@ class Admission:
             del self._slots[entry.frame.device]
             if not self._slots:
                 self._filled.clear()
-            self._count(outcome)
-        elif entry in self._running:
-            self._running.remove(entry)
-            self._count(outcome)
+        self._settle(entry, outcome)
 
     def _settle(self, entry: _Entry, outcome: Result | Exception) -> None:
-        """Give a frame its one outcome, unless its caller went away and it has been counted."""
+        """Give a frame its one outcome; the first one counts. Its caller may be gone: then nobody hears it."""
         self._running.discard(entry)
-        if entry.outcome.done():
+        if entry.settled:
             return
-        self._count(outcome)
-        if isinstance(outcome, Result):
-            entry.outcome.set_result(outcome)
-        else:
-            entry.outcome.set_exception(outcome)
-
-    def _count(self, outcome: Result | Exception) -> None:
+        entry.settled = True
         match outcome:
             case Result():
                 self._done += 1
@@ -205,18 +199,29 @@ class Admission:
                 self._drops[outcome.kind] += 1
             case _:
                 self._failed += 1
+        if entry.outcome.done():
+            return
+        if isinstance(outcome, Result):
+            entry.outcome.set_result(outcome)
+        else:
+            entry.outcome.set_exception(outcome)
 
 
 class _Entry:
-    """One offered frame. `outcome` is awaited by its caller alone, and cancelled with it."""
+    """One offered frame. `outcome` is awaited by its caller alone, and cancelled with it a moment before it knows."""
 
-    __slots__ = ("deadline", "frame", "outcome")
+    __slots__ = ("deadline", "frame", "outcome", "settled")
 
     def __init__(self, frame: Frame, deadline: float | None) -> None:
         self.frame = frame
         self.deadline = deadline
         self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.settled = False
 
 
 def _stopping() -> Dropped:
     return Dropped("stopping", "the gateway stops")
+
+
+def _left() -> Dropped:
+    return Dropped("left", "its caller went away")
