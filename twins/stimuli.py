@@ -60,10 +60,11 @@ class Asked(Stimulus, frozen=True, tag=True):
 
 
 class Seen(Stimulus, frozen=True, tag=True):
-    """The device says how it is (`state/update`), or its liveness changed."""
+    """The device says how it is (`state/update`), or its liveness changed; `reason` says why, for people."""
 
     state: str
     reply: Reply | None = None
+    reason: str = ""
 
 
 class Listed(Stimulus, frozen=True, tag=True):
