@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NewType
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 PixelFormat = Literal["jpeg", "rgb24", "bgr24", "nv21", "yuv420p", "gray8"]
 Severity = Literal["info", "warning", "alert", "error"]
@@ -162,11 +162,8 @@ class Rows(Struct, frozen=True):
     elapsed_us: int = 0
 
 
-class Phone(Struct, frozen=True):
-    """What a phone says of itself when it registers."""
+class Outcome(Struct, frozen=True, gc=False):
+    """What became of an offered input, told after its commit. `refused` is the reason, `None` when it was accepted."""
 
-    device: str
-    model: str
-    app: str
-    formats: tuple[str, ...] = ()
-    labels: dict[str, str] = field(default_factory=dict)
+    refused: str | None = None
+    code: int = 0

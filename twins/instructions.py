@@ -27,6 +27,12 @@ class Forget(Instruction, frozen=True, tag=True):
     """The device's twin is gone: delete it with this batch."""
 
 
+class Remember(Instruction, frozen=True, tag=True):
+    """The message with this digest is stored: write the digest with this batch, so that its repeat is known."""
+
+    seq: int
+
+
 class Fact(Instruction, frozen=True, tag=True):
     """A reported value, changed or not: a point of the series `device/name`, and an input of rules.
 
@@ -98,3 +104,11 @@ class Actuate(Instruction, frozen=True, tag=True):
     """Somebody asked something of the device: hand the desired values to whoever talks to it."""
 
     values: dict[str, str]
+
+
+class Conflict(Instruction, frozen=True, tag=True):
+    """The desired value changed in the cloud and at the edge: the cloud's holds, and a person is told of both."""
+
+    name: str
+    edge: str | None
+    cloud: str | None

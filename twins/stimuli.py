@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from twins.exchange import Result
-from twins.values import Origin
+from twins.values import Declared, Origin
 
 
 class Reply(Struct, frozen=True, gc=False):
@@ -81,17 +81,6 @@ class Joined(Stimulus, frozen=True, tag=True):
     origin: Origin = "edge"
 
 
-class Declared(Struct, frozen=True, gc=False):
-    """One property as a Device and its DeviceModel declare it."""
-
-    kind: str = "string"
-    writable: bool = True
-    desired: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    unit: str = ""
-
-
 class Left(Stimulus, frozen=True, tag=True):
     """A device is a member no more; its twin is removed."""
 
@@ -115,9 +104,10 @@ class Refused(Stimulus, frozen=True, tag=True):
 
 
 class Expired(Stimulus, frozen=True, tag=True):
-    """A timer of a rule is due; `device` is empty, `timer` its id."""
+    """A timer of a rule is due; `device` is empty, `timer` its id, `due` the deadline it was set to."""
 
     timer: str
+    due: int
 
 
 class Confirmed(Stimulus, frozen=True, tag=True):

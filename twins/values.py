@@ -23,7 +23,7 @@ class Version(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Value(Struct, frozen=True, gc=False, array_like=True):
-    """One side of a property. `at` is when it happened at its source."""
+    """One side of a property. `at` is when it arrived, as in KubeEdge; the time at its source goes into its point."""
 
     value: str
     at: int
@@ -55,15 +55,35 @@ class Property(Struct, frozen=True, array_like=True):
             return False
         return self.reported is None or self.reported.value != self.desired.value
 
+    @property
+    def unsynced(self) -> bool:
+        """True while the cloud has not confirmed the newest version of a side."""
+        return (self.reported is not None and self.reported.version.edge > self.synced.reported) or (
+            self.desired is not None and self.desired.version.edge > self.synced.desired
+        )
+
+
+class Declared(Struct, frozen=True, gc=False, array_like=True):
+    """One property as a Device and its DeviceModel declare it."""
+
+    kind: str = "string"
+    writable: bool = True
+    desired: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str = ""
+
 
 class Twin(Struct):
     """One device's twin. Mutable, and owned by the sequencer alone: everybody else gets copies.
 
-    `seen` is when the device was last heard of; `state` is KubeEdge's device state (`online`, `offline`, …).
+    `seen` is when the device was last heard of; `state` is KubeEdge's device state (`online`, `offline`, …);
+    `declared` is what its manifest says of its properties.
     """
 
     device: str
     properties: dict[str, Property] = {}
+    declared: dict[str, Declared] = {}
     description: str = ""
     model: str = ""
     state: str = ""

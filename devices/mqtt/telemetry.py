@@ -1,0 +1,66 @@
+"""Plain telemetry: JSON from a device that knows nothing of twins, to reported properties.
+
+    gemelo/telemetry/{namespace}/{name}     {"temperature": 21.5, "door": "open", "at": 1795243950296}
+    gemelo/telemetry/{namespace}/{name}/{property}     21.5
+
+A message without an answer: what the broker has taken is ours to keep, what a killed broker swallows is nobody's.
+`at` (milliseconds) and `id` are read where present; nested objects become `outer.inner`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from twins.errors import Rejected
+from twins.kubeedge.reader import BODY_LIMIT, digest
+from twins.stimuli import Edit, Updated
+
+SUBSCRIPTIONS = ("gemelo/telemetry/+/+", "gemelo/telemetry/+/+/+")
+PREFIX = "gemelo/telemetry/"
+DEPTH = 4
+PROPERTIES = 256
+
+_decode = msgspec.json.Decoder().decode
+
+
+def read(topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False) -> Updated:
+    """The reported values of one message. `Rejected` when it is no JSON object, number, text or boolean."""
+    parts = topic.split("/")
+    device = f"{parts[2]}/{parts[3]}"
+    if len(payload) > BODY_LIMIT:
+        raise Rejected(f"the body has {len(payload)} bytes, more than the {BODY_LIMIT} allowed")
+    try:
+        body = _decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Rejected(f"telemetry of {device} is no JSON: {error}") from None
+    if len(parts) == 5:
+        body = {parts[4]: body}
+    if not isinstance(body, dict):
+        raise Rejected(f'telemetry of {device} must be an object such as {{"temperature": 21.5}}')
+    at = body.pop("at", None)
+    named = body.pop("id", None) is not None and isinstance(at, int)
+    edits: dict[str, Edit | None] = {}
+    for name, value in _flat(body, "", 0):
+        if len(edits) >= PROPERTIES:
+            raise Rejected(f"telemetry of {device} has more than {PROPERTIES} values")
+        edits[name] = Edit(reported=value)
+    when = at * 1000 if isinstance(at, int) else seen
+    seq = digest(device, payload, 0 if named else packet)
+    return Updated(device, cause, seen, edits, when, seq, named or duplicate)
+
+
+def _flat(body: dict[str, object], prefix: str, depth: int) -> Iterator[tuple[str, str]]:
+    if depth > DEPTH:
+        raise Rejected(f"telemetry is nested deeper than {DEPTH} levels")
+    for key, value in body.items():
+        name = f"{prefix}{key}"[:128]
+        if isinstance(value, dict):
+            yield from _flat(value, f"{name}.", depth + 1)
+        elif isinstance(value, bool):
+            yield name, "true" if value else "false"
+        elif isinstance(value, str | int | float):
+            yield name, str(value)
+        elif value is not None:
+            yield name, msgspec.json.encode(value).decode()

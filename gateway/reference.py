@@ -1,0 +1,127 @@
+"""The configuration's reference, made from the sections: the table for people and the commented example file."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+from msgspec import inspect as types
+
+from gateway import sections
+from gateway.config import Config
+
+
+class Key(Struct, frozen=True):
+    """One key of `gateway.toml`: its type in words, its default as TOML (empty where there is none), its meaning."""
+
+    section: str
+    name: str
+    type: str
+    default: str
+    text: str
+
+
+def keys() -> Iterator[Key]:
+    """Every key, in the order of the file."""
+    texts = _texts()
+    for section in Config.__struct_fields__:
+        struct = type(getattr(Config(), section))
+        for field in structs.fields(struct):
+            default = getattr(struct(), field.name)
+            yield Key(section, field.name, _type(types.type_info(field.type)), toml(default), texts[struct, field.name])
+
+
+def table() -> str:
+    """The reference in Markdown."""
+    lines = []
+    section = ""
+    for key in keys():
+        if key.section != section:
+            section = key.section
+            about = inspect.getdoc(type(getattr(Config(), section)))
+            lines += [
+                "",
+                f"## [{section}]",
+                "",
+                f"{about}",
+                "",
+                "| key | type | default | meaning |",
+                "|---|---|---|---|",
+            ]
+        default = f"`{key.default}`" if key.default else "none"
+        lines.append(f"| `{key.name}` | {key.type} | {default} | {key.text} |")
+    return "\n".join(lines[1:]) + "\n"
+
+
+def example(values: Mapping[str, object]) -> str:
+    """A whole `gateway.toml`: each key with its meaning, commented out with its default unless in `values`."""
+    lines = []
+    section = ""
+    for key in keys():
+        if key.section != section:
+            section = key.section
+            lines += ["", f"# {inspect.getdoc(type(getattr(Config(), section)))}", f"[{section}]"]
+        lines.append(f"# {key.text}")
+        given = values.get(f"{section}.{key.name}")
+        lines.append(f"#{key.name} = {key.default or '…'}" if given is None else f"{key.name} = {toml(given)}")
+    return "\n".join(lines[1:]) + "\n"
+
+
+def toml(value: object) -> str:
+    """A value as TOML; empty for `None`, which TOML cannot say."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case Path() | str():
+            return msgspec.json.encode(str(value)).decode()
+        case tuple() | list():
+            return f"[{', '.join(map(toml, value))}]"
+        case dict():
+            return "{ " + ", ".join(f"{name} = {toml(each)}" for name, each in value.items()) + " }" if value else "{}"
+    raise TypeError(type(value))
+
+
+def _texts() -> dict[tuple[type, str], str]:
+    """(struct, field) → the string under the field, which Python itself does not keep."""
+    found = {}
+    for struct in ast.parse(inspect.getsource(sections)).body:
+        if not isinstance(struct, ast.ClassDef):
+            continue
+        for field, text in zip(struct.body, struct.body[1:], strict=False):
+            match field, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(words))),
+                ):
+                    found[getattr(sections, struct.name), name] = " ".join(words.split())
+    return found
+
+
+def _type(node: types.Type) -> str:
+    """A type in a few words."""
+    match node:
+        case types.Metadata():
+            return _type(node.type)
+        case types.UnionType():
+            return " or ".join(_type(each) for each in node.types if not isinstance(each, types.NoneType))
+        case types.LiteralType():
+            return " or ".join(f"`{each}`" for each in node.values)
+        case types.IntType() | types.FloatType():
+            name = "integer" if isinstance(node, types.IntType) else "number"
+            bounds = (("≥", node.ge), (">", node.gt), ("≤", node.le), ("<", node.lt))
+            return " ".join([name, *(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)])
+        case types.VarTupleType():
+            return f"list of {_type(node.item_type)}s"
+        case types.DictType():
+            return f"table of {_type(node.value_type)}s"
+        case types.CustomType():
+            return node.cls.__name__.lower()
+    return {"StrType": "string", "BoolType": "boolean"}[type(node).__name__]

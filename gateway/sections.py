@@ -1,0 +1,202 @@
+"""The sections of `gateway.toml`. The text under a key is its documentation; defaults make an empty file valid.
+
+A `listen` is `host:port`, and empty turns its door off. Durations are seconds. Secrets are never written in the file,
+only the names of files that hold them (under systemd: `LoadCredential=` and the path it gives).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Listen = Annotated[
+    str,
+    Meta(
+        pattern=r"^$|^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:.]+\]:\d{1,5}$",
+        description='host:port, such as "127.0.0.1:8080", or "" to turn it off',
+    ),
+]
+Url = Annotated[
+    str, Meta(pattern=r"^$|^[a-z][a-z0-9+.-]*://[^\s/]+", description="a URL, such as mqtt://10.0.0.5:1883")
+]
+Label = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        description="a DNS label: up to 63 small letters, digits and inner hyphens",
+    ),
+]
+Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(gt=0)]
+Latitude = Annotated[float, Meta(ge=-90, le=90)]
+Longitude = Annotated[float, Meta(ge=-180, le=180)]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """Root of all sections."""
+
+
+class Node(Section, frozen=True):
+    """This gateway: its name and where it stands."""
+
+    name: Label = "edge-1"
+    """Name of this gateway, a DNS label; part of every row it stores."""
+    site: str = ""
+    """Name of the place, for people."""
+    labels: dict[str, str] = {}
+    """Labels to select nodes by."""
+    latitude: Latitude | None = None
+    """Degrees north."""
+    longitude: Longitude | None = None
+    """Degrees east."""
+
+
+class Broker(Section, frozen=True):
+    """The MQTT broker: one of yours by `url`, else a mosquitto that the gateway starts and watches."""
+
+    url: Url = ""
+    """Broker to use, `mqtt://host:1883` or `mqtts://host:8883`; empty: the gateway runs its own."""
+    user: str = ""
+    """User name at `url`."""
+    password_file: Path | None = None
+    """File that holds the password at `url`."""
+    ca_file: Path | None = None
+    """Certificates to trust at `url`; absent: the system's."""
+    cert_file: Path | None = None
+    """Client certificate at `url`."""
+    key_file: Path | None = None
+    """Key of the client certificate."""
+    listen: Listen = "127.0.0.1:1883"
+    """Own broker: address; when the port is taken the next free one is used, and printed."""
+    anonymous: bool = False
+    """Own broker: let devices in without a name; only for tries on one machine."""
+    users_file: Path | None = None
+    """Own broker: mosquitto password file; a device's user name is its id, `namespace/name` or `name`."""
+    rights_file: Path | None = None
+    """Own broker: mosquitto ACL lines, added to the rights each user has on its own device's topics."""
+    max_inflight: Positive = 1000
+    """Own broker: messages a client may have under way unacknowledged."""
+    max_queued: Positive = 10_000
+    """Own broker: messages kept for a client that is away."""
+    max_message_bytes: Positive = 1_048_576
+    """Own broker: largest message it takes."""
+
+
+class Store(Section, frozen=True):
+    """The data folder: state, series, certificates."""
+
+    path: Path = Path("data")
+    """Data folder; made when absent."""
+    commit_wait: Seconds = 0.02
+    """Longest time a batch collects under load before it is committed."""
+    segment_points: Positive = 200_000
+    """Points that make a sealed segment."""
+    retention_days: Annotated[float, Meta(gt=0)] = 30.0
+    """Days that points are kept."""
+    reserve_mb: Natural = 256
+    """Free space in MiB below which the oldest points go early."""
+
+
+class Cloud(Section, frozen=True):
+    """What the twins are kept in step with."""
+
+    kind: Literal["none", "cloudcore", "mqtt"] = "none"
+    """What the cloud is."""
+    url: Url = ""
+    """cloudcore: `wss://host:10000`; mqtt: `mqtts://host:8883`."""
+    register_url: Url = ""
+    """cloudcore: `https://host:10002`, where the node gets its certificate."""
+    token_file: Path | None = None
+    """File that holds the token to join with."""
+    ca_file: Path | None = None
+    """Certificates to trust; absent: the one the token names, else the system's."""
+    heartbeat: Seconds = 15.0
+    """Time between signs of life."""
+    max_rows: Positive = 1_000_000
+    """Most rows kept for the cloud while it is away."""
+
+
+class Web(Section, frozen=True):
+    """The page, the HTTP API, `/livez`, `/readyz` and `/metrics`."""
+
+    enabled: bool = True
+    """Serve it."""
+    listen: Listen = "127.0.0.1:8080"
+    """Address."""
+    cert_file: Path | None = None
+    """Server certificate; needed beyond loopback."""
+    key_file: Path | None = None
+    """Key of the certificate."""
+    token_file: Path | None = None
+    """File that holds the token to log in with; absent: one is made and printed."""
+
+
+class Inference(Section, frozen=True):
+    """Models on this box, and the doors to them."""
+
+    enabled: bool = True
+    """Run models."""
+    listen: Listen = "127.0.0.1:8001"
+    """gRPC: KServe v2, TF-Serving, health."""
+    rest: Listen = "127.0.0.1:8501"
+    """HTTP: `/v2` and `/v1`."""
+    models: Path = Path("models")
+    """Folder of model packages; `gemelo model pull` fills it."""
+    device: str = "CPU"
+    """OpenVINO device: CPU, GPU, NPU, AUTO."""
+    threads: Natural = 0
+    """Threads of one model; 0: OpenVINO's choice."""
+    max_queued: Positive = 32
+    """Frames that may wait for one model; more are refused."""
+
+
+class Offload(Section, frozen=True):
+    """Phones that send pictures over gRPC and get results back."""
+
+    enabled: bool = True
+    """Serve it."""
+    listen: Listen = "127.0.0.1:50051"
+    """Address."""
+    cert_file: Path | None = None
+    """Server certificate; needed beyond loopback."""
+    key_file: Path | None = None
+    """Key of the certificate."""
+    credits: Positive = 4
+    """Frames a phone may have under way."""
+    max_frame_bytes: Positive = 4_194_304
+    """Largest frame."""
+
+
+class Dmi(Section, frozen=True):
+    """KubeEdge mappers, over gRPC on a Unix socket."""
+
+    enabled: bool = True
+    """Serve it."""
+    socket: Path = Path("data/dmi.sock")
+    """Path of the socket; the system allows 107 characters."""
+
+
+class Twins(Section, frozen=True):
+    """How the twins behave."""
+
+    compat: Literal["default", "strict"] = "default"
+    """strict: KubeEdge's behaviour to the letter."""
+
+
+class Manifests(Section, frozen=True):
+    """Devices, cameras, rules, models: everything that is a manifest."""
+
+    paths: tuple[Path, ...] = ()
+    """Files and folders of YAML applied at each start."""
+
+
+class Log(Section, frozen=True):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is written."""
+    format: Literal["text", "json"] = "text"
+    """For people or for machines."""

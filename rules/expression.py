@@ -1,0 +1,227 @@
+"""Expressions in CEL: compiled once, bounded before they run, evaluated against one scope.
+
+Names are the detector's inputs and variables, and `device` (whose fact it is), `input` (the name of the input, empty
+on a timer), `key` (of the instance). Numbers are doubles: CEL does not mix `int` and `double` in arithmetic, so write
+`limit - 2.0`. Functions beside CEL's own: `within("window")`, `timeout("timer")`, `known("input")`, and
+`part(text, separator, index)`, a piece of a text as a number of a device's name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from rules import bound
+from rules.detector import Scalar
+from twins.errors import Rejected
+
+if TYPE_CHECKING:
+    import cel
+
+RESERVED = ("device", "input", "key")
+FUNCTIONS = frozenset({"within", "timeout", "known", "part"})
+NATIVE = frozenset({"size", "contains", "startsWith", "endsWith", "int", "uint", "double", "string", "type", "has"})
+# CEL's failures arrive as these; anything else is a defect of ours.
+_FAILURES = (TypeError, RuntimeError, LookupError, ArithmeticError, ValueError)
+
+
+class Hours(Protocol):
+    """A time window."""
+
+    def contains(self, at: int) -> bool: ...
+
+
+class Undecided(Exception):
+    """An expression has no usable value: something is missing, of the wrong type or out of range."""
+
+
+class Scope:
+    """What expressions see. One serves all rules: the fields are set before each evaluation."""
+
+    __slots__ = ("context", "device", "input", "key", "now", "timer", "values", "windows")
+
+    def __init__(self) -> None:
+        import cel  # 14 MB, and only needed once there is a rule
+
+        self.values: Mapping[str, Scalar] = {}
+        self.windows: Mapping[str, Hours] = {}
+        self.device = self.input = self.key = self.timer = ""
+        self.now = 0
+        self.context: cel.Context = cel.Context()
+        self.context.set_variable_resolver(self._resolve)
+        # What a Python function raises is printed to stderr by the extension: ours return None, which is no boolean.
+        functions: dict[str, Callable[..., Scalar | None]] = {
+            "within": self._within,
+            "timeout": self._timeout,
+            "known": self._known,
+            "part": _part,
+        }
+        for name, function in functions.items():
+            self.context.add_function(name, function)
+
+    def _resolve(self, name: str) -> Scalar | None:
+        value = self.values.get(name)
+        if value is None and name in RESERVED:
+            return str(getattr(self, name))
+        return value
+
+    def _within(self, *names: object) -> bool | None:
+        window = self.windows.get(str(names[0])) if len(names) == 1 else None
+        return None if window is None else window.contains(self.now)
+
+    def _timeout(self, *names: object) -> bool:
+        return self.timer != "" and names == (self.timer,)
+
+    def _known(self, *names: object) -> bool:
+        return len(names) == 1 and names[0] in self.values
+
+
+class Expression:
+    """A compiled expression. Raises `Rejected` when it cannot be compiled or may cost too much."""
+
+    __slots__ = ("_program", "source")
+
+    def __init__(self, source: str) -> None:
+        import cel
+
+        bound.check(source)
+        self.source = source
+        try:
+            self._program = cel.compile(source)
+        except ValueError as error:
+            msg = f"not a CEL expression: {_first_fault(str(error))}"
+            raise Rejected(msg) from error
+
+    def value(self, scope: Scope) -> Scalar:
+        """Evaluate to a boolean, a double or a text. Raises `Undecided`."""
+        try:
+            result = self._program.execute(scope.context)
+        except _FAILURES as error:
+            raise Undecided(self._why(error, scope)) from error
+        return _scalar(result)
+
+    def holds(self, scope: Scope) -> bool:
+        """Evaluate a condition. Raises `Undecided`, also when the value is no boolean."""
+        result = self.value(scope)
+        if result is True or result is False:
+            return result
+        msg = f"gives {result!r}, which is neither true nor false"
+        raise Undecided(msg)
+
+    def names(self) -> set[str]:
+        """The variables it needs."""
+        return set(self._program.variables()) - bound.bound_names(self.source)
+
+    def functions(self) -> set[str]:
+        """The functions and macros it calls, operators left out."""
+        return {name for name in self._program.functions() if name.isidentifier() and not name.startswith("_")}
+
+    def calls(self, function: str) -> list[str | None]:
+        """The literal argument of each call of a one-argument function; `None` where it is no literal."""
+        found = bound.tokens(self.source)
+        return [
+            found[index + 2][1][1:-1] if index + 3 < len(found) and _literal(found[index + 2 : index + 4]) else None
+            for index, (kind, text) in enumerate(found[:-1])
+            if kind == "name" and text == function and found[index + 1][1] == "("
+        ]
+
+    def _why(self, error: Exception, scope: Scope) -> str:
+        missing = sorted(name for name in self.names() if name not in scope.values and name not in RESERVED)
+        if missing and isinstance(error, RuntimeError):
+            return f"no value yet of {', '.join(missing)}"
+        return str(error).splitlines()[0][:200]
+
+
+class Template:
+    """Text in which each `${expression}` is replaced by its value."""
+
+    __slots__ = ("_parts", "expressions", "source")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._parts: list[str | Expression] = []
+        rest = source
+        while "${" in rest:
+            before, _, rest = rest.partition("${")
+            end = _closing(rest)
+            self._parts += [before, Expression(rest[:end])]
+            rest = rest[end + 1 :]
+        self._parts.append(rest)
+        self.expressions = [part for part in self._parts if isinstance(part, Expression)]
+
+    def text(self, scope: Scope) -> str:
+        """Fill in. Raises `Undecided` when a part has no value."""
+        return "".join(part if isinstance(part, str) else show(part.value(scope)) for part in self._parts)
+
+    def rough(self, scope: Scope) -> str:
+        """Fill in, with `?` where a part has no value: for people, who want the message all the same."""
+        return "".join(part if isinstance(part, str) else _rough(part, scope) for part in self._parts)
+
+
+def show(value: Scalar) -> str:
+    """A value as twins write it: `true`, `81`, `81.5`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
+
+
+def _rough(expression: Expression, scope: Scope) -> str:
+    try:
+        return show(expression.value(scope))
+    except Undecided:
+        return "?"
+
+
+def _scalar(result: object) -> Scalar:
+    if isinstance(result, bool):
+        return result
+    if isinstance(result, (int, float)) and math.isfinite(result):
+        return float(result)
+    if isinstance(result, str) and len(result) <= bound.LONGEST_TEXT:
+        return result
+    limit = bound.LONGEST_TEXT
+    msg = f"gives {repr(result)[:60]}, which is no finite number, no boolean and no text of at most {limit} characters"
+    raise Undecided(msg)
+
+
+def _part(*given: object) -> str | None:
+    if len(given) != 3:
+        return None
+    text, separator, index = given
+    if not isinstance(text, str) or not isinstance(separator, str) or not separator:
+        return None
+    pieces = text.split(separator)
+    at = int(index) if isinstance(index, (int, float)) and abs(index) < 1000 else 1000
+    return pieces[at] if -len(pieces) <= at < len(pieces) else None
+
+
+def _literal(pair: list[tuple[str, str]]) -> bool:
+    return pair[0][0] == "string" and pair[1][1] == ")"
+
+
+def _closing(text: str) -> int:
+    """Where the expression after `${` ends: at the first `}` outside quotes and inner braces."""
+    depth = 0
+    at = 0
+    for _, piece in bound.tokens(text):
+        at = text.index(piece, at)
+        if piece == "{":
+            depth += 1
+        elif piece == "}":
+            if depth == 0:
+                return at
+            depth -= 1
+        at += len(piece)
+    msg = "${ is not closed by }"
+    raise Rejected(msg)
+
+
+def _first_fault(message: str) -> str:
+    for line in message.splitlines():
+        _, mark, fault = line.partition("<input>:")
+        if mark:
+            return fault[:160]
+    return message.splitlines()[0][:160]

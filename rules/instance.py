@@ -1,0 +1,62 @@
+"""One instance of a detector: a slotted record, and how it is kept on disk."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from rules.detector import Scalar
+from twins.errors import Broken
+
+
+class Record:
+    """The state of one key. `state` is the attribute that `transitions` moves.
+
+    `since` is when the state was entered (microseconds UTC), `device` who brought the last fact, `values` the inputs
+    and variables by name, `timers` the deadlines by name, `kept` the bytes last handed out to be written.
+    Timers are written by themselves (`Wake`), so they are no part of `body`.
+    """
+
+    __slots__ = ("device", "kept", "key", "since", "state", "timers", "values")
+
+    def __init__(self, key: str, state: str, since: int, values: dict[str, Scalar]) -> None:
+        self.key = key
+        self.state = state
+        self.since = since
+        self.values = values
+        self.device = ""
+        self.timers: dict[str, int] = {}
+        self.kept = b""
+
+    def body(self) -> bytes:
+        """The bytes to keep."""
+        return _ENCODER.encode(_Body(self.state, self.since, self.device, self.values))
+
+    def overdue(self, now: int) -> str | None:
+        """The name of the timer that is due first at `now`."""
+        due = min((due, name) for name, due in self.timers.items())
+        return due[1] if due[0] <= now else None
+
+
+def revive(key: str, body: bytes) -> Record:
+    """Read what `Record.body` wrote. Raises `Broken`: the disk holds what we did not write."""
+    try:
+        found = _DECODER.decode(body)
+    except msgspec.DecodeError as error:
+        msg = f"the kept state of the rule instance {key!r} cannot be read: {error}"
+        raise Broken(msg) from error
+    record = Record(key, found.state, found.since, found.values)
+    record.device = found.device
+    record.kept = body
+    return record
+
+
+class _Body(Struct, frozen=True, array_like=True):
+    state: str
+    since: int
+    device: str
+    values: dict[str, Scalar]
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Body)

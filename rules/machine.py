@@ -1,0 +1,185 @@
+"""One detector at work: its state graph, and the evaluation of one instance.
+
+Theory of operation
+-------------------
+The graph of a detector is one synchronous `transitions.Machine` without models. Each arrow of the manifest is one
+event of that machine; an instance is a slotted `Record` handed to `events[name].trigger(record, turn)`, which moves
+`record.state` and calls back on leaving and entering. The callbacks only collect instructions in the `Turn`.
+
+An input (or a due timer) is one evaluation of one instance, in this order:
+
+1.  The input's value is stored; a fact that cannot be read by the input's type makes the value unknown.
+2.  A new instance is in the initial state and runs that state's `onEnter` events first.
+3.  `onInput.events` of the current state. *Batch*: all their conditions are evaluated against the values as they are
+    now, then the actions of those that held run in order. So no event sees what another event of the same list did.
+4.  `onInput.transitions`, in order; conditions see the variables that step 3 changed. The first that holds is taken:
+    `onExit` of the old state, the transition's own actions, `onEnter` of the new state, each list again a batch.
+    A transition back to the same state leaves and enters it.
+5.  The evaluation ends. No second state is evaluated with the same input.
+
+A condition without a usable value (missing, wrong type, NaN, not a boolean) is false, counted, and told in `explain`.
+A transition with `for` starts a hidden timer when its condition begins to hold, takes it back when an evaluation finds
+that it does not, and is taken when that timer is due and the condition holds still; meanwhile later transitions may
+be taken. Named timers live across states until they are due or cleared; those of `for` end with their state.
+
+Timers are wall-clock deadlines. An instance's overdue timers are evaluated before its next input, so a gateway that
+is late with them, or was down, decides in the same order as one that is not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rules.detector import Detector, Scalar
+from rules.explain import Story
+from rules.expression import Scope
+from rules.instance import Record
+from rules.instructions import Instruction
+from rules.state import HOLD, Arrow, State, Step
+from rules.turn import Turn
+from rules.window import Hours
+
+if TYPE_CHECKING:
+    from transitions import Event, EventData
+
+
+class Machine:
+    """One detector: `records` are its instances by key. The detector must have passed `lint.check`."""
+
+    def __init__(self, detector: Detector, scope: Scope, zone: str, history: int = 64) -> None:
+        self.detector = detector
+        self.id = detector.id
+        self.records: dict[str, Record] = {}
+        self.story = Story(history)
+        self.states = {
+            name: State(name, state, detector.metadata.namespace) for name, state in detector.spec.states.items()
+        }
+        self._scope = scope
+        self._windows = {name: Hours(window, zone) for name, window in detector.spec.windows.items()}
+        self._join()
+
+    def create(self, key: str, now: int) -> Record:
+        """A new instance, not yet evaluated and not yet among `records`."""
+        return Record(key, self.detector.spec.initial, now, self.variables())
+
+    def variables(self) -> dict[str, Scalar]:
+        """The variables as they begin; numbers are doubles."""
+        return {name: _plain(value) for name, value in self.detector.spec.variables.items()}
+
+    def take(
+        self, record: Record, name: str, value: Scalar | None, device: str, cause: str, now: int
+    ) -> list[Instruction]:
+        """Evaluate an input; `value` is `None` when it cannot be read."""
+        fresh = record.key not in self.records
+        if value is None:
+            record.values.pop(name, None)
+        else:
+            record.values[name] = value
+        record.device = device
+        turn = self._turn(record, name, name, "", cause, now)
+        if fresh:
+            self.records[record.key] = record
+            _run(self.states[record.state].enter, turn)
+        return self._evaluate(turn)
+
+    def expire(self, record: Record, timer: str, cause: str, now: int) -> list[Instruction]:
+        """Evaluate a timer that is due."""
+        turn = self._turn(record, "", f"timer {timer}@{record.timers[timer]}", timer, cause, now)
+        if not timer.startswith(HOLD):  # those are cleared where their condition is looked at
+            turn.clear(timer)
+        return self._evaluate(turn)
+
+    def _turn(self, record: Record, name: str, trigger: str, timer: str, cause: str, now: int) -> Turn:
+        scope = self._scope
+        scope.values = record.values
+        scope.windows = self._windows
+        scope.device = record.device
+        scope.input = name
+        scope.key = record.key
+        scope.timer = timer
+        scope.now = now
+        return Turn(self.id, record, scope, trigger=trigger, cause=cause, now=now)
+
+    def _evaluate(self, turn: Turn) -> list[Instruction]:
+        state = self.states[turn.record.state]
+        _run(state.events, turn)
+        for arrow, event in zip(state.arrows, self._events[turn.record.state], strict=True):
+            if _ready(arrow, turn):
+                event.trigger(turn.record, turn)
+                break
+        evaluation = turn.finish()
+        self.story.add(evaluation)
+        return turn.out
+
+    def _join(self) -> None:
+        """Build the graph."""
+        from transitions import Machine as Graph  # only needed once there is a rule
+
+        graph = Graph(
+            model=None,
+            states=[{"name": name, "on_exit": [self._leave], "on_enter": [self._enter]} for name in self.states],
+            initial=self.detector.spec.initial,
+            auto_transitions=False,
+            send_event=True,
+        )
+        self._arrows: dict[str, Arrow] = {}
+        self._events: dict[str, list[Event]] = {name: [] for name in self.states}
+        for source, state in self.states.items():
+            for at, arrow in enumerate(state.arrows):
+                name = f"{source}[{at}]"
+                graph.add_transition(name, source, arrow.to)
+                self._events[source].append(graph.events[name])
+                self._arrows[name] = arrow
+
+    def _leave(self, data: EventData) -> None:
+        """Leave `data.state`: its exit events, its pending debounces, then the transition's own actions."""
+        turn = _of(data)
+        arrow = self._arrows[data.event.name]
+        before = turn.record.state
+        turn.decide(arrow.name, before, arrow.to)
+        _run(self.states[before].exit, turn)
+        for timer in [name for name in turn.record.timers if name.startswith(HOLD)]:
+            turn.clear(timer)
+        for action in arrow.do:
+            action.perform(turn)
+
+    def _enter(self, data: EventData) -> None:
+        turn = _of(data)
+        turn.record.since = turn.now
+        _run(self.states[turn.record.state].enter, turn)
+
+
+def _ready(arrow: Arrow, turn: Turn) -> bool:
+    holds = turn.holds(arrow.label, arrow.when)
+    if not arrow.hold:
+        return holds
+    if not holds:
+        turn.clear(arrow.timer)
+        return False
+    due = turn.record.timers.get(arrow.timer)
+    if due is None:
+        turn.arm(arrow.timer, turn.now + arrow.hold)
+        return False
+    return due <= turn.now
+
+
+def _run(steps: list[Step], turn: Turn) -> None:
+    """A batch: first all conditions, then the actions of those that hold."""
+    if not steps:
+        return
+    state = turn.record.state
+    for step in [each for each in steps if turn.holds(each.label, each.when)]:
+        if step.do:
+            turn.decide(step.name, state, state)
+        for action in step.do:
+            action.perform(turn)
+
+
+def _of(data: EventData) -> Turn:
+    turn = next(iter(data.args))
+    assert isinstance(turn, Turn)
+    return turn
+
+
+def _plain(value: Scalar) -> Scalar:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value

@@ -1,0 +1,168 @@
+"""All rules of the gateway: facts and due timers in, instructions out."""
+
+from __future__ import annotations
+
+from rules import lint
+from rules.detector import Detector
+from rules.explain import Evaluation
+from rules.expression import Scope
+from rules.instance import Record, revive
+from rules.instructions import Instruction, Wake
+from rules.machine import Machine
+from rules.migration import adopt, drop
+from rules.view import View, view
+from rules.watch import Watches
+from rules.window import find_zone
+from twins.errors import Rejected
+from twins.instructions import Fact
+
+
+class Rules:
+    """The detectors and their instances, owned by the sequencer.
+
+    `zone` is the site's time zone (IANA name), `limit` the most instances of all detectors together, `history` how
+    many evaluations each detector remembers. Facts that would need an instance more are counted in `turned_away`.
+    """
+
+    def __init__(self, zone: str = "UTC", *, limit: int = 200_000, history: int = 64) -> None:
+        find_zone(zone)
+        self.turned_away = 0
+        self._zone = zone
+        self._limit = limit
+        self._history = history
+        self._machines: dict[str, Machine] = {}
+        self._waiting: dict[str, dict[str, Record]] = {}
+        self._open: tuple[Scope, Watches] | None = None
+
+    @property
+    def detectors(self) -> dict[str, Detector]:
+        """The detectors by `namespace/name`."""
+        return {name: machine.detector for name, machine in self._machines.items()}
+
+    def apply(self, detector: Detector) -> list[Instruction]:
+        """Add a detector or put it in place of its older self. Raises `Rejected`, and then nothing has changed.
+
+        Instances go on in their state, with their variables and timers, as far as the new one still has them.
+        """
+        old = self._machines.get(detector.id)
+        if old is not None and old.detector == detector:
+            return []
+        lint.check(detector, self._zone)
+        scope, watches = self._opened()
+        machine = Machine(detector, scope, self._zone, self._history)
+        records = self._waiting.pop(detector.id, {}) if old is None else old.records
+        if old is not None:
+            watches.remove(old)
+        self._machines[detector.id] = machine
+        watches.add(machine)
+        if old is not None and old.detector.spec.key != detector.spec.key:
+            return drop(machine.id, records)
+        return [each for record in records.values() for each in adopt(machine, record)]
+
+    def remove(self, name: str) -> list[Instruction]:
+        """Remove the detector `namespace/name` and its instances."""
+        machine = self._machines.pop(name, None)
+        if machine is None:
+            return drop(name, self._waiting.pop(name, {}))
+        self._opened()[1].remove(machine)
+        return drop(name, machine.records)
+
+    def forget(self, device: str) -> list[Instruction]:
+        """A device left: its own instances go, those it shared with others stay."""
+        out: list[Instruction] = []
+        for machine in self._machines.values():
+            record = machine.records.pop(device, None) if machine.detector.spec.key == "device" else None
+            if record is not None:
+                out += drop(machine.id, {device: record})
+        return out
+
+    def restore(self, states: dict[str, bytes], timers: dict[str, tuple[int, bytes]]) -> list[Instruction]:
+        """Take up what `Keep` and `Wake` wrote, before or after `apply`. Raises `Broken` for unreadable bytes.
+
+        Instructions come only where an applied detector differs from the one that was kept.
+        """
+        for key, body in states.items():
+            name, instance = _split(key)
+            self._waiting.setdefault(name, {})[instance] = revive(instance, body)
+        for timer, (due, _) in timers.items():
+            key, _, clock = timer.rpartition("#")
+            name, instance = _split(key)
+            record = self._waiting.get(name, {}).get(instance)
+            if record is not None:
+                record.timers[clock] = due
+        out: list[Instruction] = []
+        for name in [name for name in self._waiting if name in self._machines]:
+            for record in self._waiting.pop(name).values():
+                out += adopt(self._machines[name], record)
+        return out
+
+    def handle(self, fact: Fact, now: int) -> list[Instruction]:
+        """Evaluate a fact that arrived at `now`, microseconds UTC, in every instance it concerns."""
+        if self._open is None:
+            return []
+        out: list[Instruction] = []
+        for machine, name, key, read in self._open[1].of(fact):
+            record = machine.records.get(key)
+            if record is None:
+                if self.instances >= self._limit:
+                    self.turned_away += 1
+                    continue
+                record = machine.create(key, now)
+            elif record.timers:
+                out += _catch_up(machine, record, fact.cause, now)
+            out += machine.take(record, name, read(fact), fact.device, fact.cause, now)
+        return out
+
+    def expire(self, timer: str, now: int, cause: str) -> list[Instruction]:
+        """Evaluate a timer. One that was cleared or has run already does nothing; one not yet due is set again."""
+        key, _, clock = timer.rpartition("#")
+        name, instance = _split(key)
+        machine = self._machines.get(name)
+        record = None if machine is None else machine.records.get(instance)
+        if machine is None or record is None or clock not in record.timers:
+            return []
+        due = record.timers[clock]
+        if due > now:
+            return [Wake(timer, due, cause.encode())]
+        return _catch_up(machine, record, cause, now)
+
+    @property
+    def instances(self) -> int:
+        """How many instances there are."""
+        return sum(len(machine.records) for machine in self._machines.values())
+
+    def views(self, limit: int = 100) -> list[View]:
+        """Every detector, with at most `limit` of its instances."""
+        return [view(machine, limit) for machine in self._machines.values()]
+
+    def explain(self, name: str, key: str | None = None) -> list[Evaluation]:
+        """The last evaluations of the detector `namespace/name`, of one instance or all. Raises `Rejected`."""
+        if name not in self._machines:
+            msg = f"there is no detector {name!r}; there are: {', '.join(sorted(self._machines)) or 'none'}"
+            raise Rejected(msg, 404)
+        return self._machines[name].story.last(key)
+
+    def why(self, cause: str) -> list[Evaluation]:
+        """The remembered evaluations of all detectors that a cause led to."""
+        return [evaluation for machine in self._machines.values() for evaluation in machine.story.why(cause)]
+
+    def _opened(self) -> tuple[Scope, Watches]:
+        if self._open is None:
+            scope = Scope()
+            self._open = scope, Watches(scope)
+        return self._open
+
+
+def _catch_up(machine: Machine, record: Record, cause: str, now: int) -> list[Instruction]:
+    """Evaluate all timers of an instance that are due, the earliest first."""
+    out: list[Instruction] = []
+    while record.timers and (timer := record.overdue(now)) is not None:
+        out += machine.expire(record, timer, cause, now)
+    return out
+
+
+def _split(key: str) -> tuple[str, str]:
+    """`namespace/detector/instance` in two; the instance may hold slashes itself."""
+    namespace, _, rest = key.partition("/")
+    name, _, instance = rest.partition("/")
+    return f"{namespace}/{name}", instance

@@ -1,0 +1,62 @@
+"""States, events and transitions, compiled from the manifest."""
+
+from __future__ import annotations
+
+from rules import detector as manifest
+from rules.action import Action, compile_action
+from rules.expression import Expression
+
+HOLD = "for:"
+"""Prefix of the timers of debounced transitions; no name in a manifest contains a colon."""
+
+
+class Step:
+    """A compiled event: condition and actions."""
+
+    __slots__ = ("do", "label", "name", "when")
+
+    def __init__(
+        self, name: str, label: str, when: str | None, do: tuple[manifest.Action, ...], namespace: str
+    ) -> None:
+        self.name = name
+        self.label = label
+        self.when = None if when is None else Expression(when)
+        self.do: list[Action] = [compile_action(each, f"{label}.do[{at}]", namespace) for at, each in enumerate(do)]
+
+
+class Arrow(Step):
+    """A compiled transition. `hold` is how long the condition must hold, in microseconds."""
+
+    __slots__ = ("hold", "timer", "to")
+
+    def __init__(self, name: str, label: str, arrow: manifest.Transition, namespace: str) -> None:
+        super().__init__(name, label, arrow.when, arrow.do, namespace)
+        self.to = arrow.to
+        self.hold = 0 if arrow.hold is None else manifest.microseconds(arrow.hold)
+        self.timer = HOLD + name
+
+
+class State:
+    """A compiled state."""
+
+    __slots__ = ("arrows", "enter", "events", "exit")
+
+    def __init__(self, name: str, state: manifest.State, namespace: str) -> None:
+        path = f"spec.states.{name}"
+        self.enter = _steps(state.on_enter.events, f"{path}.onEnter.events", f"{name}.enter", namespace)
+        self.events = _steps(state.on_input.events, f"{path}.onInput.events", f"{name}.input", namespace)
+        self.exit = _steps(state.on_exit.events, f"{path}.onExit.events", f"{name}.exit", namespace)
+        self.arrows = [
+            Arrow(each.name or each.to, f"{path}.onInput.transitions[{at}]", each, namespace)
+            for at, each in enumerate(state.on_input.transitions)
+        ]
+
+    def steps(self) -> list[Step]:
+        return [*self.enter, *self.events, *self.arrows, *self.exit]
+
+
+def _steps(steps: tuple[manifest.Step, ...], path: str, name: str, namespace: str) -> list[Step]:
+    return [
+        Step(step.name or f"{name}[{at}]", f"{path}[{at}]", step.when, step.do, namespace)
+        for at, step in enumerate(steps)
+    ]

@@ -1,0 +1,49 @@
+"""Type check by trial: an expression is evaluated against sample values of its inputs' declared types.
+
+CEL finds types only when it runs. Samples are few, so a branch they do not reach is found at run time, where it
+counts as false and is told in `explain`.
+"""
+
+from __future__ import annotations
+
+from rules import detector as manifest
+from rules.detector import Detector, Scalar
+from rules.expression import Expression, Scope, Undecided
+from rules.window import Hours
+
+_SAMPLES: dict[manifest.InputType, tuple[Scalar, ...]] = {
+    "number": (-1e6, 0.0, 1.0, 1e6),
+    "boolean": (True, False, True, False),
+    "string": ("", "a", "device-1", "1"),
+}
+_TYPES: dict[type, manifest.InputType] = {bool: "boolean", float: "number", int: "number", str: "string"}
+_QUARTER = 6 * 3600 * 1_000_000
+
+
+def fault(detector: Detector, expression: Expression, condition: bool, zone: str) -> str:
+    """What is wrong with the types of an expression whose names are known; empty when nothing is."""
+    scope = Scope()
+    scope.windows = {name: Hours(window, zone) for name, window in detector.spec.windows.items()}
+    scope.key = scope.device = "default/device-1"
+    timers = expression.calls("timeout")
+    for at in range(4):
+        scope.values = _values(detector, at)
+        scope.now = at * _QUARTER
+        scope.timer = (timers[0] or "") if timers and at % 2 else ""
+        try:
+            _ = expression.holds(scope) if condition else expression.value(scope)
+        except Undecided as error:
+            if isinstance(error.__cause__, TypeError) or "neither true nor false" in str(error):
+                return f"{error}{_hint(str(error))}"
+    return ""
+
+
+def _values(detector: Detector, at: int) -> dict[str, Scalar]:
+    spec = detector.spec
+    types = {name: given.type for name, given in spec.inputs.items()}
+    types |= {name: _TYPES[type(value)] for name, value in spec.variables.items()}
+    return {name: _SAMPLES[kind][at] for name, kind in types.items()}
+
+
+def _hint(error: str) -> str:
+    return "; numbers are doubles here: write 30.0, not 30" if "int" in error and "float" in error else ""

@@ -1,0 +1,85 @@
+"""One evaluation under way: what it looks at, what it collects."""
+
+from __future__ import annotations
+
+from rules.explain import Evaluation, Verdict
+from rules.expression import Expression, Scope, Undecided
+from rules.instance import Record
+from rules.instructions import Command, Decided, Instruction, Keep, Raise, Wake
+
+
+class Turn:
+    """Passed through the state graph's callbacks; instructions gather in `out` until `finish`."""
+
+    __slots__ = ("_alerts", "_chosen", "_state", "_wakes", "cause", "id", "now", "out", "record", "rule", "scope",
+                 "trigger", "verdicts")  # fmt: skip
+
+    def __init__(self, rule: str, record: Record, scope: Scope, *, trigger: str, cause: str, now: int) -> None:
+        self.rule = rule
+        self.record = record
+        self.id = f"{rule}/{record.key}"
+        self.scope = scope
+        self.trigger = trigger
+        self.cause = cause
+        self.now = now
+        self.out: list[Instruction] = []
+        self.verdicts: list[Verdict] = []
+        self._state = record.state
+        self._chosen = ""
+        self._alerts = 0
+        self._wakes: dict[str, int | None] = {}
+
+    def holds(self, label: str, when: Expression | None) -> bool:
+        """Evaluate a condition. What cannot be evaluated is false, and is noted."""
+        if when is None:
+            return True
+        try:
+            holds = when.holds(self.scope)
+        except Undecided as fault:
+            self.fault(label, when.source, fault)
+            return False
+        self.verdicts.append(Verdict(label, when.source, holds))
+        return holds
+
+    def fault(self, label: str, source: str, fault: Undecided) -> None:
+        """Note an expression without a usable value."""
+        self.verdicts.append(Verdict(label, source, False, str(fault)))
+
+    def command(self, device: str, name: str, value: str) -> None:
+        self.out.append(Command(device, {name: value}, self.cause, self.id))
+
+    def raise_(self, event: Raise) -> None:
+        self.out.append(event)
+
+    def arm(self, timer: str, due: int) -> None:
+        self.record.timers[timer] = due
+        self._wakes[timer] = due
+
+    def clear(self, timer: str) -> None:
+        if self.record.timers.pop(timer, None) is not None:
+            self._wakes[timer] = None
+
+    def decide(self, name: str, before: str, after: str) -> None:
+        """Note that an event or transition was chosen."""
+        self._chosen = f"{self._chosen}, {name}" if self._chosen else name
+        self.out.append(Decided(self.rule, self.record.key, name, before, after, self.cause))
+
+    def next_alert(self) -> int:
+        """The number of an alert within this evaluation."""
+        self._alerts += 1
+        return self._alerts
+
+    def finish(self) -> Evaluation:
+        """Add what must be written, and tell what happened."""
+        record = self.record
+        cause = self.cause.encode()
+        for timer, due in self._wakes.items():
+            self.out.append(Wake(f"{self.id}#{timer}", due, b"" if due is None else cause))
+        body = record.body()
+        if body != record.kept:
+            record.kept = body
+            self.out.append(Keep(self.id, body))
+        return Evaluation(
+            self.now, self.cause, record.key, self.trigger, self._state, record.state, self._chosen,
+            tuple(self.verdicts), tuple(self.out),
+        )  # fmt: skip

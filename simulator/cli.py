@@ -1,0 +1,28 @@
+"""`gemelo-sim`: one subcommand a part. A part is a module with `NAME`, `HELP`, `arguments(parser)` and `run(args)`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import sys
+
+PARTS = ("fleet", "phone", "cloudcore", "fault", "ledger")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="gemelo-sim", description="Simulated devices, phones, cloud and faults.")
+    chosen = parser.add_subparsers(dest="part", required=True, metavar="PART")
+    wanted = next((a for a in sys.argv[1:] if not a.startswith("-")), None)
+    for name in PARTS:
+        if wanted in PARTS and name != wanted:
+            continue  # a phone need not load what a cloud needs
+        part = importlib.import_module(f"simulator.{name}")
+        sub = chosen.add_parser(part.NAME, help=part.HELP, description=part.HELP)
+        part.arguments(sub)
+        sub.set_defaults(run=part.run)
+    args = parser.parse_args()
+    try:
+        sys.exit(asyncio.run(args.run(args)))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,125 @@
+"""Rows of `state.db`: what a batch writes, and what is read back on start. Runs in the journal's thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from twins.exchange import Batch, Event, OutboxRow, Recovered, Result, Severity
+
+_EVENTS = 200
+
+
+def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
+    """Everything but points and digests; of one key the last batch wins."""
+    _keyed(connection, "twins", "device", "body", _merged(batch.twins for batch in batches))
+    _keyed(connection, "rules", "key", "body", _merged(batch.rules for batch in batches))
+    _keyed(connection, "timers", "key", "due, body", _merged(batch.timers for batch in batches))
+    _keyed(connection, "manifests", "kind, name", "body", _merged(batch.manifests for batch in batches))
+    outbox = {key: row and _outbox_row(row) for key, row in _merged(batch.outbox for batch in batches).items()}
+    _keyed(connection, "outbox", "key", "kind, device, seq, body, cause", outbox, moves=True)
+    results = [row for batch in batches for result in batch.results for row in _result_rows(result)]
+    if results:
+        connection.executemany(f"INSERT OR REPLACE INTO results VALUES ({_marks(16)})", results)  # noqa: S608 - marks
+    write_events(connection, [event for batch in batches for event in batch.events])
+
+
+def write_events(connection: sqlite3.Connection, events: Sequence[Event]) -> None:
+    """A repeated event is the same event."""
+    if events:
+        rows = [(e.id, e.at, e.kind, e.object, e.severity, e.message, e.cause, _json(e.detail)) for e in events]
+        connection.executemany(f"INSERT OR IGNORE INTO events VALUES ({_marks(8)})", rows)  # noqa: S608 - marks
+
+
+def read(connection: sqlite3.Connection) -> Recovered:
+    """What a start needs: all state, digests oldest first, the newest 200 events oldest first."""
+    everything = connection.execute
+    (boot,) = everything("SELECT value FROM meta WHERE key = 'boot'").fetchone()
+    seen = [digest for (blob,) in everything("SELECT digests FROM seen ORDER BY batch") for digest in unpack_seen(blob)]
+    outbox = everything("SELECT key, kind, device, seq, body, cause FROM outbox ORDER BY rowid")
+    events = everything("SELECT * FROM events ORDER BY at DESC, rowid DESC LIMIT ?", [_EVENTS])
+    return Recovered(
+        boot=boot,
+        twins=dict(everything("SELECT device, body FROM twins").fetchall()),
+        rules=dict(everything("SELECT key, body FROM rules").fetchall()),
+        timers={key: (due, body) for key, due, body in everything("SELECT key, due, body FROM timers")},
+        manifests={(kind, name): body for kind, name, body in everything("SELECT kind, name, body FROM manifests")},
+        outbox=[OutboxRow(*row) for row in outbox],
+        seen=seen,
+        events=[_event(*row) for row in events][::-1],
+    )
+
+
+def pack_seen(digests: list[int]) -> bytes:
+    return msgspec.msgpack.encode(digests)
+
+
+def unpack_seen(blob: bytes) -> list[int]:
+    return msgspec.msgpack.decode(blob, type=list[int])
+
+
+def _merged(parts: Iterable[dict[Any, Any]]) -> dict[Any, Any]:
+    """One dictionary; a key's place is that of its last change, which is the outbox's order."""
+    merged: dict[Any, Any] = {}
+    for part in parts:
+        for key, value in part.items():
+            merged.pop(key, None)
+            merged[key] = value
+    return merged
+
+
+def _keyed(
+    connection: sqlite3.Connection, table: str, keys: str, values: str, rows: dict[Any, Any], *, moves: bool = False
+) -> None:
+    """Delete and upsert; with `moves` a changed row becomes the last one."""
+    if not rows:
+        return
+    gone = [_tuple(key) for key, value in rows.items() if moves or value is None]
+    kept = [(*_tuple(key), *_tuple(value)) for key, value in rows.items() if value is not None]
+    if gone:
+        where = " AND ".join(f"{key} = ?" for key in keys.split(", "))
+        connection.executemany(f"DELETE FROM {table} WHERE {where}", gone)  # noqa: S608 - names of this module
+    if kept:
+        update = ", ".join(f"{value} = excluded.{value}" for value in values.split(", "))
+        connection.executemany(
+            f"INSERT INTO {table} ({keys}, {values}) VALUES ({_marks(len(kept[0]))})"  # noqa: S608 - names of this module
+            f" ON CONFLICT ({keys}) DO UPDATE SET {update}",
+            kept,
+        )
+
+
+def _event(
+    ident: str, at: int, kind: str, subject: str, severity: Severity, message: str, cause: str, detail: str
+) -> Event:
+    return Event(ident, at, kind, subject, severity, message, cause, msgspec.json.decode(detail, type=dict[str, str]))
+
+
+def _outbox_row(row: OutboxRow) -> tuple[Any, ...]:
+    return row.kind, row.device, row.seq, row.body, row.cause
+
+
+def _result_rows(result: Result) -> Iterator[tuple[Any, ...]]:
+    """One row a detection; a frame in which nothing was seen is one row without a label."""
+    costs = (result.queue_us, result.infer_us, result.cause)
+    for part, seen in enumerate(result.detections or (None,)):
+        key = (result.at, result.device, result.model, result.seq, part, result.version)
+        if seen is None:
+            yield *key, *[None] * 7, *costs
+        else:
+            box = (seen.box.x, seen.box.y, seen.box.w, seen.box.h) if seen.box else (None,) * 4
+            yield *key, seen.label, seen.score, *box, seen.track, *costs
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _json(value: dict[str, str]) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,183 @@
+"""Bodies and topics as recorded from EdgeCore v1.23.1, with our own ids and values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twins.kubeedge import Reader, Writer
+from twins.kubeedge.reader import address
+from twins.stimuli import Asked, Joined, Listed, Refused, Seen, Updated
+from twins.twin import Twins
+
+NOW = 1_795_243_950_123_000
+MS = NOW // 1000
+D = "$hw/events/device/default/d1"
+
+
+class Edge:
+    """Reader, twins and writer joined: what goes in on a topic and what comes out."""
+
+    def __init__(self, *, strict: bool = False, device: str = "default/d1") -> None:
+        self.reader = Reader("n1", strict=strict)
+        self.writer = Writer("n1", strict=strict)
+        self.twins = Twins(strict=strict)
+        self.twins.handle(Joined(device, "c", NOW, {}))
+
+    def say(self, topic: str, body: object) -> list[tuple[str, Any]]:
+        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+        stimulus = self.reader.read(topic, payload, "c", NOW)
+        if stimulus is None:
+            return []
+        out = [m for i in self.twins.handle(stimulus) for m in self.writer.write(i, NOW)]
+        return [(topic, json.loads(payload)) for topic, payload in out]
+
+
+def test_a_reported_value_is_answered_as_edgecore_does() -> None:
+    edge = Edge()
+    twin = {"temp": {"actual": {"value": "21"}, "metadata": {"type": "int"}}}
+    out = edge.say(f"{D}/twin/update", {"event_id": "u-1", "timestamp": 1, "twin": twin})
+    shown = {"actual": {"value": "21", "metadata": {"timestamp": MS}}, "optional": True, "metadata": {"type": "int"}}
+    assert out == [
+        (f"{D}/twin/update/result", {"event_id": "u-1", "timestamp": MS, "twin": {"temp": shown}}),
+        (
+            f"{D}/twin/update/document",
+            {"event_id": "u-1", "timestamp": MS, "twin": {"temp": {"last": None, "current": shown}}},
+        ),
+    ]
+
+
+def test_an_expected_value_brings_a_delta_with_a_fresh_id() -> None:
+    edge = Edge()
+    out = edge.say(f"{D}/twin/update", {"event_id": "e", "twin": {"sw": {"expected": {"value": "on"}}}})
+    topic, body = out[2]
+    assert topic == f"{D}/twin/update/delta"
+    assert body["delta"] == {"sw": "on"}
+    assert len(body["event_id"]) == 36
+    assert edge.say(f"{D}/twin/update", {"event_id": "e2", "twin": {"sw": {"actual": {"value": "on"}}}})[2:] == []
+
+
+def test_the_result_shows_only_the_touched_side() -> None:
+    edge = Edge()
+    edge.say(f"{D}/twin/update", {"event_id": "e", "twin": {"sw": {"expected": {"value": "on"}}}})
+    out = edge.say(f"{D}/twin/update", {"event_id": "e2", "twin": {"sw": {"actual": {"value": "off"}}}})
+    assert set(out[0][1]["twin"]["sw"]) == {"actual", "optional", "metadata"}
+
+
+def test_twin_get_shows_both_sides_and_no_versions() -> None:
+    edge = Edge()
+    edge.say(
+        f"{D}/twin/update", {"event_id": "e", "twin": {"sw": {"expected": {"value": "1"}, "actual": {"value": "2"}}}}
+    )
+    topic, body = edge.say(f"{D}/twin/get", {"event_id": "g"})[0]
+    assert topic == f"{D}/twin/get/result"
+    assert body["event_id"] == "g"
+    assert set(body["twin"]["sw"]) == {"expected", "actual", "optional", "metadata"}
+
+
+@pytest.mark.parametrize("namespace", ["dev", "d", "e", "n", "hw", "device", "events"])
+def test_namespaces_that_edgecore_drops_are_answered(namespace: str) -> None:
+    edge = Edge(device=f"{namespace}/d1")
+    topic = f"$hw/events/device/{namespace}/d1/twin/get"
+    assert edge.say(topic, {"event_id": "a"})[0][0] == f"{topic}/result"
+
+
+def test_the_older_one_segment_form_is_answered_in_its_own_form() -> None:
+    out = Edge().say("$hw/events/device/d1/twin/update", {"event_id": "a", "twin": {"t": {"actual": {"value": "1"}}}})
+    assert out[0][0] == "$hw/events/device/d1/twin/update/result"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"not json", "Unmarshal update request body failed"),
+        (b"", "Unmarshal update request body failed"),
+        (b"[1]", "Unmarshal update request body failed"),
+        (b"\xff\xfe", "Unmarshal update request body failed"),
+        (b'{"twin":' * 5000, "Unmarshal update request body failed"),
+        (b'{"event_id":"x","twin":{"t":{"actual":{"value":NaN}}}}', "Unmarshal update request body failed"),
+        (b'{"event_id":"x","twin":{"t":{"actual":{"value":1e400}}}}', "Unmarshal update request body failed"),
+        (b'{"event_id":"x"}', "Update twin error, key:twin does not exist"),
+        (b'{"event_id":"x","twin":null}', "Update twin error, key:twin does not exist"),
+        (b'{"event_id":"x","twin":{"bad key!":{"actual":{"value":"1"}}}}', "The key of twin must only include"),
+        (b'{"event_id":"x","twin":{"' + b"k" * 129 + b'":{}}}', "The key of twin must only include"),
+        (b'{"event_id":"x","twin":{"t":{"actual":{}}}}', "value is missing"),
+        (b'{"event_id":"x","twin":{"t":{"actual":{"value":null}}}}', "value is missing"),
+        (b'{"event_id":"x","twin":{"a":{}}}' + b" " * 300_000, "more than the 262144 allowed"),
+    ],
+)
+def test_a_bad_body_is_answered_on_the_devices_own_topic(body: bytes, reason: str) -> None:
+    topic, answer = Edge().say(f"{D}/twin/update", body)[0]
+    assert topic == f"{D}/twin/update/result"
+    assert answer["code"] == 400
+    assert reason in answer["reason"]
+
+
+def test_a_number_is_taken_for_its_text_by_default_and_refused_in_strict_mode() -> None:
+    body = {"event_id": "x", "twin": {"t": {"actual": {"value": 21}}}}
+    assert Edge().say(f"{D}/twin/update", body)[0][1]["twin"]["t"]["actual"]["value"] == "21"
+    assert [t for t, _ in Edge(strict=True).say(f"{D}/twin/update", body)] == [
+        f"{D}/twin/update/result",
+        "$hw/events/device//twin/update/result",
+    ]
+
+
+def test_the_clouds_topic_is_refused_to_a_device() -> None:
+    stimulus = Reader("n1").read(f"{D}/twin/cloud_updated", b'{"event_id":"x"}', "c", NOW)
+    assert isinstance(stimulus, Refused)
+    assert stimulus.code == 403
+
+
+def test_topics_of_nobody_are_silent() -> None:
+    for topic in (f"{D}/twin/foo", f"{D}/updated", f"{D}/state/get", "$hw/events/device/a/b/c/twin/update", "x"):
+        assert address(topic) is None
+
+
+def test_requests_are_read_for_what_they_are() -> None:
+    reader = Reader("n1")
+    assert isinstance(reader.read(f"{D}/twin/get", b"{}", "c", NOW), Asked)
+    state = reader.read(f"{D}/state/update", b'{"State":"online"}', "c", NOW)
+    assert isinstance(state, Seen)
+    assert state.state == "online"
+    assert isinstance(reader.read("$hw/events/node/n1/membership/get", b"{}", "c", NOW), Listed)
+    assert reader.read("$hw/events/node/other/membership/get", b"{}", "c", NOW) is None
+
+
+def test_only_a_named_and_dated_message_can_be_a_repeat() -> None:
+    reader = Reader("n1")
+    named = reader.read(f"{D}/twin/update", b'{"event_id":"a","timestamp":5,"twin":{}}', "c", NOW, packet=1)
+    again = reader.read(f"{D}/twin/update", b'{"event_id":"a","timestamp":5,"twin":{}}', "c", NOW, packet=2)
+    assert isinstance(named, Updated)
+    assert isinstance(again, Updated)
+    assert named.repeats
+    assert named.seq == again.seq
+    nameless = reader.read(f"{D}/twin/update", b'{"timestamp":5,"twin":{}}', "c", NOW, packet=1)
+    later = reader.read(f"{D}/twin/update", b'{"timestamp":5,"twin":{}}', "c", NOW, packet=2)
+    assert isinstance(nameless, Updated)
+    assert isinstance(later, Updated)
+    assert not nameless.repeats
+    assert nameless.seq != later.seq
+
+
+@given(st.binary(max_size=200), st.sampled_from(["twin/update", "twin/get", "state/update", "twin/cloud_updated"]))
+def test_whatever_comes_is_read_or_refused_and_never_raises(body: bytes, verb: str) -> None:
+    edge = Edge()
+    edge.say(f"{D}/{verb}", body)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["event_id", "timestamp", "twin", "state"]), json_values))
+def test_any_json_is_read_or_refused_and_never_raises(body: dict[str, object]) -> None:
+    edge = Edge()
+    for verb in ("twin/update", "twin/get", "state/update"):
+        edge.say(f"{D}/{verb}", body)

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twins.instructions import Actuate, Answer, Conflict, Delta, Document, Fact, Persist, Refuse, Remember
+from twins.stimuli import Confirmed, Edit, Joined, Left, Reply, Seen, Updated
+from twins.twin import Twins
+from twins.values import Declared, Property
+
+NOW = 1_795_243_950_000_000
+D = "default/d1"
+
+
+def joined(**properties: Declared) -> Twins:
+    twins = Twins()
+    twins.handle(Joined(D, "c", NOW, properties))
+    return twins
+
+
+def update(twins: Twins, seq: int = 0, repeats: bool = False, seen: int = NOW, **edits: Edit | None) -> list[object]:
+    stimulus = Updated(D, "c", seen, edits, seen, seq, repeats, "device", Reply("e1"))
+    return list(twins.handle(stimulus))
+
+
+def names(instructions: list[object]) -> list[str]:
+    return [type(i).__name__ for i in instructions]
+
+
+def living(twins: Twins, name: str) -> Property:
+    twin = twins.get(D)
+    assert twin is not None
+    return twin.properties[name]
+
+
+def test_a_reported_value_is_kept_answered_told_and_a_fact() -> None:
+    out = update(joined(), temp=Edit(reported="21.5"))
+    assert names(out) == ["Persist", "Fact", "Answer", "Document"]
+    fact = next(i for i in out if isinstance(i, Fact))
+    assert (fact.name, fact.value, fact.number, fact.changed) == ("temp", "21.5", 21.5, True)
+
+
+def test_an_update_of_an_unknown_device_is_refused_with_404() -> None:
+    out = Twins().handle(Updated("default/nobody", "c", NOW, {"t": Edit(reported="1")}, NOW, reply=Reply("e")))
+    assert [(i.code, i.reason) for i in out if isinstance(i, Refuse)] == [
+        (404, "update rejected due to the device is not existed")
+    ]
+
+
+def test_an_unknown_device_enrols_itself_where_that_is_allowed() -> None:
+    twins = Twins(enrols=True)
+    out = twins.handle(Updated("default/new", "c", NOW, {"t": Edit(reported="1")}, NOW, reply=Reply("e")))
+    assert "Membership" in names(list(out))
+    assert twins.get("default/new") is not None
+
+
+def test_one_wrong_value_refuses_the_whole_update() -> None:
+    twins = joined(level=Declared(kind="int"))
+    out = update(twins, mode=Edit(reported="auto"), level=Edit(reported="abc"))
+    assert [i.reason for i in out if isinstance(i, Refuse)] == ["the value is not int or integer"]
+    twin = twins.get(D)
+    assert twin is not None
+    assert twin.properties == {}
+
+
+def test_the_models_bounds_hold() -> None:
+    twins = joined(speed=Declared(kind="int", minimum=0, maximum=100))
+    out = update(twins, speed=Edit(desired="120"))
+    assert "above the maximum 100" in next(i.reason for i in out if isinstance(i, Refuse))
+
+
+def test_nothing_can_be_desired_of_a_read_only_property() -> None:
+    out = update(joined(temp=Declared(kind="float", writable=False)), temp=Edit(desired="5"))
+    assert next(i.code for i in out if isinstance(i, Refuse)) == 403
+
+
+def test_a_desired_value_shows_as_a_delta_until_it_is_reported() -> None:
+    twins = joined()
+    asked = update(twins, speed=Edit(desired="80"))
+    assert names(asked)[-2:] == ["Delta", "Actuate"]
+    assert next(i.values for i in asked if isinstance(i, Actuate)) == {"speed": "80"}
+    assert living(twins, "speed").drifts
+    assert not any(isinstance(i, Delta) for i in update(twins, temp=Edit(reported="1")))
+    assert not any(isinstance(i, Delta) for i in update(twins, speed=Edit(reported="80")))
+    assert not living(twins, "speed").drifts
+
+
+def test_an_empty_update_asks_for_the_delta_again() -> None:
+    twins = joined()
+    update(twins, speed=Edit(desired="80"))
+    assert any(isinstance(i, Delta) for i in update(twins))
+
+
+def test_an_unchanged_value_keeps_its_version_and_a_changed_one_counts_on() -> None:
+    twins = joined()
+    for value in ("1", "1", "2"):
+        update(twins, t=Edit(reported=value))
+    reported = living(twins, "t").reported
+    assert reported is not None
+    assert reported.version.edge == 2
+
+
+def test_a_repeated_message_is_answered_again_and_changes_nothing() -> None:
+    twins = joined()
+    first = update(twins, seq=7, repeats=True, t=Edit(reported="1"))
+    again = update(twins, seq=7, repeats=True, t=Edit(reported="1"))
+    assert any(isinstance(i, Remember) for i in first)
+    assert names(again) == ["Answer"]
+    assert next(i for i in again if isinstance(i, Answer)).reply.event == "e1"
+
+
+def test_the_same_words_from_a_simple_device_are_two_updates() -> None:
+    twins = joined()
+    for _ in range(2):
+        assert any(isinstance(i, Persist) for i in update(twins, seq=7, repeats=False, t=Edit(reported="1")))
+
+
+def test_a_deleted_property_leaves_a_tombstone_whose_versions_go_on() -> None:
+    twins = joined()
+    update(twins, t=Edit(reported="1"))
+    gone = update(twins, t=None)
+    assert next(i for i in gone if isinstance(i, Document)).changes["t"][1] is None
+    update(twins, t=Edit(reported="2"))
+    reported = living(twins, "t").reported
+    assert reported is not None
+    assert reported.version.edge == 3
+
+
+def test_a_property_that_is_not_optional_is_not_deleted() -> None:
+    twins = joined()
+    update(twins, t=Edit(reported="1", optional=False))
+    assert next(i.code for i in update(twins, t=None) if isinstance(i, Refuse)) == 409
+
+
+def test_twins_come_back_from_what_was_kept() -> None:
+    twins = joined(t=Declared(kind="float", unit="°C"))
+    update(twins, seq=9, repeats=True, t=Edit(reported="1.5"))
+    body = twins.encoded(D)
+    assert body is not None
+    again = Twins()
+    again.restore([body], [9])
+    assert again.get(D) == twins.get(D)
+    assert names(update(again, seq=9, repeats=True, t=Edit(reported="1.5"))) == ["Answer"]
+
+
+def test_a_manifest_from_the_cloud_asks_its_desired_value_of_the_device() -> None:
+    twins = joined()
+    out = twins.handle(Joined(D, "c", NOW, {"speed": Declared("int", desired="30")}, origin="cloud"))
+    assert next(i.values for i in out if isinstance(i, Actuate)) == {"speed": "30"}
+    assert not living(twins, "speed").unsynced
+
+
+def test_a_desired_value_set_here_survives_the_same_manifest_from_the_cloud() -> None:
+    twins = joined()
+    manifest = Joined(D, "c", NOW, {"speed": Declared("int", desired="30")}, origin="cloud")
+    twins.handle(manifest)
+    update(twins, speed=Edit(desired="50"))
+    assert living(twins, "speed").unsynced
+    twins.handle(Confirmed(D, "c", NOW, {"speed": (0, 1)}))
+    assert not living(twins, "speed").unsynced
+    twins.handle(manifest)
+    desired = living(twins, "speed").desired
+    assert desired is not None
+    assert desired.value == "50"
+
+
+def test_a_change_on_both_sides_is_told_as_a_conflict() -> None:
+    twins = joined()
+    twins.handle(Joined(D, "c", NOW, {"speed": Declared("int", desired="30")}, origin="cloud"))
+    update(twins, speed=Edit(desired="50"))
+    out = twins.handle(Joined(D, "c", NOW, {"speed": Declared("int", desired="70")}, origin="cloud"))
+    assert [(i.edge, i.cloud) for i in out if isinstance(i, Conflict)] == [("50", "70")]
+
+
+def test_a_state_that_nobody_knows_is_refused_and_disconnected_means_offline() -> None:
+    twins = joined()
+    assert names(list(twins.handle(Seen(D, "c", NOW, "running", Reply("s"))))) == ["Refuse"]
+    twins.handle(Seen(D, "c", NOW, "disconnected", Reply("s")))
+    twin = twins.get(D)
+    assert twin is not None
+    assert twin.state == "offline"
+
+
+def test_a_device_that_left_is_gone() -> None:
+    twins = joined()
+    assert names(list(twins.handle(Left(D, "c", NOW)))) == ["Forget", "Membership"]
+    assert twins.encoded(D) is None
+
+
+def test_a_source_time_of_last_year_is_not_believed() -> None:
+    twins = joined()
+    out = twins.handle(Updated(D, "c", NOW, {"t": Edit(reported="1")}, at=1, reply=Reply("e")))
+    assert next(i.at for i in out if isinstance(i, Fact)) == NOW
+
+
+edits = st.one_of(
+    st.none(),
+    st.builds(Edit, reported=st.sampled_from([None, "1", "2"]), desired=st.sampled_from([None, "1", "2"])),
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["a", "b"]), edits, max_size=2), max_size=30))
+def test_versions_never_go_back_whatever_comes(history: list[dict[str, Edit | None]]) -> None:
+    twins = joined()
+    last: dict[tuple[str, str], int] = {}
+    for number, change in enumerate(history):
+        twins.handle(Updated(D, "c", NOW + number, change, NOW + number))
+        twin = twins.get(D)
+        assert twin is not None
+        for name, p in twin.properties.items():
+            for side, value in (("r", p.reported), ("d", p.desired)):
+                edge = 0 if value is None else value.version.edge
+                assert edge >= last.get((name, side), 0)
+                last[name, side] = edge

@@ -1,0 +1,71 @@
+"""How the value of a property reads: KubeEdge's types, and in default mode those of its DeviceModel too.
+
+KubeEdge parses `int` with Go's `ParseInt` (base 10, 64 bit), `float` with `ParseFloat`, `boolean` as exactly
+`true` or `false`. We refuse NaN and infinity, which Go accepts: no window, rule or average survives them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from twins.errors import Rejected
+from twins.values import Declared
+
+VALUE_LIMIT = 8192
+"""Characters a value may have in default mode; KubeEdge allows 512."""
+
+_INT = re.compile(r"[+-]?[0-9]{1,19}")
+_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+_STRICT = frozenset({"", "string", "int", "integer", "float", "boolean", "deleted"})
+_DEFAULT = _STRICT | {"double", "bytes", "stream"}
+
+
+def kind_of(name: str, *, strict: bool) -> str:
+    """The kind a `metadata.type` names; `Rejected` when there is none of that name."""
+    kind = name if strict else name.lower()
+    if kind not in (_STRICT if strict else _DEFAULT):
+        raise Rejected("the value type is not allowed")
+    return kind or "string"
+
+
+def read(kind: str, value: str) -> float | None:
+    """The number a value stands for, `None` for text; `Rejected` with KubeEdge's reason when it does not fit its kind.
+
+    A text that looks like a number gives it too: many devices never declare a type, and their values are still plotted.
+    """
+    if kind in {"float", "double"}:
+        return _float(value, "the value is not float")
+    if kind in {"int", "integer"}:
+        if _INT.fullmatch(value) is None or not -(2**63) <= int(value) < 2**63:
+            raise Rejected("the value is not int or integer")
+        return float(value)
+    if kind == "boolean":
+        if value not in {"true", "false"}:
+            raise Rejected("the bool value must be true or false")
+        return 1.0 if value == "true" else 0.0
+    if len(value) <= 24 and _FLOAT.fullmatch(value):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    return None
+
+
+def check_declared(name: str, declared: Declared, number: float | None) -> None:
+    """Refuse a number outside the bounds of the device's model."""
+    if number is None:
+        return
+    if declared.minimum is not None and number < declared.minimum:
+        reason = f"the value of {name} is below the minimum {declared.minimum:g} of its model"
+        raise Rejected(reason)
+    if declared.maximum is not None and number > declared.maximum:
+        reason = f"the value of {name} is above the maximum {declared.maximum:g} of its model"
+        raise Rejected(reason)
+
+
+def _float(value: str, reason: str) -> float:
+    if _FLOAT.fullmatch(value) is None:
+        raise Rejected(reason)
+    number = float(value)
+    if not math.isfinite(number):
+        raise Rejected(reason)
+    return number

@@ -1,0 +1,244 @@
+"""MQTT messages to stimuli: topics by position, bodies through typed decoders with limits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import NamedTuple
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from twins.errors import Rejected
+from twins.stimuli import Asked, Edit, Listed, Refused, Reply, Seen, Stimulus, Updated
+
+BODY_LIMIT = 256 * 1024
+SUBSCRIPTIONS = (
+    "$hw/events/device/+/+/twin/+",
+    "$hw/events/device/+/+/state/update",
+    "$hw/events/device/+/twin/+",
+    "$hw/events/device/+/state/update",
+    "$hw/events/node/+/membership/get",
+)
+
+BAD_BODY = "Unmarshal update request body failed, please check the request"
+NO_TWIN = "Update twin error, key:twin does not exist"
+BAD_KEY = (
+    "The key of twin must only include upper or lowercase letters, number, english, and special letter "
+    "- _ . , : / @ # and the length of key should be less than 128 bytes"
+)
+BAD_VALUE = (
+    "The value of twin must only include upper or lowercase letters, number, english, and special letter "
+    "- _ . , : / @ # and the length of value should be less than 512 bytes"
+)
+NO_VALUE = "value is missing"
+CLOUD_ONLY = "twin/cloud_updated is the cloud's topic: publish twin/update instead"
+
+_KEY = re.compile(r"[a-zA-Z0-9\-_.,:/@#]{1,128}")
+_STRICT_VALUE = re.compile(r"[a-zA-Z0-9\-_.,:/@#]{0,512}")
+
+
+class Address(NamedTuple):
+    """What a topic says: which device (or node), which verb, and whether it is of the one-segment form."""
+
+    device: str
+    verb: str
+    short: bool
+
+
+class _Stamp(Struct):
+    timestamp: int | None = None
+
+
+class _Side(Struct):
+    value: str | int | float | bool | None = None
+    metadata: _Stamp | None = None
+
+
+class _Type(Struct):
+    type: str | None = None
+
+
+class _Twin(Struct):
+    expected: _Side | None = None
+    actual: _Side | None = None
+    optional: bool | None = None
+    metadata: _Type | None = None
+
+
+class _Update(Struct):
+    event_id: str | None = None
+    timestamp: int | None = None
+    twin: dict[str, _Twin | None] | None = None
+
+
+class _Request(Struct):
+    event_id: str | None = None
+
+
+class _State(Struct):
+    event_id: str | None = None
+    state: str | UnsetType = UNSET
+    State: str | UnsetType = UNSET  # what EdgeCore's own DMI server writes
+
+
+_update = msgspec.json.Decoder(_Update).decode
+_request = msgspec.json.Decoder(_Request).decode
+_state = msgspec.json.Decoder(_State).decode
+_BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def address(topic: str) -> Address | None:
+    """Who and what a topic is about, by position; `None` when it is none of ours."""
+    parts = topic.split("/")
+    if parts[:2] != ["$hw", "events"]:
+        return None
+    if parts[2:3] == ["device"]:
+        verb = "/".join(parts[-2:])
+        if verb not in {"twin/update", "twin/get", "twin/cloud_updated", "state/update"}:
+            return None
+        if len(parts) == 7:
+            return Address(f"{parts[3]}/{parts[4]}", verb, False)
+        if len(parts) == 6:
+            return Address(f"default/{parts[3]}", verb, True)
+    if len(parts) == 6 and parts[2] == "node" and parts[4:] == ["membership", "get"]:
+        return Address(parts[3], "membership/get", False)
+    return None
+
+
+class Reader:
+    """MQTT messages to stimuli. One per gateway; remembers the topics it has read."""
+
+    def __init__(self, node: str, *, strict: bool = False) -> None:
+        self._node = node
+        self._strict = strict
+        self._topics: dict[str, Address | None] = {}
+        self._keys: set[str] = set()
+
+    def read(
+        self, topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False
+    ) -> Stimulus | None:
+        """The stimulus a message means, `None` when nobody is to hear of it.
+
+        `packet` and `duplicate` are MQTT's packet id and DUP flag: they tell a redelivery from a device that says the
+        same thing again.
+        """
+        where = self._address(topic)
+        if where is None:
+            return None
+        try:
+            return self._read(where, payload, cause, seen, packet, duplicate)
+        except Rejected as error:
+            event = _event_of(payload) if not self._strict else ""
+            return Refused(where.device, cause, seen, error.code, error.reason, where.verb, Reply(event, where.short))
+
+    def _read(
+        self, where: Address, payload: bytes, cause: str, seen: int, packet: int, duplicate: bool
+    ) -> Stimulus | None:
+        if len(payload) > BODY_LIMIT:
+            raise Rejected(f"the body has {len(payload)} bytes, more than the {BODY_LIMIT} allowed")
+        match where.verb:
+            case "twin/update":
+                return self._update(where, payload, cause, seen, packet, duplicate)
+            case "twin/get":
+                return Asked(where.device, cause, seen, Reply(_ask(payload, "twin"), where.short))
+            case "state/update":
+                return _seen(where, payload, cause, seen)
+            case "membership/get":
+                if where.device != self._node and not self._strict:
+                    return None
+                return Listed("", cause, seen, Reply(_ask(payload, "get membership"), where.short))
+            case _:
+                raise Rejected(CLOUD_ONLY, 403)
+
+    def _update(self, where: Address, payload: bytes, cause: str, seen: int, packet: int, duplicate: bool) -> Stimulus:
+        try:
+            body = _update(payload)
+        except _BAD_JSON:
+            raise Rejected(BAD_BODY) from None
+        if body.twin is None:
+            raise Rejected(NO_TWIN)
+        edits = {key: self._edit(key, twin) for key, twin in body.twin.items()}
+        event = body.event_id or ""
+        named = bool(event) and body.timestamp is not None
+        seq = digest(where.device, payload, 0 if named else packet)
+        at = seen if body.timestamp is None else body.timestamp * 1000
+        return Updated(
+            where.device, cause, seen, edits, at, seq, named or duplicate, "device", Reply(event, where.short)
+        )
+
+    def _edit(self, key: str, twin: _Twin | None) -> Edit | None:
+        if key not in self._keys:
+            if _KEY.fullmatch(key) is None:
+                raise Rejected(BAD_KEY)
+            if len(self._keys) < 10_000:
+                self._keys.add(key)
+        if twin is None:
+            return None
+        actual, expected = twin.actual, twin.expected
+        at = None
+        if actual is not None and actual.metadata is not None and actual.metadata.timestamp:
+            at = actual.metadata.timestamp * 1000
+        return Edit(
+            None if actual is None else self._value(actual),
+            None if expected is None else self._value(expected),
+            None if twin.metadata is None else twin.metadata.type,
+            twin.optional,
+            at,
+        )
+
+    def _value(self, side: _Side) -> str:
+        value = side.value
+        if type(value) is str:
+            if self._strict and _STRICT_VALUE.fullmatch(value) is None:
+                raise Rejected(BAD_VALUE)
+            return value
+        if value is None:
+            raise Rejected(NO_VALUE)
+        if self._strict:
+            raise Rejected(BAD_BODY)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return str(value)
+
+    def _address(self, topic: str) -> Address | None:
+        try:
+            return self._topics[topic]
+        except KeyError:
+            if len(self._topics) >= 50_000:
+                self._topics.clear()
+            where = self._topics[topic] = address(topic)
+            return where
+
+
+def digest(device: str, payload: bytes, packet: int = 0) -> int:
+    """64 bits that name a message: the same message again has the same."""
+    key = f"{device}\0{packet}\0".encode()
+    return int.from_bytes(hashlib.blake2b(key + payload, digest_size=8).digest(), "big", signed=True)
+
+
+def _seen(where: Address, payload: bytes, cause: str, seen: int) -> Seen:
+    try:
+        body = _state(payload)
+    except _BAD_JSON as error:
+        raise Rejected(f"Unmarshal state info failed, err: {error}") from None
+    state = body.State if body.state is UNSET else body.state
+    return Seen(where.device, cause, seen, "" if state is UNSET else state, Reply(body.event_id or "", where.short))
+
+
+def _ask(payload: bytes, what: str) -> str:
+    try:
+        return _request(payload).event_id or ""
+    except _BAD_JSON as error:
+        shown = payload[:256].decode("utf-8", "replace")
+        raise Rejected(f"Unmarshal {what} info {shown} failed , err: {error}") from None
+
+
+def _event_of(payload: bytes) -> str:
+    """The event id of a body that is wrong otherwise, so that its sender sees the answer."""
+    if len(payload) > BODY_LIMIT:
+        return ""
+    try:
+        return _request(payload).event_id or ""
+    except _BAD_JSON:
+        return ""

@@ -1,0 +1,232 @@
+"""Instructions to MQTT messages: topics and JSON bodies with EdgeCore's keys."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from twins.instructions import (
+    Answer,
+    Delta,
+    Document,
+    Instruction,
+    Membership,
+    Refuse,
+    Roster,
+    StateAnswer,
+)
+from twins.stimuli import Reply
+from twins.values import Property, Value
+
+Message = tuple[str, bytes]
+
+
+class _Stamp(Struct, gc=False):
+    timestamp: int
+
+
+class _Side(Struct, gc=False):
+    value: str
+    metadata: _Stamp
+
+
+class _Type(Struct, frozen=True, gc=False):
+    type: str
+
+
+class _Twin(Struct):
+    expected: _Side | UnsetType = UNSET
+    actual: _Side | UnsetType = UNSET
+    optional: bool = True
+    metadata: _Type = _Type("string")
+
+
+class _Result(Struct):
+    event_id: str
+    timestamp: int
+    twin: dict[str, _Twin | None]
+
+
+class _Delta(Struct):
+    event_id: str
+    timestamp: int
+    twin: dict[str, _Twin]
+    delta: dict[str, str]
+
+
+class _Change(Struct):
+    last: _Twin | None
+    current: _Twin | None
+
+
+class _Document(Struct):
+    event_id: str
+    timestamp: int
+    twin: dict[str, _Change]
+
+
+class _Error(Struct):
+    event_id: str
+    timestamp: int
+    code: int
+    reason: str
+
+
+class _Device(Struct, omit_defaults=True):
+    id: str = ""
+    name: str = ""
+    description: str = ""
+    state: str = ""
+    last_online: str = ""
+
+
+class _Membership(Struct):
+    event_id: str
+    timestamp: int
+    added_devices: list[_Device] | None
+    removed_devices: list[_Device] | None
+
+
+class _Roster(Struct):
+    event_id: str
+    timestamp: int
+    devices: list[_Device]
+
+
+class _StateDevice(Struct):
+    name: str
+    state: str
+    lastOnlineTime: str | UnsetType = UNSET  # noqa: N815 - KubeEdge's word
+
+
+class _StateResult(Struct):
+    event_id: str
+    timestamp: int
+    device: _StateDevice
+
+
+_encode = msgspec.json.Encoder().encode
+_types: dict[str, _Type] = {}
+
+
+class Writer:
+    """Instructions to MQTT messages. Each `write` gives the messages of one instruction, in KubeEdge's order."""
+
+    def __init__(self, node: str, *, strict: bool = False) -> None:
+        self._node = node
+        self._strict = strict
+
+    def write(self, instruction: Instruction, now: int) -> list[Message]:
+        """The messages an instruction means on the wire; none for those that are nobody's business there."""
+        ms = now // 1000
+        match instruction:
+            case Answer():
+                return [self._answer(instruction, ms)]
+            case Document():
+                return [self._document(instruction, ms)]
+            case Delta():
+                return [self._delta(instruction, ms)]
+            case Refuse():
+                return self._refusal(instruction, ms)
+            case StateAnswer():
+                return [self._state(instruction, ms)]
+            case Roster():
+                return [self._roster(instruction, ms)]
+            case Membership():
+                return [self._membership(instruction, ms)]
+            case _:
+                return []
+
+    def _answer(self, i: Answer, ms: int) -> Message:
+        if i.kind == "get":
+            twins: dict[str, _Twin | None] = {n: _shown(p) for n, p in i.properties.items() if p is not None}
+        else:
+            twins = {n: None if p is None else _touched(p, i.sides.get(n, "all")) for n, p in i.properties.items()}
+        return f"{_topic(i.device, i.reply)}/twin/{i.kind}/result", _encode(_Result(i.reply.event, ms, twins))
+
+    def _document(self, i: Document, ms: int) -> Message:
+        changes = {n: _Change(_opt(last), _opt(current)) for n, (last, current) in i.changes.items()}
+        return f"$hw/events/device/{i.device}/twin/update/document", _encode(_Document(i.event, ms, changes))
+
+    def _delta(self, i: Delta, ms: int) -> Message:
+        delta = {n: p.desired.value for n, p in i.properties.items() if p.drifts and p.desired is not None}
+        body = _Delta(_fresh(i), ms, {n: _shown(p) for n, p in i.properties.items()}, delta)
+        return f"$hw/events/device/{i.device}/twin/update/delta", _encode(body)
+
+    def _refusal(self, i: Refuse, ms: int) -> list[Message]:
+        if not i.topic or (i.topic == "state/update" and self._strict):
+            return []
+        body = _encode(_Error(i.reply.event, ms, i.code, i.reason))
+        if i.topic == "membership/get":
+            return [(f"$hw/events/node/{self._node}/membership/get/result", body)]
+        messages = [(f"{_topic(i.device, i.reply)}/{i.topic}/result", body)]
+        if self._strict and i.topic == "twin/update" and i.code == 400:
+            messages.append(("$hw/events/device//twin/update/result", body))  # where EdgeCore sends body errors
+        return messages
+
+    def _state(self, i: StateAnswer, ms: int) -> Message:
+        name = i.device.partition("/")[2]
+        online = _rfc3339(i.last_online) if i.last_online else UNSET
+        event = _fresh(i) if self._strict else i.reply.event
+        body = _StateResult(event, ms, _StateDevice(name, i.state, online))
+        return f"{_topic(i.device, i.reply)}/state/update/result", _encode(body)
+
+    def _roster(self, i: Roster, ms: int) -> Message:
+        devices = [
+            _Device(device, device.partition("/")[2], description, state, _rfc3339(at) if at else "")
+            for device, description, state, at in i.members
+        ]
+        topic = f"$hw/events/node/{self._node}/membership/get/result"
+        return topic, _encode(_Roster(i.reply.event, ms, devices))
+
+    def _membership(self, i: Membership, ms: int) -> Message:
+        device = [_Device(i.device, i.device.partition("/")[2], i.description)]
+        body = _Membership(_fresh(i), ms, device if i.added else None, None if i.added else device)
+        return f"$hw/events/node/{self._node}/membership/updated", _encode(body)
+
+
+def _topic(device: str, reply: Reply) -> str:
+    return f"$hw/events/device/{device.partition('/')[2] if reply.short else device}"
+
+
+def _fresh(i: Instruction) -> str:
+    """A new event id, made from the cause: the same cause tells the same story under the same id."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{i.cause}\0{i.device}\0{type(i).__name__}"))
+
+
+def _rfc3339(at: int) -> str:
+    return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _side(value: Value) -> _Side:
+    return _Side(value.value, _Stamp(value.at // 1000))
+
+
+def _type(kind: str) -> _Type:
+    found = _types.get(kind)
+    if found is None:
+        found = _types[kind] = _Type(kind)
+    return found
+
+
+def _shown(p: Property) -> _Twin:
+    """A property as a reader sees it: empty sides are hidden."""
+    expected = UNSET if p.desired is None or not p.desired.value else _side(p.desired)
+    actual = UNSET if p.reported is None or not p.reported.value else _side(p.reported)
+    return _Twin(expected, actual, p.optional, _type(p.kind))
+
+
+def _opt(p: Property | None) -> _Twin | None:
+    return None if p is None else _shown(p)
+
+
+def _touched(p: Property, sides: str) -> _Twin:
+    """A property as the answer to an update shows it: only the sides that were touched."""
+    expected = UNSET if sides == "reported" or p.desired is None else _side(p.desired)
+    actual = UNSET if sides == "desired" or p.reported is None else _side(p.reported)
+    if p.reported is not None and p.reported.version.edge == 1 and not p.reported.value:
+        actual = UNSET  # KubeEdge hides the empty first value of a new property
+    return _Twin(expected, actual, p.optional, _type(p.kind))

@@ -1,0 +1,114 @@
+"""How one property changes: pure functions from its last self and an edit to its next.
+
+Versions follow KubeEdge: a local change adds one to the `edge` counter of the touched side, the two sides count
+apart. In default mode an unchanged value keeps its version (KubeEdge's own counts it, and floods the cloud with it).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from twins.errors import Rejected
+from twins.kinds import VALUE_LIMIT, check_declared, kind_of, read
+from twins.merge import Merge, merge_desired
+from twins.stimuli import Edit
+from twins.values import Declared, Property, Synced, Value, Version
+
+
+class Change(NamedTuple):
+    """One edited property: `number` is the reported value as a number."""
+
+    last: Property | None
+    current: Property
+    number: float | None
+    reported_changed: bool
+    desired_changed: bool
+
+
+def edited(
+    name: str, last: Property | None, edit: Edit, declared: Declared | None, seen: int, *, strict: bool
+) -> Change | None:
+    """The property after the edit; `None` when there is nothing to change. `Rejected` when a value does not fit."""
+    alive = last is not None and not last.deleted
+    if alive and edit.reported is None and edit.desired is None and (edit.optional is None or edit.optional):
+        return None
+    kind = _kind(last, edit, declared, strict=strict)
+    reported = last.reported if last is not None else None
+    desired = last.desired if last is not None else None
+    number = None
+    reported_changed = desired_changed = False
+    if edit.reported is not None:
+        number = _checked(name, kind, edit.reported, declared)
+        reported_changed = not alive or strict or reported is None or reported.value != edit.reported
+        reported = _next(reported, edit.reported, seen, counts=reported_changed)
+    if edit.desired is not None:
+        _checked(name, kind, edit.desired, declared)
+        if declared is not None and not declared.writable and not strict:
+            reason = f"{name} is read only in the device's model: nothing can be desired of it"
+            raise Rejected(reason, 403)
+        desired_changed = not alive or strict or desired is None or desired.value != edit.desired
+        desired = _next(desired, edit.desired, seen, counts=desired_changed)
+    optional = last.optional if alive and last is not None else True
+    if edit.optional is False:  # KubeEdge: optional may go from true to false, never back
+        optional = False
+    synced = last.synced if last is not None else Property().synced
+    current = Property(reported, desired, kind, optional, False, synced)
+    return Change(last if alive else None, current, number, reported_changed, desired_changed)
+
+
+def adopted(last: Property | None, declared: Declared, seen: int, *, from_cloud: bool) -> tuple[Property, Merge] | None:
+    """The property after its manifest came, from the cloud or by hand; `None` when the manifest changes nothing.
+
+    `synced.base` becomes what the manifest desires, so that only a later change of it counts as one.
+    """
+    if last is None and declared.desired is None:
+        return None
+    old = last if last is not None and not last.deleted else Property(kind=declared.kind)
+    edge = old.desired.value if old.desired is not None and old.desired.value else None
+    merge = merge_desired(old.synced.base, edge, declared.desired)
+    desired = old.desired
+    if merge.winner == "cloud":
+        v = old.desired.version if old.desired is not None else Version()
+        version = Version(v.edge, v.cloud + 1) if from_cloud else Version(v.edge + 1, v.cloud)
+        desired = Value(merge.value or "", seen, version)
+    synced = Synced(old.synced.reported, old.synced.desired, declared.desired)
+    current = Property(old.reported, desired, declared.kind, old.optional, False, synced)
+    return None if current == last else (current, merge)
+
+
+def deleted(last: Property, seen: int) -> Property:
+    """The tombstone of a property: its values are gone, its versions stay and count on."""
+    return Property(
+        reported=_next(last.reported, "", seen, counts=True),
+        desired=_next(last.desired, "", seen, counts=True) if last.desired is not None else None,
+        kind="deleted",
+        optional=last.optional,
+        deleted=True,
+        synced=last.synced,
+    )
+
+
+def _kind(last: Property | None, edit: Edit, declared: Declared | None, *, strict: bool) -> str:
+    if declared is not None:
+        return declared.kind
+    if last is not None and not last.deleted:
+        return last.kind  # a living property keeps its type whatever the message says
+    return kind_of(edit.kind or "", strict=strict)
+
+
+def _checked(name: str, kind: str, value: str, declared: Declared | None) -> float | None:
+    if len(value) > VALUE_LIMIT:
+        reason = f"the value of {name} has {len(value)} characters, more than the {VALUE_LIMIT} allowed"
+        raise Rejected(reason)
+    number = read(kind, value)
+    if declared is not None:
+        check_declared(name, declared, number)
+    return number
+
+
+def _next(last: Value | None, value: str, seen: int, *, counts: bool) -> Value:
+    if last is None:
+        return Value(value, seen, Version(1, 0))
+    if not counts:
+        return Value(value, seen, last.version)
+    return Value(value, seen, Version(last.version.edge + 1, last.version.cloud))
