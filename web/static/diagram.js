@@ -18,7 +18,7 @@ let made = 0;
 
 /** The drawing, or `null` if `source` is not SVG. */
 export function diagram(source) {
-  if (!source) return null;
+  if (!source.trimStart().startsWith("<svg")) return null;
   const parsed = new DOMParser().parseFromString(source, "image/svg+xml").documentElement;
   if (parsed.localName !== "svg") return null;
   made += 1;

@@ -11,7 +11,7 @@ export class Events {
   constructor() {
     this.list = byId("event-list");
     this.known = new Set();
-    this.spoken = 0;
+    this.spoken = -Infinity;
     this.dialog = byId("picture");
     this.dialog.addEventListener("click", () => this.dialog.close());
   }
