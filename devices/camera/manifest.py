@@ -11,8 +11,7 @@ from msgspec import Meta, Struct, field
 
 from devices.camera.redaction import redact
 from twins.errors import Rejected
-from twins.stimuli import Declared
-from twins.values import device_id
+from twins.values import Declared, device_id
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
 

@@ -17,7 +17,13 @@ from twins.errors import Dropped, Rejected, Unavailable
 from twins.exchange import Frame, Outcome, Result
 from twins.stimuli import Inferred
 
-DROPS: dict[str, Status] = {"newer": "DROPPED_NEWER", "deadline": "DROPPED_DEADLINE", "busy": "REJECTED_BUSY"}
+DROPS: dict[str, Status] = {
+    "newer": "DROPPED_NEWER",
+    "deadline": "DROPPED_DEADLINE",
+    "busy": "REJECTED_BUSY",
+    "left": "REJECTED_BUSY",
+    "stopping": "REJECTED_BUSY",
+}
 
 
 class Pending:
@@ -122,7 +128,7 @@ class Desk:
         except Rejected as bad:
             self._close(pending, "BAD_INPUT", bad.reason)
         except Dropped as dropped:
-            self._close(pending, DROPS[dropped.why], str(dropped))
+            self._close(pending, DROPS[dropped.kind], str(dropped))
         except Unavailable as gone:
             self._close(pending, "MODEL_GONE", str(gone))
         else:

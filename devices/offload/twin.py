@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from devices.offload.wire import offload_pb2 as pb
 from twins.exchange import Phone
-from twins.stimuli import Declared, Edit, Joined
+from twins.stimuli import Edit, Joined
+from twins.values import Declared
 
 PROPERTIES: dict[str, Declared] = {
     "enabled": Declared(kind="boolean"),

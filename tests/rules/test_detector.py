@@ -57,13 +57,22 @@ def test_a_bad_manifest_is_refused_with_the_path(data, path):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("250ms", 250_000), ("30s", 30_000_000), ("1h30m", 5_400_000_000), ("1.5m", 90_000_000), (2, 2_000_000), (0.01, 10_000)],
+    [
+        ("250ms", 250_000),
+        ("30s", 30_000_000),
+        ("1h30m", 5_400_000_000),
+        ("1.5m", 90_000_000),
+        (2, 2_000_000),
+        (0.01, 10_000),
+    ],
 )
 def test_durations_are_read(text, expected):
     assert microseconds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "5", "5 m", "m5", "5x", "-5s", "9ms", 0, "367d", "1e3s", float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "text", ["", "5", "5 m", "m5", "5x", "-5s", "9ms", 0, "367d", "1e3s", float("nan"), float("inf")]
+)
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(ValueError, match="duration|between"):
         microseconds(text)
