@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -15,6 +16,8 @@ from twins.manifests import Device, DeviceModel, declared
 from twins.schema import decode, nearest
 from twins.stimuli import Applied, Joined, Left, Stimulus
 from twins.values import Origin, device_id
+
+logger = logging.getLogger(__name__)
 
 Watcher = Callable[[str, Any], None]
 
@@ -88,6 +91,24 @@ class Registry:
             raise Rejected(f"{where}: {outcome.refused}", outcome.code or 400)
         self._keep(kind, name, body, manifest)
         return f"{kind.lower()}/{name} {'created' if known is None else 'configured'}"
+
+    def check(self, data: object, where: str) -> None:
+        """Raise what `apply` would raise for its form."""
+        self._decoded(data, where)
+
+    def learned(self, kind: str, name: str, body: bytes | None) -> None:
+        """Take up a manifest that was committed by another way: the cloud's."""
+        if body is None:
+            self._bodies.pop((kind, name), None)
+            if self._objects.pop((kind, name), None) is not None:
+                self._tell(kind, name, None)
+            return
+        try:
+            manifest = self._known(kind).decode(msgspec.json.decode(body), f"{kind} {name}")
+        except Rejected as error:
+            logger.warning("a manifest of the cloud is kept, but not understood: %s", error)
+            return
+        self._keep(kind, name, body, manifest)
 
     async def delete(self, kind: str, name: str) -> str:
         """Delete a manifest and what it stands for. Raises `Rejected` (404) when there is none."""
