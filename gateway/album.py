@@ -26,11 +26,11 @@ class Album:
         self.missed = 0
         self._gallery = gallery
         self._pictures = pictures
-        self._wanted: Mailbox[str] = Mailbox(64)
+        self._wanted: Mailbox[str] = Mailbox("album", 64)
 
     def tell(self, committed: Committed) -> None:
         for event in committed.events:
-            if "picture" in event.detail and not self._wanted.put_nowait(event.cause):
+            if "picture" in event.detail and not self._wanted.offer_nowait(event.cause):
                 self.missed += 1
 
     def latest(self, camera: str) -> tuple[int, bytes] | None:

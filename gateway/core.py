@@ -73,8 +73,8 @@ class Core:
         self._journal = journal
         self._timers = timers
         self._clock = clock
-        self._intake: Mailbox[_Offer] = Mailbox(intake)
-        self._settling: Mailbox[_Work] = Mailbox(16)
+        self._intake: Mailbox[_Offer] = Mailbox("intake", intake)
+        self._settling: Mailbox[_Work] = Mailbox("settling", 16)
         self._listeners: list[Listener] = []
         self._busy = 0
 
@@ -89,7 +89,7 @@ class Core:
 
     def offer_nowait(self, stimuli: Sequence[Stimulus], done: Done | None = None) -> bool:
         """Take stimuli, or say `False` when there is no room."""
-        taken = self._intake.put_nowait(_Offer(stimuli, done))
+        taken = self._intake.offer_nowait(_Offer(stimuli, done))
         self._busy += taken
         return taken
 
