@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import sqlite3
@@ -190,7 +191,7 @@ async def write(store, boot):
     while True:
         points = [Point(f"default/d-{n}/p", count, boot, 1.0, None) for n in range(20)]
         await store.journal.committed(store.journal.append(Batch(points=points)))
-        print(boot, count, flush=True)
+        print(boot, count, len(store.segments.known), flush=True)
         count += 1
 
 async def seal(store):
@@ -202,7 +203,7 @@ asyncio.run(main())
 
 
 async def test_a_kill_while_sealing_neither_loses_nor_doubles(tmp_path: Path, store_at: Any) -> None:
-    acknowledged = dict(killed(tmp_path, random.randint(20, 150)) for _ in range(5))
+    acknowledged = dict(killed(tmp_path, random.randint(1, 60)) for _ in range(5))
     async with store_at(tmp_path) as store:
         rows = await ask(store, "SELECT seq, count(*), max(epoch_us(time)) FROM points GROUP BY seq")
         assert await ask(store, "SELECT count(*) = count(DISTINCT (device, time, seq)) FROM points") == [(True,)]
@@ -214,17 +215,19 @@ async def test_a_kill_while_sealing_neither_loses_nor_doubles(tmp_path: Path, st
 
 
 def killed(path: Path, after: int) -> tuple[int, int]:
-    """The boot of a child and the last batch it acknowledged before SIGKILL."""
+    """The boot of a child and the last batch it acknowledged before SIGKILL, `after` batches from its first segment."""
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
-    last = (0, 0)
-    for _ in range(after):
-        boot, count = map(int, child.stdout.readline().split())
-        last = (boot, count)
+    boot = count = known = 0
+    for line in child.stdout:
+        sealed, (boot, count, known) = known, map(int, line.split())
+        after -= bool(sealed)
+        if after <= 0 and known > sealed:  # just told of a segment: the next one is being written
+            break
     child.send_signal(signal.SIGKILL)
     child.stdout.close()
     child.wait(10)
-    return last
+    return boot, count
 
 
 async def test_another_program_reads_state_db_while_we_write(tmp_path: Path, journal_at: Any, point: Any) -> None:
@@ -234,3 +237,72 @@ async def test_another_program_reads_state_db_while_we_write(tmp_path: Path, jou
         assert reader.execute("SELECT count(*) FROM twins").fetchone() == (0,)
         await journal.committed(journal.append(Batch(twins={"default/t-1": b"x"})))
         reader.close()
+
+
+class Steps:
+    """A clock whose sleeper is let go `steps` times; each sleep passes its time at once."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.asleep = asyncio.Event()
+        self._steps = asyncio.Semaphore(0)
+
+    def now(self) -> int:
+        return int(self.passed * 1e6)
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        self.asleep.set()
+        await self._steps.acquire()
+        self.passed += seconds
+
+    async def step(self) -> None:
+        """Let it work until it sleeps again."""
+        async with asyncio.timeout(20):
+            await self.asleep.wait()
+            self.asleep.clear()
+            self._steps.release()
+            await self.asleep.wait()
+
+
+async def test_points_are_sealed_when_enough_wait_or_when_they_waited_long_enough(
+    tmp_path: Path, journal_at: Any, point: Any
+) -> None:
+    points, clock = Points(), Steps()
+    async with journal_at(tmp_path, sink=points.take) as (journal, _), asyncio.TaskGroup() as group:
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock, rows=3, age=4.0)
+        await segments.open()
+        running = group.create_task(segments.run())
+        await journal.committed(journal.append(Batch(points=[point(1)])))
+        await clock.step()
+        assert segments.known == ()
+        await journal.committed(journal.append(Batch(points=[point(2), point(3)])))
+        await clock.step()
+        assert [segment.rows for segment in segments.known] == [3]
+        await journal.committed(journal.append(Batch(points=[point(4)])))
+        for _ in range(4):
+            assert len(segments.known) == 1
+            await clock.step()
+        assert [segment.rows for segment in segments.known] == [3, 1]
+        running.cancel()
+        segments.close()
+
+
+async def test_sealing_says_why_it_fails_and_goes_on_when_it_can(tmp_path: Path, journal_at: Any, point: Any) -> None:
+    points, clock = Points(), Steps()
+    async with journal_at(tmp_path, sink=points.take) as (journal, _), asyncio.TaskGroup() as group:
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock, rows=1)
+        await segments.open()
+        running = group.create_task(segments.run())
+        segments.directory.rmdir()
+        await journal.committed(journal.append(Batch(points=[point(1)])))
+        await clock.step()
+        assert segments.fault is not None
+        segments.directory.mkdir()
+        await clock.step()
+        assert segments.fault is None
+        assert [segment.rows for segment in segments.known] == [1]
+        running.cancel()
+        segments.close()

@@ -107,7 +107,7 @@ ATTACKS = [
 
 USEFUL = [
     "SELECT time_bucket(INTERVAL '1 minute', time) AS m, avg(value) FROM points GROUP BY m ORDER BY m DESC LIMIT 5",
-    "SELECT date_trunc('day', time), count(*) FILTER (WHERE seq > 1), quantile_cont(value, .9) FROM points GROUP BY ALL",
+    "SELECT date_trunc('day', time), count(*) FILTER (WHERE seq > 1), mad(value) FROM points GROUP BY ALL",
     "SELECT device, arg_max(value, time), max_by(text, time), first(value ORDER BY time) FROM points GROUP BY device",
     "FROM points SELECT value WHERE time > now() - INTERVAL 1 HOUR",
     "SELECT * EXCLUDE (seq) FROM points",
@@ -258,9 +258,9 @@ async def test_a_query_that_eats_memory_is_refused(tmp_path: Path, store_at: Any
 
 async def test_a_large_answer_is_cut_by_bytes(tmp_path: Path, store_at: Any) -> None:
     async with store_at(tmp_path) as store:
-        answer = await ask(store, "SELECT repeat('x', 100000) FROM range(100000)", limit=100_000)
+        answer = await ask(store, "SELECT repeat('x', 10000) FROM range(100000)", limit=100_000)
         assert answer.truncated
-        assert len(answer.rows) < 5000
+        assert len(answer.rows) < 10_000
 
 
 async def test_too_many_queries_at_once_are_turned_away(tmp_path: Path, store_at: Any) -> None:
