@@ -118,9 +118,12 @@ class Journal:
         """Return when the batch is on disk. Raises Unavailable if the journal closed without writing it."""
         if ticket <= self._durable:
             return
-        if ticket > self._last or self._database is None:
-            message = f"ticket {ticket} waits for a journal that never took it or is closed"
+        if ticket > self._last:
+            message = f"ticket {ticket} was never given: the last is {self._last}"
             raise Broken(message)
+        if self._database is None:
+            message = f"the journal closed before the batch was written: {self._fault}"
+            raise Unavailable(message)
         waiter = self._waiters.get(ticket)
         if waiter is None:
             waiter = self._waiters[ticket] = asyncio.get_running_loop().create_future()

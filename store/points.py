@@ -32,10 +32,13 @@ class Points:
     def __init__(self, *, keep: bool = True, recent: int = 60) -> None:
         self._keep = keep
         self._recent = recent
-        self._series: Sequence[str] = ()
+        self.series: Sequence[str] = ()
+        """Names of series by their number, as the journal has them; grows only."""
         self._ids: dict[str, int] = {}
         self._chunks: list[tuple[int, Columns]] = []
         self._closed = 0
+        self.version = 0
+        """Grows with every change of what `snapshot` gives."""
         self._unsealed = 0
         self._latest: dict[int, tuple[int, int, float, str | None]] = {}
         self._rings: dict[int, _Ring] = {}
@@ -46,10 +49,11 @@ class Points:
 
     def take(self, batch: int, columns: Columns, series: Sequence[str]) -> None:
         """The journal committed these; they are seen by the next query."""
-        self._series = series
+        self.series = series
         self._note(columns)
         if not self._keep:
             return
+        self.version += 1
         self._unsealed += len(columns)
         if self._chunks and self._chunks[-1][0] > self._closed and len(self._chunks[-1][1]) + len(columns) <= _CHUNK:
             chunk = self._chunks[-1][1]
@@ -60,7 +64,7 @@ class Points:
 
     def restore(self, rows: Iterable[tuple[int, int, int, float | None, str | None]], series: Sequence[str]) -> None:
         """The latest points that were sealed before this start, as `(series, at, seq, number, text)`."""
-        self._series = series
+        self.series = series
         for key, at, seq, number, text in rows:
             known = self._latest.get(key)
             if known is None or known[:2] < (at, seq):
@@ -98,10 +102,11 @@ class Points:
             return None
         batch = self._chunks[-1][0]
         self._closed = batch
-        return Cut(batch, tuple(chunk for _, chunk in self._chunks), self._series)
+        return Cut(batch, tuple(chunk for _, chunk in self._chunks), self.series)
 
     def drop(self, batch: int) -> None:
         """A segment holds all points up to this commit."""
+        self.version += 1
         self._chunks = [(last, chunk) for last, chunk in self._chunks if last > batch]
         self._unsealed = sum(len(chunk) for _, chunk in self._chunks)
 
@@ -125,8 +130,8 @@ class Points:
         return ring
 
     def _key(self, series: str) -> int | None:
-        for key in range(len(self._ids), len(self._series)):
-            self._ids[self._series[key]] = key
+        for key in range(len(self._ids), len(self.series)):
+            self._ids[self.series[key]] = key
         return self._ids.get(series)
 
 

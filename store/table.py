@@ -12,10 +12,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from store.columns import Columns
+from store.schema import TABLES
 
 logger = logging.getLogger(__name__)
 
 TIME = pa.timestamp("us", tz="UTC")
+_TYPES = {
+    "TIMESTAMPTZ": TIME,
+    "VARCHAR": pa.string(),
+    "JSON": pa.string(),
+    "DOUBLE": pa.float64(),
+    "BIGINT": pa.int64(),
+}
 _NAME = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
@@ -58,6 +66,30 @@ def tabulate(chunks: Sequence[Columns], series: Sequence[str], node: str) -> pa.
         pa.array(seq[order]),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def tabulate_rows(name: str, rows: Sequence[tuple[Any, ...]], node: str) -> pa.Table:
+    """Rows of a table of the schema, with microseconds for times, one device id for `namespace` and `device`.
+
+    They come without `node`, except those of the table `nodes`.
+    """
+    given = list(zip(*rows, strict=True))
+    columns: dict[str, pa.Array] = {}
+    place = 0
+    for column, kind in TABLES[name].items():
+        if column == "node" and name != "nodes":
+            columns[column] = pa.array([node] * len(rows), pa.string())
+            continue
+        values = given[place] if given else ()
+        if column == "namespace":
+            columns[column] = pa.array([value.partition("/")[0] for value in values], pa.string())
+            continue
+        if column == "device":
+            values = tuple(value.partition("/")[2] for value in values)
+        array = pa.array(values, pa.int64() if kind == "TIMESTAMPTZ" else _TYPES[kind])
+        columns[column] = array.cast(TIME) if kind == "TIMESTAMPTZ" else array
+        place += 1
+    return pa.table(columns)
 
 
 def times(table: pa.Table) -> Any:
