@@ -11,7 +11,13 @@ from twins.errors import Rejected
 
 @pytest.mark.parametrize(
     "source",
-    ["t > 30.0", '["a", "b"].exists(s, s == "a")', "[1.0, 2.0].all(x, [3.0].exists(y, x < y))", "'map(' == t", "t in [1.0]"],
+    [
+        "t > 30.0",
+        '["a", "b"].exists(s, s == "a")',
+        "[1.0, 2.0].all(x, [3.0].exists(y, x < y))",
+        "'map(' == t",
+        "t in [1.0]",
+    ],
 )
 def test_ordinary_expressions_pass(source):
     bound.check(source)

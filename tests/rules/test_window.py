@@ -26,7 +26,12 @@ def test_a_window_over_midnight_is_open_from_its_start_until_just_before_its_end
 
 def test_a_window_within_a_day():
     day = Hours(Window("09:00", "17:30"), "UTC")
-    assert [day.contains(at(f"2025-01-01T{time}")) for time in ("08:59", "09:00", "17:29", "17:30")] == [False, True, True, False]
+    assert [day.contains(at(f"2025-01-01T{time}")) for time in ("08:59", "09:00", "17:29", "17:30")] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_the_sites_zone_counts_where_the_window_names_none():
@@ -39,7 +44,9 @@ def test_the_sites_zone_counts_where_the_window_names_none():
 
 def test_the_repeated_hour_of_autumn_counts_twice_and_the_skipped_hour_of_spring_never():
     early = Hours(Window("02:00", "03:00"), BERLIN)
-    autumn = [early.contains(at(f"2025-10-26T{time}")) for time in ("23:59", "00:00", "00:59", "01:00", "01:59", "02:00")]
+    autumn = [
+        early.contains(at(f"2025-10-26T{time}")) for time in ("23:59", "00:00", "00:59", "01:00", "01:59", "02:00")
+    ]
     assert autumn == [False, True, True, True, True, False]
     spring = [early.contains(at("2025-03-30T00:00") + minute * 60_000_000) for minute in range(180)]
     assert not any(spring)
