@@ -38,11 +38,12 @@ class Fault(Struct, frozen=True):
 
 
 class Use(Struct, frozen=True):
-    """An expression, or text with expressions, where it stands."""
+    """An expression, or text with expressions, where it stands. `variable` is what its value is assigned to."""
 
     path: str
     source: str
     role: Role
+    variable: str = ""
 
 
 def check(detector: Detector, zone: str = "UTC") -> None:
@@ -176,7 +177,7 @@ def _action_uses(path: str, action: manifest.Action) -> Iterator[Use]:
     if action.alert is not None:
         yield Use(f"{path}.alert.message", action.alert.message, "text")
     for name, source in (action.assign or {}).items():
-        yield Use(f"{path}.assign.{name}", source, "value")
+        yield Use(f"{path}.assign.{name}", source, "value", name)
 
 
 def _expressions(detector: Detector, use: Use, zone: str) -> Iterator[Fault]:
@@ -189,9 +190,15 @@ def _expressions(detector: Detector, use: Use, zone: str) -> Iterator[Fault]:
         unknown = list(_unknown(detector, use, expression))
         yield from unknown
         if not unknown and use.path != "spec.key":
-            fault = trial.fault(detector, expression, use.role == "condition", zone)
+            fault = trial.fault(detector, expression, _wanted(detector, use), zone)
             if fault:
                 yield Fault(use.path, fault)
+
+
+def _wanted(detector: Detector, use: Use) -> manifest.InputType | None:
+    if use.variable:
+        return trial.type_of(detector.spec.variables[use.variable])
+    return "boolean" if use.role == "condition" else None
 
 
 def _unknown(detector: Detector, use: Use, expression: Expression) -> Iterator[Fault]:

@@ -82,14 +82,22 @@ def test_alerts_of_one_periodic_timer_are_different_events(site, detector):
     assert len(ids) == len(set(ids)) == 5
 
 
-def test_a_variable_keeps_the_type_it_began_with(site, detector):
-    # the division has no type fault to find beforehand; `t > 5.0 ? …` hides the text from the trial
+def test_an_assignment_without_a_finite_value_changes_nothing(site, detector):
     site.apply(detector(variables={"n": 1}, states=doing({"assign": {"n": "t == 7.0 ? t : t / 0.0"}})))
     site.fact("t-1", "t", 1)
     assert site.rules.views()[0].instances[0].values["n"] == 1.0
     assert site.rules.views()[0].faults == 1
     site.fact("t-1", "t", 7)
     assert site.rules.views()[0].instances[0].values["n"] == 7.0
+
+
+def test_a_variable_keeps_the_type_it_began_with(site, detector):
+    hidden = "t == 7.5 ? 'text' : ''"  # no sample of the trial is 7.5, so only running it shows the text
+    assign = {"assign": {"n": f"t == 7.5 ? dyn({hidden}) : dyn(t)"}}
+    site.apply(detector(variables={"n": 1}, states=doing(assign)))
+    site.fact("t-1", "t", 7.5)
+    assert site.rules.views()[0].instances[0].values["n"] == 1.0
+    assert "cannot become 'text'" in site.rules.explain("default/rule")[0].verdicts[0].fault
 
 
 def test_starting_a_timer_again_moves_its_deadline_and_clearing_takes_it_back(site, detector):

@@ -5,6 +5,7 @@ import pytest
 from rules import lint
 from twins.errors import Rejected
 
+TEXT = {"assign": {"n": "'x'"}}
 ON = "spec.states.A.onInput"
 
 
@@ -41,7 +42,7 @@ def arrows(*ways):
         ({"states": on_input(when="tt > 1.0")}, f"{ON}.events[0].when", "'tt' is no input and no variable"),
         ({"variables": {"limit": 1}, "states": on_input(when="t > limt")}, f"{ON}.events[0].when", "mean limit?"),
         ({"states": on_input(when="t > 1.0 && contain('x')")}, f"{ON}.events[0].when", "did you mean contains?"),
-        ({"states": on_input(when="t")}, f"{ON}.events[0].when", "neither true nor false"),
+        ({"states": on_input(when="t")}, f"{ON}.events[0].when", "no boolean"),
         ({"states": on_input(when="t - 1 > 0.0")}, f"{ON}.events[0].when", "write 30.0, not 30"),
         ({"states": on_input(when='t == "a" || t > "a"')}, f"{ON}.events[0].when", "overload"),
         ({"states": on_input(when='within("nigth")')}, f"{ON}.events[0].when", "within() needs one name in quotes"),
@@ -50,6 +51,11 @@ def arrows(*ways):
         ({"states": on_input(when="[1.0].map(x, x) == []")}, f"{ON}.events[0].when", "map() is not allowed"),
         ({"states": on_input(do=[{"alert": {"message": "${tt}"}}])}, f"{ON}.events[0].do[0].alert.message", "'tt'"),
         ({"states": on_input(do=[{"alert": {"message": "${t"}}])}, f"{ON}.events[0].do[0].alert.message", "closed"),
+        (
+            {"variables": {"n": 1}, "states": on_input(do=[{"assign": {"n": "'x'"}}])},
+            f"{ON}.events[0].do[0].assign.n",
+            "no number",
+        ),
         ({"key": "${t}"}, "spec.key", "'t' is no input and no variable"),
     ],
 )
