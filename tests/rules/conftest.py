@@ -107,7 +107,7 @@ class Look:
     chosen = staticmethod(chosen)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def look() -> type[Look]:
     return Look
 
@@ -117,23 +117,23 @@ def site() -> Site:
     return Site()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_site() -> type[Site]:
     return Site
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fact() -> Callable[..., Fact]:
     return make_fact
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def detector() -> Callable[..., Detector]:
     """Build a detector called `default/rule` from parts of its spec."""
     return make_detector
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def example() -> Callable[[str], Detector]:
     """A manifest of the documentation."""
     return lambda name: decode(yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text()), name)

@@ -37,14 +37,20 @@ def test_yaml_names_are_camel_case_and_words_of_python_are_allowed():
 @pytest.mark.parametrize(
     ("data", "path"),
     [
-        (MINIMAL | {"kind": "Dectector"}, "$.kind"),
-        (MINIMAL | {"metadata": {"name": "Not A Label"}}, "$.metadata.name"),
-        (changed(inital="A"), "inital"),
-        (changed(states={}), "$.spec.states"),
-        (changed(states={"A": {"onInput": {"transitions": [{"when": "true"}]}}}), "`to`"),
-        (changed(windows={"night": {"from": "25:00", "to": "06:00"}}), "$.spec.windows[...].from"),
-        (changed(inputs={"not a name": {"property": "t"}}), "$.spec.inputs"),
-        (changed(states={"A": {"onEnter": {"events": [{"when": "x" * 1025}]}}}), "events[0].when"),
+        (MINIMAL | {"kind": "Dectector"}, "kind: 'Dectector' is not valid; did you mean Detector?"),
+        (MINIMAL | {"metadata": {"name": "Not A Label"}}, "metadata.name: 'Not A Label' is not a Kubernetes DNS label"),
+        (changed(inital="A"), "spec.inital: no such key; did you mean initial?"),
+        (changed(states={}), "spec.states:"),
+        (
+            changed(states={"A": {"onInput": {"transitions": [{"when": "true"}]}}}),
+            "spec.states.A.onInput.transitions[0].to: missing",
+        ),
+        (changed(windows={"night": {"from": "25:00", "to": "06:00"}}), "spec.windows.night.from: '25:00'"),
+        (changed(inputs={"not a name": {"property": "t"}}), "spec.inputs:"),
+        (
+            changed(states={"A": {"onEnter": {"events": [{"when": "x" * 1025}]}}}),
+            "spec.states.A.onEnter.events[0].when:",
+        ),
         ("text", "object"),
     ],
 )
@@ -74,5 +80,5 @@ def test_durations_are_read(text, expected):
     "text", ["", "5", "5 m", "m5", "5x", "-5s", "9ms", 0, "367d", "1e3s", float("nan"), float("inf")]
 )
 def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(ValueError, match="duration|between"):
+    with pytest.raises(ValueError, match=r"duration|between"):
         microseconds(text)
