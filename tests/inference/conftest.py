@@ -13,6 +13,7 @@ import pytest
 from inference.catalogue import load
 from inference.depot import Depot
 from runtime.clock import SystemClock
+from twins.errors import Unavailable
 from twins.exchange import Frame
 
 if TYPE_CHECKING:
@@ -65,6 +66,18 @@ def depot(assets: Path, tmp_path: Path) -> Depot:
     depot.folder.mkdir()
     for name in ("face-yunet", "emotion-mini-xception"):
         shutil.copy(assets / "models" / "onnx" / depot.catalogue.entry(name).file, depot.folder)
+    return depot
+
+
+@pytest.fixture(scope="session")
+def pulled() -> Depot:
+    """The default set as the product fetches it, kept in the repository's ignored `.cache` for the next run."""
+    depot = Depot(ROOT / ".cache")
+    try:
+        for entry in depot.catalogue.defaults():
+            asyncio.run(depot.pull(entry.name))
+    except Unavailable as error:
+        pytest.skip(str(error))
     return depot
 
 
