@@ -229,7 +229,7 @@ async def test_sql_runs_from_the_keyboard_and_shows_rows_or_the_reason(serve, ta
     async with serve() as (web, _), browse(web.link(), expect=("400",)) as page:
         await page.get_by_role("button", name="Hottest").click()
         await page.get_by_role("cell", name="21.5").wait_for()
-        await page.get_by_text("1 rows in 1.2 ms").wait_for()
+        await page.get_by_text("1 row in 1.2 ms").wait_for()
         await page.get_by_label("SQL", exact=True).fill("selec")
         await page.keyboard.press("Control+Enter")
         await page.get_by_text("syntax error").wait_for()
@@ -340,9 +340,13 @@ async def test_a_thousand_devices_changing_leave_the_page_responsive(serve, room
     async with serve() as (web, _), browse(web.link()) as page:
         await page.get_by_role("button", name="Show all 1003").click()
         await page.evaluate(
-            """() => { window.longest = 0; new PerformanceObserver((list) => {
-                for (const entry of list.getEntries()) window.longest = Math.max(window.longest, entry.duration);
-            }).observe({ type: "longtask" }); }"""
+            """() => { let last = performance.now(); window.longest = 0;
+                const tick = (now) => {
+                    window.longest = Math.max(window.longest, now - last);
+                    last = now;
+                    requestAnimationFrame(tick);
+                };
+                requestAnimationFrame(tick); }"""
         )
         for number in range(1, 11):
             for index in range(1000):
@@ -354,7 +358,7 @@ async def test_a_thousand_devices_changing_leave_the_page_responsive(serve, room
         await last.scroll_into_view_if_needed()
         await last.locator(".value", has_text="10").wait_for()
         longest = await page.evaluate("window.longest")
-    print(f"longest task with 1,000 devices changing: {longest:.0f} ms")
+    print(f"longest time between two frames with 1,000 devices changing: {longest:.0f} ms")
     assert longest < 500
 
 

@@ -63,6 +63,7 @@ async def test_every_answer_forbids_inline_scripts_frames_and_sniffing(serve, pa
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["X-Frame-Options"] == "DENY"
         assert "Access-Control-Allow-Origin" not in answer.headers
+        assert answer.headers["Server"] == "gemelo"
 
 
 async def test_answers_with_values_are_not_kept_by_caches(serve):
