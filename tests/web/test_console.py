@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -248,20 +248,18 @@ async def test_a_twin_in_full_shows_both_sides_and_the_past(serve, room, browse)
 
 
 async def test_the_page_says_that_the_gateway_is_away_and_comes_back_by_itself(serve, room, browse):
-    async with serve() as (web, _):
-        address = web.address
-        browsing = browse(web.link(), expect=("ERR_CONNECTION_REFUSED",))
-        page = await browsing.__aenter__()
-        await page.locator('[data-id="default/thermo-1"]').get_by_text("21.4").wait_for()
-    await page.get_by_text("The gateway is away").wait_for()
-    await page.get_by_text("You see what was known at").wait_for()
-    room.leave("default/pump-1")
-    room.report("default/thermo-1", "temperature", "9.9")
-    async with serve(WebConfig(listen=address)):
-        await page.locator('[data-id="default/thermo-1"]').get_by_text("9.9").wait_for()
-        assert not await page.locator("#banner").is_visible()
-        assert await page.locator('[data-id="default/pump-1"]').count() == 0
-        await browsing.__aexit__(None, None, None)
+    async with AsyncExitStack() as stack:
+        async with serve() as (web, _):
+            page = await stack.enter_async_context(browse(web.link(), expect=("ERR_CONNECTION_REFUSED",)))
+            await page.locator('[data-id="default/thermo-1"]').get_by_text("21.4").wait_for()
+        await page.get_by_text("The gateway is away").wait_for()
+        await page.get_by_text("You see what was known at").wait_for()
+        room.leave("default/pump-1")
+        room.report("default/thermo-1", "temperature", "9.9")
+        async with serve(WebConfig(listen=web.address)):
+            await page.locator('[data-id="default/thermo-1"]').get_by_text("9.9").wait_for()
+            assert not await page.locator("#banner").is_visible()
+            assert await page.locator('[data-id="default/pump-1"]').count() == 0
 
 
 async def test_a_one_time_link_opens_the_page_and_leaves_no_key_in_the_address(serve, browse):

@@ -27,11 +27,12 @@ export class Card {
     this.device = device;
     this.drifts = device.properties.some((property) => property.drifts);
     this.away = AWAY.has(device.state.toLowerCase());
+    this.online = device.state !== "" && !this.away;
   }
 
   draw() {
     const { device } = this;
-    this.dot.className = `dot ${this.away ? "away" : device.state ? "ok" : "unknown"}`;
+    this.dot.className = `dot ${this.online ? "ok" : this.away ? "away" : "unknown"}`;
     say(this.state, `, ${device.state || "state unknown"}`);
     mark(this.element, "data-away", this.away);
     say(this.model, device.model);
