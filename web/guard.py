@@ -62,7 +62,9 @@ class Guard:
         origin = request.headers.get("Origin")
         if origin is None:
             return True
-        return origin.lower() == f"{request.scheme}://{request.host}".lower()
+        scheme, _, host = origin.lower().partition("://")
+        # Behind a proxy that ends TLS the page's origin is https while we are asked in http.
+        return host == request.host.lower() and scheme in (request.scheme, "https")
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:

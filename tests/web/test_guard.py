@@ -24,7 +24,9 @@ async def test_loopback_and_configured_names_are_ours(serve, host):
         assert answer.status == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://{host}"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "", "http://127.0.0.1:1", "ws://{host}", "http://{host}.evil"]
+)
 async def test_a_write_from_another_origin_is_refused(serve, room, origin):
     async with serve() as (web, client):
         headers = {"Origin": origin.replace("{host}", web.address)}
@@ -51,6 +53,13 @@ async def test_the_page_itself_may_write_and_is_known_as_the_console(serve, room
         async with client.put(DESIRED, json={"value": "true"}, headers=headers) as answer:
             assert answer.status == 200
     assert room.asked == [("default/pump-1", "power", "true", "console")]
+
+
+async def test_the_page_may_write_through_a_proxy_that_ends_tls(serve):
+    async with serve() as (web, client):
+        headers = {"Origin": f"https://{web.address}"}
+        async with client.put(DESIRED, json={"value": "true"}, headers=headers) as answer:
+            assert answer.status == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/static/app.js", "/api/v1/devices", "/nothing", "/livez"])
