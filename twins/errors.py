@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+Drop = Literal["newer", "deadline", "busy", "left", "stopping"]
+"""Why a frame was not looked at: a newer one of its source came; it would be too late; too many sources wait;
+its caller went away; the gateway stops."""
+
 
 class GemeloError(Exception):
     """Root of all errors this project raises on purpose."""
@@ -14,6 +20,15 @@ class Rejected(GemeloError):
         super().__init__(reason)
         self.reason = reason
         self.code = code
+
+
+class Dropped(GemeloError):
+    """A frame was given up before any work on it, as agreed: answer it and go on. Nobody did wrong."""
+
+    def __init__(self, kind: Drop, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
 
 
 class Unavailable(GemeloError):

@@ -1,0 +1,235 @@
+"""One phone's stream, from Welcome to its end: messages in, messages out, and what the phone reports of itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Literal, Protocol
+
+from devices.offload import twin
+from devices.offload.config import OffloadConfig
+from devices.offload.credit import Ledger
+from devices.offload.desk import Desk, Pending
+from devices.offload.outgoing import Outgoing
+from devices.offload.ports import Detector, Intake
+from devices.offload.resume import Lineage
+from devices.offload.wire import offload_pb2 as pb
+from runtime.clock import Clock
+from twins.errors import Unavailable
+from twins.exchange import Detection, Result
+from twins.stimuli import Edit, Inferred, Updated
+
+Ending = Literal["left", "replaced", "stopping", "slow"]
+
+GO_AWAY: dict[Ending, pb.GoAway.Cause] = {
+    "replaced": pb.GoAway.REPLACED,
+    "stopping": pb.GoAway.SHUTTING_DOWN,
+    "slow": pb.GoAway.TOO_SLOW,
+}
+FAREWELL = 1.0
+"""Seconds to get a GoAway out; the session that replaces this one does not wait for it."""
+COME_BACK_MS = 1000
+
+
+class Stream(Protocol):
+    """What a session needs of gRPC's context."""
+
+    def read(self) -> Awaitable[object]: ...
+
+    def write(self, message: pb.ServerMessage) -> Awaitable[None]: ...
+
+
+class Session:
+    """One stream of one device; single-use. `_read` takes messages in, the desk answers frames, `_write` sends."""
+
+    def __init__(
+        self,
+        device: str,
+        hello: pb.Hello,
+        model: pb.Model,
+        stream: Stream,
+        lineage: Lineage,
+        config: OffloadConfig,
+        intake: Intake,
+        detector: Detector,
+        clock: Clock,
+        next_cause: Callable[[], str],
+        answered: Counter[str],
+    ) -> None:
+        self.device = device
+        self.lineage = lineage
+        self._hello = hello
+        self._stream = stream
+        self._config = config
+        self._intake = intake
+        self._clock = clock
+        self._next_cause = next_cause
+        self._ledger: Ledger[Pending] = Ledger(config.credit, config.credit_limit)
+        self._desk = Desk(
+            device=device,
+            model=model,
+            ledger=self._ledger,
+            lineage=lineage,
+            intake=intake,
+            detector=detector,
+            clock=clock,
+            next_cause=next_cause,
+            answered=answered,
+            switched=self.switch,
+            commit_timeout=config.commit_timeout,
+        )
+        self._outgoing = Outgoing()
+        self._over = asyncio.Event()
+        self._ending: Ending = "left"
+        self._edits: dict[str, Edit | None] = {"model": Edit(reported=model.name)}
+
+    def welcome(self, token: bytes, resumed: bool) -> None:
+        """Open the exchange: the first credit, and a Result for each frame that a resumed session left without."""
+        welcome = pb.Welcome(
+            session_id=self.lineage.session,
+            resume_token=token,
+            resume_ttl_ms=int(self._config.resume_for * 1000),
+            model=self._desk.model,
+            credit=self._ledger.grant(),
+            resumed=resumed,
+            limits=pb.Limits(max_in_flight=self._config.credit_limit, max_bytes=self._config.max_bytes),
+        )
+        self._send(pb.ServerMessage(welcome=welcome))
+        self.lineage.sink = self._result
+        for seq in self._hello.unanswered[: self._outgoing.limit] if resumed else ():
+            if (result := self.lineage.missed(seq)) is not None:
+                self._result(result)
+
+    async def run(self) -> Ending:
+        """Serve until the phone leaves or `end` is called; frames it sent before it left are answered first."""
+        async with asyncio.TaskGroup() as group:
+            reader = group.create_task(self._read(), name=f"offload read {self.device}")
+            others = [
+                group.create_task(self._desk.run(), name=f"offload desk {self.device}"),
+                group.create_task(self._write(), name=f"offload write {self.device}"),
+                group.create_task(self._tick(), name=f"offload tick {self.device}"),
+            ]
+            await self._over.wait()
+            reader.cancel()
+            with suppress(TimeoutError):
+                await self._finish()
+            for task in others:
+                task.cancel()
+        return self._ending
+
+    def end(self, ending: Ending, reason: str = "") -> None:
+        """End at once: a GoAway if it can be got out, no more answers."""
+        if self._over.is_set():
+            return
+        self._ending = ending
+        away = pb.GoAway(cause=GO_AWAY[ending], reconnect_after_ms=COME_BACK_MS, reason=reason)
+        self._send(pb.ServerMessage(go_away=away))
+        self._leave()
+
+    def ask(self, values: Mapping[str, str]) -> None:
+        """Tell the phone what is asked of it. `enabled` also stops or starts its credit."""
+        self._send(pb.ServerMessage(desired=pb.Desired(values=dict(values))))
+        if "enabled" in values:
+            self._ledger.pause(values["enabled"] == "false")
+            if credit := self._ledger.grant():
+                self._send(pb.ServerMessage(grant=pb.Grant(credit=credit)))
+
+    def switch(self, model: pb.Model) -> None:
+        """Look at the following frames with another model, or another version of it."""
+        self._desk.model = model
+        self._edits["model"] = Edit(reported=model.name)
+        self._send(pb.ServerMessage(model_changed=pb.ModelChanged(model=model)))
+
+    async def _read(self) -> None:
+        while not self._over.is_set():
+            await self._outgoing.room()
+            message = await self._stream.read()
+            if not isinstance(message, pb.ClientMessage):  # gRPC's end of stream
+                break
+            match message.WhichOneof("body"):
+                case "frame":
+                    self._desk.take(message.frame, message.frame.deadline_ms or self._hello.deadline_ms)
+                case "local_result":
+                    await self._local(message.local_result)
+                case "stats":
+                    self._desk.network = message.stats.network_p50_us / 1e6
+                    self._edits |= twin.edits_of(message.stats)
+                case "ack":
+                    self._edits |= twin.acknowledged(message.ack)
+                    with suppress(Unavailable, TimeoutError):
+                        await self._report()
+                case "bye":
+                    break
+                case _:  # a second Hello, or a message of a later protocol: ignored, as the protocol says
+                    pass
+        self._leave()
+
+    async def _local(self, local: pb.LocalResult) -> None:
+        """The phone inferred by itself. Nothing is answered, so one that finds no room is lost, as the phone knows."""
+        label = local.label[: twin.TEXT_LIMIT]
+        seen, cause = self._clock.now(), self._next_cause()
+        result = Result(
+            device=self.device,
+            model=local.model[: twin.TEXT_LIMIT] or "local",
+            version="device",
+            seq=local.seq,
+            at=seen,
+            detections=(Detection(label, local.score),),
+            infer_us=local.infer_us,
+            cause=cause,
+        )
+        values = {"emotion": label, "emotion.score": f"{local.score:.3f}"} | self._desk.source_is("device")
+        with suppress(Unavailable, TimeoutError):
+            await self._offer(Inferred(self.device, cause, seen, result, values, seen, local.seq))
+
+    def _result(self, result: pb.Result) -> None:
+        self._send(pb.ServerMessage(result=result))
+
+    def _send(self, message: pb.ServerMessage) -> None:
+        self._outgoing.put(message, self._clock.monotonic())
+
+    async def _write(self) -> None:
+        while True:
+            message, since = await self._outgoing.next()
+            if message.HasField("result"):
+                message.result.durations.send_wait_us = int((self._clock.monotonic() - since) * 1e6)
+            try:
+                async with asyncio.timeout(self._config.send_timeout):
+                    await self._stream.write(message)
+            except TimeoutError:
+                return self.end("slow")
+            self._outgoing.sent()
+
+    async def _tick(self) -> None:
+        """Once a second: answer overdue frames, report what has changed (the newest of each value)."""
+        while True:
+            await self._clock.sleep(1.0)
+            self._desk.give_up()
+            with suppress(Unavailable, TimeoutError):  # the values stay and go with the next tick
+                await self._report()
+
+    async def _report(self) -> None:
+        if not self._edits:
+            return
+        edits, seen = self._edits.copy(), self._clock.now()
+        await self._offer(Updated(self.device, self._next_cause(), seen, edits=edits, at=seen))
+        self._edits = {name: edit for name, edit in self._edits.items() if edits.get(name) is not edit}
+
+    async def _offer(self, stimulus: Inferred | Updated) -> None:
+        async with asyncio.timeout(self._config.commit_timeout):
+            await self._intake.offer([stimulus])
+
+    def _leave(self) -> None:
+        self._desk.retired = True
+        self._over.set()
+
+    async def _finish(self) -> None:
+        """Answer what was sent, if the phone left in peace, and get the last messages out."""
+        async with asyncio.timeout(self._config.drain_timeout if self._ending == "left" else FAREWELL):
+            if self._ending == "left":
+                await self._desk.settled()
+                with suppress(Unavailable):
+                    await self._report()
+            await self._outgoing.empty()
