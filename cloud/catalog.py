@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from cloud.frames import Members, Object
 from cloud.manifest import Device, Manifest, Model, declare, newer, parse_device, parse_model, read, uid
-from twins.stimuli import Declared, Joined, Left, Stimulus
+from twins.stimuli import Joined, Left, Stimulus
+from twins.values import Declared
 
 Key = tuple[str, str]
 """(kind, `namespace/name`), as manifests are kept on disk."""

@@ -7,7 +7,7 @@ from msgspec import Raw, Struct
 
 from cloud.frames import Object
 from twins.errors import Rejected
-from twins.stimuli import Declared
+from twins.values import Declared
 
 
 class Meta(Struct, omit_defaults=True):
