@@ -53,7 +53,7 @@ class Inbox:
         self._clock = clock
         self._boot = boot
         self._commit = commit
-        self._offered: Mailbox[Change] = Mailbox(1)
+        self._offered: Mailbox[Change] = Mailbox("cloud.inbox", 1)
         self._settled: asyncio.Future[bool] | None = None
         self._count = 0
         self.rejected = 0
@@ -77,7 +77,7 @@ class Inbox:
             return True
         self._count += 1
         settled = self._settled = asyncio.get_running_loop().create_future()
-        self._offered.put_nowait(Change(step, self._catalog, settled))
+        self._offered.offer_nowait(Change(step, self._catalog, settled))
         return await self._outcome(settled) is True
 
     async def changes(self) -> AsyncIterator[Change]:

@@ -76,7 +76,7 @@ class Link:
         self._budget = budget
         self._take = take
         self._counters = counters
-        self._inbox: Mailbox[Object | Members] = Mailbox(_INBOX)
+        self._inbox: Mailbox[Object | Members] = Mailbox("cloud.received", _INBOX)
         self._held: set[str] = set()
         self._waiting: dict[str, asyncio.Future[bool | None]] = {}
         self._heard = clock.monotonic()
@@ -173,7 +173,7 @@ class Link:
                     self._held.add(said.id)
                     await self._inbox.put(said)
             case Members():
-                self._counters.dropped += not self._inbox.put_nowait(said)
+                self._counters.dropped += not self._inbox.offer_nowait(said)
             case frames.Ping():
                 await self._send(frames.pong(said, _id(), self._now()))
             case frames.Other(what):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import os
 import sys
 
 from gateway.wiring import product_version
@@ -14,6 +15,7 @@ COMMANDS = ("demo", "run", "check", "apply", "get", "describe", "set", "delete",
 
 
 def main() -> None:
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we fork only to exec; gRPC need not hear of it
     parser = argparse.ArgumentParser(prog="gemelo", description="An edge gateway with device twins.")
     parser.add_argument("--version", action="version", version=f"gemelo {product_version()}")
     chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -34,6 +36,9 @@ def main() -> None:
     except Unavailable as error:
         print(f"gemelo: {error}", file=sys.stderr)
         sys.exit(3)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -55,10 +55,10 @@ class Skyward:
 
         identity = Identity(self._config.store.path / "cloud", self._config.node.name, self._clock)
         config = CloudCoreConfig(
-            url=section.register_url or section.url.replace("wss://", "https://").replace(":10000", ":10002"),
-            link=section.url,
+            url=section.url,
+            register_url=section.register_url,
             token_file="" if section.token_file is None else str(section.token_file),
-            keepalive=section.heartbeat,
+            heartbeat=section.heartbeat,
         )
         self._cloud = CloudCore(config, identity, self._clock, manifests=found.manifests, boot=found.boot)
         self._uplink = Uplink(self._cloud, self._core, self._clock, self._learned)

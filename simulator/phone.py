@@ -7,24 +7,6 @@ with what the gateway stored. It speaks only the published protocol and shares n
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import io
-import json
 import logging
-import random
-import signal
-import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from simulator.wire import offload_pb2 as pb
 
 logger = logging.getLogger(__name__)

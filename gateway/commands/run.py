@@ -60,8 +60,11 @@ class Service:
             self._gateway = Gateway(config, self._clock)
             try:
                 config = await self._serve(self._gateway, config)
-            except* (Unavailable, Rejected, Broken) as group:
-                for error in _leaves(group):
+            except BaseExceptionGroup as group:
+                expected, rest = group.split((Unavailable, Rejected, Broken))
+                if rest is not None or expected is None:
+                    raise
+                for error in _leaves(expected):
                     logger.error("%s", error)  # noqa: TRY400 - the message says what to do; a traceback would hide it
                 return 1
         self._notify.stopping("written to disk")
@@ -69,10 +72,8 @@ class Service:
 
     def read(self) -> Config:
         """The configuration as it stands in the file. Raises `Rejected`."""
-        if self._path is not None:
-            config = load(self._path)
-        else:
-            config = parse("", where="defaults", folder=Path.cwd())
+        path = self._path
+        config = parse("", where="defaults", folder=Path.cwd()) if path is None else load(path)
         if self._manifests:
             from msgspec.structs import replace
 
