@@ -41,10 +41,8 @@ NETWORKS = (
 
 def main(depot: Depot, pictures: list[Path]) -> None:
     print(f"{_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print(
     print(f"OpenVINO {openvino.__version__}, Python {platform.python_version()}")
     print(f"{WORKERS} workers, {THREADS} thread a network, {RUNS} runs each\n")
-    )
     print(f"{'network':34} {'ms p50':>8} {'ms p95':>8} {'load s':>8}  precision")
     for name, shape, kind in NETWORKS:
         started = time.perf_counter()
