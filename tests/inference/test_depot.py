@@ -72,7 +72,8 @@ def _leftovers(depot: Depot) -> list[str]:
 
 @pytest.mark.usefixtures("wheels")
 async def test_a_file_is_taken_out_of_its_wheel_checked_and_kept(tmp_path: Path) -> None:
-    depot, said = _depot(tmp_path, _entry(_pypi())), []
+    said: list[str] = []
+    depot = _depot(tmp_path, _entry(_pypi()))
     assert depot.find("thing") is None
     assert depot.verify("thing") == "missing"
     path = await depot.pull("thing", said.append)
@@ -86,7 +87,8 @@ async def test_a_file_is_taken_out_of_its_wheel_checked_and_kept(tmp_path: Path)
 async def test_what_is_here_is_not_fetched_again_and_what_is_damaged_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    depot, said = _depot(tmp_path, _entry(_pypi())), []
+    said: list[str] = []
+    depot = _depot(tmp_path, _entry(_pypi()))
     path = await depot.pull("thing")
     path.write_bytes(CONTENT[::-1])
     assert depot.verify("thing") == "damaged"
