@@ -1,4 +1,7 @@
-"""The configuration's reference, made from the sections: the table for people and the commented example file."""
+"""The configuration's reference, made from the sections: the table for people and the commented example file.
+
+`python -m gateway.reference` (`make docs`) writes both; a test keeps them true.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,15 @@ from msgspec import inspect as types
 
 from gateway import sections
 from gateway.config import Config
+
+ROOT = Path(__file__).parents[1]
+PACKAGED = {
+    "store.path": "/var/lib/gemelo",
+    "inference.models": "/var/lib/gemelo/models",
+    "dmi.socket": "/run/gemelo/dmi.sock",
+    "manifests.paths": ["/etc/gemelo/manifests"],
+}
+"""What the example for the service sets, because the service may write nowhere else."""
 
 
 class Key(Struct, frozen=True):
@@ -35,9 +47,20 @@ def keys() -> Iterator[Key]:
             yield Key(section, field.name, _type(types.type_info(field.type)), toml(default), texts[struct, field.name])
 
 
+def files() -> dict[Path, str]:
+    """The generated files and what belongs in them."""
+    return {ROOT / "docs/configuration.md": table(), ROOT / "systemd/gateway.toml": example(PACKAGED)}
+
+
 def table() -> str:
     """The reference in Markdown."""
-    lines = []
+    lines = [
+        "# gateway.toml",
+        "",
+        "An absent section or key means its default, so an empty file is a whole configuration. Relative paths",
+        "count from the file's folder. `gemelo check -c gateway.toml` says what is wrong; SIGHUP reads the file again.",
+        "This page is made from `gateway/sections.py` by `make docs`.",
+    ]
     section = ""
     for key in keys():
         if key.section != section:
@@ -54,12 +77,15 @@ def table() -> str:
             ]
         default = f"`{key.default}`" if key.default else "none"
         lines.append(f"| `{key.name}` | {key.type} | {default} | {key.text} |")
-    return "\n".join(lines[1:]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def example(values: Mapping[str, object]) -> str:
     """A whole `gateway.toml`: each key with its meaning, commented out with its default unless in `values`."""
-    lines = []
+    lines = [
+        "# Gemelo's configuration. Every key is here; those behind a # stand at their default.",
+        "# `gemelo check -c FILE` says what is wrong with it, and `systemctl reload gemelo` reads it again.",
+    ]
     section = ""
     for key in keys():
         if key.section != section:
@@ -68,7 +94,7 @@ def example(values: Mapping[str, object]) -> str:
         lines.append(f"# {key.text}")
         given = values.get(f"{section}.{key.name}")
         lines.append(f"#{key.name} = {key.default or '…'}" if given is None else f"{key.name} = {toml(given)}")
-    return "\n".join(lines[1:]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def toml(value: object) -> str:
@@ -125,3 +151,8 @@ def _type(node: types.Type) -> str:
         case types.CustomType():
             return node.cls.__name__.lower()
     return {"StrType": "string", "BoolType": "boolean"}[type(node).__name__]
+
+
+if __name__ == "__main__":
+    for path, text in files().items():
+        path.write_text(text, "utf-8")

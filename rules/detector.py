@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct, field
 
-from twins.errors import Rejected
+from twins import schema
 from twins.exchange import Severity
 
 MINIMUM_TIMER = 10_000
@@ -172,11 +171,7 @@ class Detector(_Node, frozen=True):
 
 def decode(data: object, where: str = "Detector") -> Detector:
     """Make a detector of what YAML or JSON gave. Raises `Rejected` with the path of the wrong field."""
-    try:
-        return msgspec.convert(data, Detector)
-    except msgspec.ValidationError as error:
-        msg = f"{where}: {error}"
-        raise Rejected(msg) from error
+    return schema.decode(data, Detector, where)
 
 
 def microseconds(duration: Duration) -> int:

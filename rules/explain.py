@@ -9,7 +9,7 @@ from collections import deque
 
 from msgspec import Struct
 
-from rules.instructions import Instruction
+from rules.instructions import Command, Instruction, Raise, Wake
 
 
 class Verdict(Struct, frozen=True, gc=False):
@@ -47,23 +47,23 @@ class Story:
         self.evaluations = 0
         self.decisions = 0
         self.faults = 0
-        self._all: deque[Evaluation] = deque(maxlen=length)
-        self._decided: deque[Evaluation] = deque(maxlen=length)
+        self._all: deque[tuple[int, Evaluation]] = deque(maxlen=length)
+        self._decided: deque[tuple[int, Evaluation]] = deque(maxlen=length)
 
     def add(self, evaluation: Evaluation) -> None:
         self.evaluations += 1
-        self._all.append(evaluation)
+        entry = self.evaluations, evaluation
+        self._all.append(entry)
         if evaluation.verdicts:
             self.faults += evaluation.faults
         if evaluation.chosen:
             self.decisions += 1
-            self._decided.append(evaluation)
+            self._decided.append(entry)
 
     def last(self, key: str | None = None) -> list[Evaluation]:
         """What is remembered of one instance, or of all, oldest first."""
-        both = {id(evaluation): evaluation for evaluation in (*self._decided, *self._all)}
-        chosen = (evaluation for evaluation in both.values() if key is None or evaluation.key == key)
-        return sorted(chosen, key=lambda evaluation: evaluation.at)
+        both = dict((*self._decided, *self._all))
+        return [both[number] for number in sorted(both) if key is None or both[number].key == key]
 
     def why(self, cause: str) -> list[Evaluation]:
         """The remembered evaluations that a cause led to."""
@@ -78,5 +78,19 @@ def tell(evaluation: Evaluation) -> str:
         lines.append(f"  {verdict.label}: {verdict.source} = {outcome}")
     moved = f", {evaluation.before} → {evaluation.after}" if evaluation.before != evaluation.after else ""
     lines.append(f"  chosen: {evaluation.chosen or 'nothing'}{moved}")
-    lines += [f"  {type(instruction).__name__}: {instruction}" for instruction in evaluation.instructions]
+    lines += [f"  {line}" for each in evaluation.instructions if (line := _line(each))]
     return "\n".join(lines)
+
+
+def _line(instruction: Instruction) -> str:
+    """What it did to the world; empty for what only keeps the books."""
+    match instruction:
+        case Command(device, values):
+            return f"asked of {device}: " + ", ".join(f"{name} = {value}" for name, value in values.items())
+        case Raise(event):
+            return f"told ({event.severity}): {event.message}"
+        case Wake(timer, due):
+            name = timer.rpartition("#")[2]
+            return f"timer {name} cleared" if due is None else f"timer {name} set to {due}"
+        case _:
+            return ""

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 RESERVED = ("device", "input", "key")
 FUNCTIONS = frozenset({"within", "timeout", "known", "part"})
-NATIVE = frozenset({"size", "contains", "startsWith", "endsWith", "int", "uint", "double", "string", "type", "has"})
+NATIVE = frozenset(
+    {"size", "contains", "startsWith", "endsWith", "int", "uint", "double", "string", "type", "dyn", "has"}
+)
 # CEL's failures arrive as these; anything else is a defect of ours.
 _FAILURES = (TypeError, RuntimeError, LookupError, ArithmeticError, ValueError)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from typing import Literal
 
 from msgspec import Struct
@@ -15,6 +14,7 @@ from rules.detector import Detector
 from rules.expression import FUNCTIONS, NATIVE, RESERVED, Expression, Template
 from rules.window import find_zone
 from twins.errors import Rejected
+from twins.schema import nearest
 
 SHOWN = 10
 """Faults named in one refusal."""
@@ -38,11 +38,12 @@ class Fault(Struct, frozen=True):
 
 
 class Use(Struct, frozen=True):
-    """An expression, or text with expressions, where it stands."""
+    """An expression, or text with expressions, where it stands. `variable` is what its value is assigned to."""
 
     path: str
     source: str
     role: Role
+    variable: str = ""
 
 
 def check(detector: Detector, zone: str = "UTC") -> None:
@@ -86,15 +87,6 @@ def steps(detector: Detector) -> Iterator[tuple[str, manifest.Step | manifest.Tr
                 yield f"spec.states.{name}.{group}[{at}]", step
 
 
-def nearest(name: str, known: object) -> str:
-    """`; did you mean …?`, or what there is."""
-    names = sorted(map(str, known)) if isinstance(known, (set, frozenset, dict, list, tuple)) else []
-    close = get_close_matches(name, names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there are: {', '.join(names[:12])}" if names else "; there are none"
-
-
 def timers(detector: Detector) -> set[str]:
     """The timers that some action starts."""
     return {action.timer.name for _, step in steps(detector) for action in step.do if action.timer is not None}
@@ -125,14 +117,14 @@ def _windows(detector: Detector, zone: str) -> Iterator[Fault]:
 def _graph(detector: Detector) -> Iterator[Fault]:
     spec = detector.spec
     if spec.initial not in spec.states:
-        yield Fault("spec.initial", f"{spec.initial!r} is no state{nearest(spec.initial, spec.states)}")
+        yield Fault("spec.initial", f"{spec.initial!r} is no state; {nearest(spec.initial, spec.states)}")
         return
     for name, state in spec.states.items():
         seen: set[str] = set()
         for at, arrow in enumerate(state.on_input.transitions):
             path = f"spec.states.{name}.onInput.transitions[{at}]"
             if arrow.to not in spec.states:
-                yield Fault(f"{path}.to", f"{arrow.to!r} is no state{nearest(arrow.to, spec.states)}")
+                yield Fault(f"{path}.to", f"{arrow.to!r} is no state; {nearest(arrow.to, spec.states)}")
             title = arrow.name or arrow.to
             if title in seen:
                 yield Fault(f"{path}.name", f"{title!r} names another transition of this state; give each its own name")
@@ -168,9 +160,9 @@ def _action(path: str, action: manifest.Action, detector: Detector, started: set
         return
     for name in action.assign or {}:
         if name not in detector.spec.variables:
-            yield Fault(f"{path}.assign.{name}", f"is no variable{nearest(name, detector.spec.variables)}")
+            yield Fault(f"{path}.assign.{name}", f"is no variable; {nearest(name, detector.spec.variables)}")
     if action.clear is not None and action.clear not in started:
-        yield Fault(f"{path}.clear", f"no action starts the timer {action.clear!r}{nearest(action.clear, started)}")
+        yield Fault(f"{path}.clear", f"no action starts the timer {action.clear!r}; {nearest(action.clear, started)}")
     if action.timer is not None:
         if (action.timer.seconds is None) == (action.timer.after is None):
             yield Fault(f"{path}.timer", "either seconds or after is needed")
@@ -185,7 +177,7 @@ def _action_uses(path: str, action: manifest.Action) -> Iterator[Use]:
     if action.alert is not None:
         yield Use(f"{path}.alert.message", action.alert.message, "text")
     for name, source in (action.assign or {}).items():
-        yield Use(f"{path}.assign.{name}", source, "value")
+        yield Use(f"{path}.assign.{name}", source, "value", name)
 
 
 def _expressions(detector: Detector, use: Use, zone: str) -> Iterator[Fault]:
@@ -198,24 +190,30 @@ def _expressions(detector: Detector, use: Use, zone: str) -> Iterator[Fault]:
         unknown = list(_unknown(detector, use, expression))
         yield from unknown
         if not unknown and use.path != "spec.key":
-            fault = trial.fault(detector, expression, use.role == "condition", zone)
+            fault = trial.fault(detector, expression, _wanted(detector, use), zone)
             if fault:
                 yield Fault(use.path, fault)
+
+
+def _wanted(detector: Detector, use: Use) -> manifest.InputType | None:
+    if use.variable:
+        return trial.type_of(detector.spec.variables[use.variable])
+    return "boolean" if use.role == "condition" else None
 
 
 def _unknown(detector: Detector, use: Use, expression: Expression) -> Iterator[Fault]:
     spec = detector.spec
     known = {"device"} if use.path == "spec.key" else {*spec.inputs, *spec.variables, *RESERVED}
     for name in sorted(expression.names() - known):
-        yield Fault(use.path, f"{name!r} is no input and no variable{nearest(name, known)}")
+        yield Fault(use.path, f"{name!r} is no input and no variable; {nearest(name, known)}")
     functions = NATIVE | FUNCTIONS | bound.MACROS
     for name in sorted(expression.functions() - functions):
-        yield Fault(use.path, f"{name}() is no function{nearest(name, functions)}")
+        yield Fault(use.path, f"{name}() is no function; {nearest(name, functions)}")
     arguments = (("within", spec.windows.keys()), ("timeout", timers(detector)), ("known", spec.inputs.keys()))
     for function, names in arguments:
         for argument in expression.calls(function):
             if argument not in names:
-                yield Fault(use.path, f"{function}() needs one name in quotes{nearest(argument or '', set(names))}")
+                yield Fault(use.path, f"{function}() needs one name in quotes; {nearest(argument or '', set(names))}")
 
 
 def _try(path: str, read: Callable[..., object], value: object) -> Iterator[Fault]:

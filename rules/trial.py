@@ -20,8 +20,11 @@ _TYPES: dict[type, manifest.InputType] = {bool: "boolean", float: "number", int:
 _QUARTER = 6 * 3600 * 1_000_000
 
 
-def fault(detector: Detector, expression: Expression, condition: bool, zone: str) -> str:
-    """What is wrong with the types of an expression whose names are known; empty when nothing is."""
+def fault(detector: Detector, expression: Expression, wanted: manifest.InputType | None, zone: str) -> str:
+    """What is wrong with the types of an expression whose names are known; empty when nothing is.
+
+    `wanted` is the type it must give, `None` if any will do.
+    """
     scope = Scope()
     scope.windows = {name: Hours(window, zone) for name, window in detector.spec.windows.items()}
     scope.key = scope.device = "default/device-1"
@@ -31,17 +34,25 @@ def fault(detector: Detector, expression: Expression, condition: bool, zone: str
         scope.now = at * _QUARTER
         scope.timer = (timers[0] or "") if timers and at % 2 else ""
         try:
-            _ = expression.holds(scope) if condition else expression.value(scope)
+            value = expression.value(scope)
         except Undecided as error:
-            if isinstance(error.__cause__, TypeError) or "neither true nor false" in str(error):
+            if isinstance(error.__cause__, TypeError):
                 return f"{error}{_hint(str(error))}"
+            continue
+        if wanted is not None and _TYPES[type(value)] != wanted:
+            return f"gives {value!r}, which is no {wanted}"
     return ""
+
+
+def type_of(value: Scalar) -> manifest.InputType:
+    """The type of a variable that begins with `value`."""
+    return _TYPES[type(value)]
 
 
 def _values(detector: Detector, at: int) -> dict[str, Scalar]:
     spec = detector.spec
     types = {name: given.type for name, given in spec.inputs.items()}
-    types |= {name: _TYPES[type(value)] for name, value in spec.variables.items()}
+    types |= {name: type_of(value) for name, value in spec.variables.items()}
     return {name: _SAMPLES[kind][at] for name, kind in types.items()}
 
 

@@ -70,15 +70,20 @@ class Turn:
         return self._alerts
 
     def finish(self) -> Evaluation:
-        """Add what must be written, and tell what happened."""
+        """Add what must be written, and tell what happened.
+
+        It comes first: a command may lead to another evaluation of this instance, whose newer state is to stay.
+        """
         record = self.record
         cause = self.cause.encode()
-        for timer, due in self._wakes.items():
-            self.out.append(Wake(f"{self.id}#{timer}", due, b"" if due is None else cause))
+        written: list[Instruction] = [
+            Wake(f"{self.id}#{timer}", due, b"" if due is None else cause) for timer, due in self._wakes.items()
+        ]
         body = record.body()
         if body != record.kept:
             record.kept = body
-            self.out.append(Keep(self.id, body))
+            written.append(Keep(self.id, body))
+        self.out[:0] = written
         return Evaluation(
             self.now, self.cause, record.key, self.trigger, self._state, record.state, self._chosen,
             tuple(self.verdicts), tuple(self.out),

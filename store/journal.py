@@ -26,8 +26,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-Sink = Callable[[int, Columns], None]
-"""Told in the loop of the points of each commit (on open: of each blob found), with the number of its last batch."""
+Sink = Callable[[int, Columns, Sequence[str]], None]
+"""Told in the loop of the points of each commit (on open: of each blob found): the number of its last batch, the
+points, and the names of series by their numbers."""
 
 
 class Journal:
@@ -93,11 +94,11 @@ class Journal:
         try:
             try:
                 return await self._load()
-            except Exception as error:
+            except (state.Damaged, sqlite3.DatabaseError) as error:
                 if not state.damaged(error):
                     raise
                 return await self._load(await self._replaced(error))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._unlock()
             message = f"{self.file}: cannot be opened ({error}): check the disk and the rights of this user"
             raise Unavailable(message) from error
@@ -117,9 +118,12 @@ class Journal:
         """Return when the batch is on disk. Raises Unavailable if the journal closed without writing it."""
         if ticket <= self._durable:
             return
-        if ticket > self._last or self._database is None:
-            message = f"ticket {ticket} waits for a journal that never took it or is closed"
+        if ticket > self._last:
+            message = f"ticket {ticket} was never given: the last is {self._last}"
             raise Broken(message)
+        if self._database is None:
+            message = f"the journal closed before the batch was written: {self._fault}"
+            raise Unavailable(message)
         waiter = self._waiters.get(ticket)
         if waiter is None:
             waiter = self._waiters[ticket] = asyncio.get_running_loop().create_future()
@@ -174,7 +178,7 @@ class Journal:
         self._last = self._durable = self._writer.durable
         if self._sink is not None:
             for batch, columns in blobs:
-                self._sink(batch, columns)
+                self._sink(batch, columns, self.series)
         return recovered
 
     async def _replaced(self, error: BaseException) -> Event:
@@ -205,7 +209,7 @@ class Journal:
             logger.warning("%s: writing again", self.file)
             self._fault = None
         if self._sink is not None and len(columns):
-            self._sink(durable, columns)
+            self._sink(durable, columns, self.series)
         self._acknowledge(durable)
         return True
 

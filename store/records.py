@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,7 +24,11 @@ def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
     _keyed(connection, "outbox", "key", "kind, device, seq, body, cause", outbox, moves=True)
     results = [row for batch in batches for result in batch.results for row in _result_rows(result)]
     if results:
-        connection.executemany(f"INSERT OR REPLACE INTO results VALUES ({_marks(16)})", results)  # noqa: S608 - marks
+        connection.executemany(
+            f"INSERT INTO results VALUES (NULL, {_marks(16)})"  # noqa: S608 - marks
+            " ON CONFLICT (at, device, model, seq, part) DO NOTHING",
+            results,
+        )
     write_events(connection, [event for batch in batches for event in batch.events])
 
 
@@ -31,7 +36,7 @@ def write_events(connection: sqlite3.Connection, events: Sequence[Event]) -> Non
     """A repeated event is the same event."""
     if events:
         rows = [(e.id, e.at, e.kind, e.object, e.severity, e.message, e.cause, _json(e.detail)) for e in events]
-        connection.executemany(f"INSERT OR IGNORE INTO events VALUES ({_marks(8)})", rows)  # noqa: S608 - marks
+        connection.executemany(f"INSERT INTO events VALUES ({_marks(8)}) ON CONFLICT (id) DO NOTHING", rows)  # noqa: S608 - marks
 
 
 def read(connection: sqlite3.Connection) -> Recovered:
@@ -51,6 +56,25 @@ def read(connection: sqlite3.Connection) -> Recovered:
         seen=seen,
         events=[_event(*row) for row in events][::-1],
     )
+
+
+def reader(file: Path) -> sqlite3.Connection:
+    """A connection that only reads, beside the journal's: in WAL mode neither waits for the other."""
+    return sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+def results(connection: sqlite3.Connection) -> tuple[int, list[tuple[Any, ...]]]:
+    """Unsealed results as SQL shows them (`device` whole, no node), and the number of the last of them."""
+    rows = connection.execute(
+        "SELECT id, at, device, model, version, label, score, x, y, w, h, track, seq, queue_us / 1000.0,"
+        " infer_us / 1000.0, cause FROM results ORDER BY id"
+    ).fetchall()
+    return (rows[-1][0] if rows else 0), [row[1:] for row in rows]
+
+
+def events(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """All events as SQL shows them (no node)."""
+    return connection.execute("SELECT at, kind, object, severity, message, cause, detail FROM events").fetchall()
 
 
 def pack_seen(digests: list[int]) -> bytes:

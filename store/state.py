@@ -36,10 +36,11 @@ _SCHEMAS = (
     ) STRICT;
     CREATE INDEX events_at ON events (at);
     CREATE TABLE results (
-        at INTEGER, device TEXT, model TEXT, seq INTEGER, part INTEGER, version TEXT NOT NULL, label TEXT, score REAL,
-        x REAL, y REAL, w REAL, h REAL, track INTEGER, queue_us INTEGER NOT NULL, infer_us INTEGER NOT NULL,
-        cause TEXT NOT NULL, PRIMARY KEY (at, device, model, seq, part)
-    ) STRICT, WITHOUT ROWID;
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, device TEXT NOT NULL, model TEXT NOT NULL,
+        seq INTEGER NOT NULL, part INTEGER NOT NULL, version TEXT NOT NULL, label TEXT, score REAL, x REAL, y REAL,
+        w REAL, h REAL, track INTEGER, queue_us INTEGER NOT NULL, infer_us INTEGER NOT NULL, cause TEXT NOT NULL,
+        UNIQUE (at, device, model, seq, part)
+    ) STRICT;
     CREATE TABLE seen (batch INTEGER PRIMARY KEY, digests BLOB NOT NULL) STRICT;
     CREATE TABLE series (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, at INTEGER, seq INTEGER, number REAL, text TEXT
@@ -48,7 +49,7 @@ _SCHEMAS = (
         batch INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, blob BLOB NOT NULL
     ) STRICT;
     CREATE TABLE segments (
-        name TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, rows INTEGER NOT NULL,
+        name TEXT PRIMARY KEY, kind TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, rows INTEGER NOT NULL,
         bytes INTEGER NOT NULL
     ) STRICT;
     """,

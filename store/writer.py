@@ -46,7 +46,7 @@ class Writer:
         except (msgspec.MsgspecError, ValueError) as error:
             raise Damaged(str(error)) from error
         self._seen_total = len(recovered.seen)
-        self.series = [name for (name,) in connection.execute("SELECT name FROM series ORDER BY id")]
+        self.series[:] = [name for (name,) in connection.execute("SELECT name FROM series ORDER BY id")]
         self._ids = {name: number for number, name in enumerate(self.series)}
         self.durable = _meta(connection, "batch")
         self.id = _meta(connection, "id")

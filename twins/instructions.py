@@ -36,7 +36,8 @@ class Remember(Instruction, frozen=True, tag=True):
 class Fact(Instruction, frozen=True, tag=True):
     """A reported value, changed or not: a point of the series `device/name`, and an input of rules.
 
-    `number` is the value read by its kind, `None` for text. `seq` makes the point idempotent.
+    `number` is the value read by its kind, `None` when it is none; `text` says that the kind is text all the same.
+    `seq` makes the point idempotent.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Fact(Instruction, frozen=True, tag=True):
     at: int
     seq: int
     changed: bool = True
+    text: bool = False
 
 
 class Answer(Instruction, frozen=True, tag=True):

@@ -60,10 +60,11 @@ class Asked(Stimulus, frozen=True, tag=True):
 
 
 class Seen(Stimulus, frozen=True, tag=True):
-    """The device says how it is (`state/update`), or its liveness changed."""
+    """The device says how it is (`state/update`), or its liveness changed; `reason` says why, for people."""
 
     state: str
     reply: Reply | None = None
+    reason: str = ""
 
 
 class Listed(Stimulus, frozen=True, tag=True):
@@ -114,3 +115,11 @@ class Confirmed(Stimulus, frozen=True, tag=True):
     """The cloud confirmed a report: per property the edge versions (reported, desired) it now has."""
 
     versions: dict[str, tuple[int, int]]
+
+
+class Applied(Stimulus, frozen=True, tag=True):
+    """A manifest is applied, or deleted with `body` `None`; `device` is empty, `name` is `namespace/name`."""
+
+    kind: str
+    name: str
+    body: bytes | None

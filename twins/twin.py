@@ -50,6 +50,7 @@ from twins.values import Property, Synced, Twin
 UNKNOWN_DEVICE = "update rejected due to the device is not existed"
 SEEN_LIMIT = 200_000
 STATES = frozenset({"online", "offline", "ok", "unknown", "unhealthy"})
+TEXT = frozenset({"string", "bytes", "stream"})
 HOUR_US = 3_600_000_000
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Twin).decode
@@ -107,7 +108,7 @@ class Twins:
         twin = self._twins.get(s.device)
         out: list[Instruction] = []
         if twin is None:
-            if not self._enrols:
+            if not self._enrols or s.origin != "device":  # nobody but a device itself says that it exists
                 return self._refusal(s, 404, UNKNOWN_DEVICE)
             out += self._join(Joined(s.device, s.cause, s.seen, {}, description="enrolled by its first message"))
             twin = self._twins[s.device]
@@ -260,9 +261,9 @@ class Twins:
                 continue
             change = changes[name]
             when = at if edit.at is None else source_time(edit.at, s.seen)
-            out.append(
-                Fact(s.device, s.cause, name, edit.reported, change.number, when, s.seq, change.reported_changed)
-            )
+            text = change.current.kind in TEXT
+            number, changed = change.number, change.reported_changed
+            out.append(Fact(s.device, s.cause, name, edit.reported, number, when, s.seq, changed, text))
         return out
 
     def _published(

@@ -72,9 +72,6 @@ class MqttDoor:
         messages = [message for i in instructions for message in write(i, now)]
         if messages:
             self.link.publish(messages)
-
-    def settle(self) -> None:
-        """Acknowledge what has been committed since the last call; once a batch, not once a message."""
         if self._settled:
             self.link.acknowledge(self._settled)
             self._settled.clear()
@@ -88,8 +85,7 @@ class MqttDoor:
             stimulus = self._read(message, cause, now)
         except Rejected:
             counts.refused += 1
-            self._settled.append(message)
-            self.settle()
+            self.link.acknowledge([message])
             return
         if stimulus is None:
             counts.foreign += 1

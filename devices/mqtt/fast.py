@@ -11,7 +11,7 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import mqtt5
 
@@ -173,7 +173,7 @@ class _Connection(asyncio.BufferedProtocol):
         filters = [mqtt5.TopicFilter(s, max_qos=_QOS1, no_local=True) for s in subscriptions]
         self.write([mqtt5.SubscribePacket(1, filters).write()])
         granted = await self._granted
-        refused = [s for s, code in zip(subscriptions, granted.reason_codes, strict=True) if code >= 128]
+        refused = [s for s, code in zip(subscriptions, granted.reason_codes, strict=True) if int(code) >= 128]
         if refused:
             msg = f"the broker refuses our subscription to {refused[0]}: give this user the right to read it"
             raise Unavailable(msg)
@@ -199,7 +199,7 @@ class _Connection(asyncio.BufferedProtocol):
     # -- asyncio's side --------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop has a class of its own
         self._transport = transport
         sock = transport.get_extra_info("socket")
         if sock is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Config, parse
-from gateway.reference import example, keys, table, toml
+from gateway.reference import example, files, keys, table, toml
 
 
 def test_every_key_has_a_meaning_and_a_type() -> None:
@@ -37,3 +37,8 @@ def test_given_values_stand_in_the_example_uncommented() -> None:
 @pytest.mark.parametrize(("value", "text"), [(True, "true"), (1.5, "1.5"), ('a"b', '"a\\"b"'), ((), "[]"), (None, "")])
 def test_values_are_written_as_toml(value: object, text: str) -> None:
     assert toml(value) == text
+
+
+def test_the_files_in_the_repository_are_current() -> None:
+    for path, text in files().items():
+        assert path.read_text("utf-8") == text, "run `make docs`"

@@ -12,6 +12,7 @@ import pytest
 
 from runtime.clock import SystemClock
 from store.journal import Journal
+from store.store import Store, StoreConfig
 from twins.exchange import Point, Recovered
 
 
@@ -42,3 +43,28 @@ def point() -> Any:
 @pytest.fixture
 def journal_at() -> Any:
     return running
+
+
+@asynccontextmanager
+async def running_store(path: Path, **settings: Any) -> AsyncIterator[Store]:
+    """An open store that runs, with two devices in its live tables; nothing is sealed unless a test says so."""
+    live = {
+        "twins": lambda: [("default/t-1", "temperature", "20.5", None, 1_000_000, None, 3, 0)],
+        "devices": lambda: [("default/t-1", "thermometer", "online", "hall", 2_000_000, 1)],
+        "nodes": lambda: [("edge-1", "home", "", "{}", None, None)],
+    }
+    settings.setdefault("keep_days", 1e6)  # tests live in 1970
+    store = Store(StoreConfig(path=str(path), **settings), "edge-1", SystemClock(), live)
+    await store.open()
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(store.run(), name="store")
+            yield store
+            running.cancel()
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+def store_at() -> Any:
+    return running_store

@@ -1,0 +1,72 @@
+# Every target does its own set-up: a virtual environment with the locked packages, made once.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+UV := uv==0.13.8
+
+.PHONY: help demo run test check bench lock proto docs clean
+.DEFAULT_GOAL := help
+
+help:  ## show this
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@echo "ARGS='…' is passed on: make demo ARGS='--for 60s', make test ARGS='tests/twins -k merge'"
+
+demo: $(VENV)/.run  ## broker, gateway, 20 devices, a camera, a phone, a stand-in cloud and the page, in one terminal
+	@$(BIN)/gemelo demo $(ARGS)
+
+run: $(VENV)/.run  ## the gateway with gateway.toml: make run ARGS='-c gateway.toml'
+	@$(BIN)/gemelo run $(ARGS)
+
+test: $(VENV)/.dev  ## all tests; what a test needs and this machine lacks is skipped and named
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev  ## format, lint, types, direction of imports, systemd units
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@.ci/units
+
+bench: $(VENV)/.dev  ## each hot path once; prints a table and adds to benches/history.jsonl
+	@$(BIN)/python -m benches $(ARGS)
+
+proto: $(VENV)/.dev  ## the Python code of proto/, again
+	@for each in proto/*.sh; do PYTHON="$(abspath $(BIN))/python" "$$each" || exit 1; done
+
+docs: $(VENV)/.dev  ## docs/configuration.md and systemd/gateway.toml again from the structs
+	@$(BIN)/python -m gateway.reference
+
+lock: $(VENV)/.lock  ## requirements/*.txt again from pyproject.toml; ARGS=--upgrade takes newer versions
+	@for extra in "all:--extra all" "build:--group build" "dev:--extra all --group dev"; do \
+	  file=requirements/$${extra%%:*}.txt; echo "locking $$file"; \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    $${extra#*:} $(ARGS) pyproject.toml -o $$file || exit 1; \
+	done
+
+clean:  ## remove the environment, caches and built files; never data
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
+	@.ci/apt run
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/all.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "installing the gateway's packages into $(VENV), once; hashes are checked"
+	@$(PIP) install -q --require-hashes -r requirements/all.txt -r requirements/build.txt
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	@echo "installing the tools for tests and checks into $(VENV), once"
+	@$(PIP) install -q --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.lock: | $(BIN)/python
+	@$(PIP) install -q $(UV)
+	@touch $@

@@ -1,0 +1,220 @@
+"""CloudHub's messages, sans-IO: text frame -> typed value, and what we say -> bytes.
+
+A message is one JSON text frame `{"header": …, "route": …, "content": …}`. Its content is an object, or a string
+that holds JSON, or base64 of JSON (Go's `[]byte`): all three are understood.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from twins.errors import Rejected
+
+Operation = Literal["insert", "update", "delete"]
+_CHANGES: tuple[Operation, ...] = ("insert", "update", "delete")
+MAX_FRAME = 16 << 20
+"""Bytes; etcd keeps no object beyond 1.5 MiB."""
+
+
+class Object(Struct, frozen=True):
+    """An object of the cloud was made, changed or removed. It must be acknowledged, whatever its kind.
+
+    `kind` is the resource's second segment (`device`, `devicemodel`, `node`, `secret`, …).
+    """
+
+    id: str
+    source: str
+    operation: Operation
+    resource: str
+    namespace: str
+    kind: str
+    name: str
+    version: str
+    content: bytes
+
+
+class Members(Struct, frozen=True):
+    """Devices were bound to this node, or released. Not acknowledged."""
+
+    added: tuple[Member, ...]
+    removed: tuple[Member, ...]
+
+
+class Wish(Struct, frozen=True):
+    """The desired side of one property, as old clouds send it."""
+
+    value: str | None = None
+
+
+class Kind(Struct, frozen=True):
+    type: str = ""
+
+
+class MemberTwin(Struct, frozen=True):
+    expected: Wish | None = None
+    metadata: Kind | None = None
+
+
+class Member(Struct, frozen=True):
+    """A device in a membership message; only old clouds fill `twin`."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+    twin: dict[str, MemberTwin | None] = {}
+
+
+class Answered(Struct, frozen=True):
+    """The answer to our message `parent`. `ok` is false when the cloud reports an error."""
+
+    parent: str
+    ok: bool
+
+
+class Ping(Struct, frozen=True):
+    """The transport asks whether we live; answered with `ack`."""
+
+    id: str
+    resource: str
+
+
+class Other(Struct, frozen=True):
+    """A message that means nothing to us, and that nobody waits for."""
+
+    what: str
+
+
+Incoming = Object | Members | Answered | Ping | Other
+
+
+class _Header(Struct, omit_defaults=True):
+    msg_id: str = ""
+    parent_msg_id: str = ""
+    timestamp: int = 0
+    resourceversion: str = ""
+
+
+class _Route(Struct, omit_defaults=True):
+    source: str = ""
+    group: str = ""
+    operation: str = ""
+    resource: str = ""
+
+
+class _Frame(Struct):
+    header: _Header
+    route: _Route
+    content: Raw = Raw(b"null")
+
+
+class _Membership(Struct):
+    added_devices: tuple[Member, ...] | None = None
+    removed_devices: tuple[Member, ...] | None = None
+
+
+_frames = msgspec.json.Decoder(_Frame)
+_memberships = msgspec.json.Decoder(_Membership)
+_strings = msgspec.json.Decoder(str)
+
+
+def decode(data: str | bytes) -> Incoming:
+    """Read one frame; raise `Rejected` when it is no message of CloudHub's."""
+    try:
+        frame = _frames.decode(data)
+    except msgspec.MsgspecError as error:
+        reason = f"a frame from the cloud is not a message: {error}"
+        raise Rejected(reason) from error
+    header, route = frame.header, frame.route
+    if header.parent_msg_id:
+        return Answered(header.parent_msg_id, route.operation != "error")
+    if route.operation in ("ping", "pong", "config"):
+        return Ping(header.msg_id, route.resource)
+    if route.group == "twin" and route.resource == "membership":
+        return _members(frame.content)
+    if route.group == "resource":
+        for operation in _CHANGES:
+            if route.operation == operation:
+                return _object(frame, operation)
+    return Other(f"{route.group}/{route.operation} {route.resource}")
+
+
+def keepalive(id: str, at_ms: int) -> bytes:  # noqa: A002 - the protocol's own word
+    """Our sign of life."""
+    return _encode(id, at_ms, _Route("websocket", "resource", "keepalive", "node"), Raw(b'"ping"'))
+
+
+def acknowledge(taken: Object, id: str, at_ms: int) -> bytes:  # noqa: A002
+    """We have the object on disk (or no use for it)."""
+    route = _Route(taken.source, "resource", "response", taken.resource)
+    return _encode(id, at_ms, route, Raw(b'"OK"'), parent=taken.id)
+
+
+def pong(ping: Ping, id: str, at_ms: int) -> bytes:  # noqa: A002
+    """Answer the transport's question."""
+    return _encode(id, at_ms, _Route(operation="response", resource=ping.resource), Raw(b'"ack"'), parent=ping.id)
+
+
+def detail(node: str, id: str, at_ms: int) -> bytes:  # noqa: A002
+    """Ask for the whole membership. Today's clouds never answer; it is asked once a connection, as KubeEdge does."""
+    asked = {
+        "event_type": "group_membership_event",
+        "event_id": id,
+        "group_id": node,
+        "operation": "detail",
+        "timestamp": at_ms,
+    }
+    content = msgspec.json.encode(msgspec.json.encode(asked).decode())
+    return _encode(id, at_ms, _Route("twin", "resource", "get", "membership/detail"), Raw(content))
+
+
+def twin_report(device: str, content: bytes, id: str, at_ms: int) -> bytes:  # noqa: A002
+    """What a device's twin is at the edge; `content` is a DeviceTwinUpdate."""
+    route = _Route("twin", "resource", "update", f"device/{device}/twin/edge_updated")
+    return _encode(id, at_ms, route, Raw(content))
+
+
+def state_report(device: str, content: bytes, id: str, at_ms: int) -> bytes:  # noqa: A002
+    """The state of a device; KubeEdge sends this content as a string."""
+    route = _Route("twin", "resource", "update", f"device/{device}/state/update")
+    return _encode(id, at_ms, route, Raw(msgspec.json.encode(content.decode())))
+
+
+def _encode(id: str, at_ms: int, route: _Route, content: Raw, *, parent: str = "") -> bytes:  # noqa: A002
+    return msgspec.json.encode(_Frame(_Header(id, parent, at_ms), route, content)) + b"\n"
+
+
+def _object(frame: _Frame, operation: Operation) -> Object:
+    route = frame.route
+    parts = route.resource.split("/", 2)
+    namespace, kind, name = parts if len(parts) == 3 else ("", "", route.resource)
+    version, content = frame.header.resourceversion, _content(frame.content)
+    return Object(frame.header.msg_id, route.source, operation, route.resource, namespace, kind, name, version, content)
+
+
+def _members(content: Raw) -> Members:
+    try:
+        said = _memberships.decode(_content(content))
+    except msgspec.MsgspecError as error:
+        reason = f"a membership message from the cloud cannot be read: {error}"
+        raise Rejected(reason) from error
+    return Members(said.added_devices or (), said.removed_devices or ())
+
+
+def _content(raw: Raw) -> bytes:
+    """The JSON inside, whichever way it was wrapped."""
+    data = bytes(raw)
+    if not data.startswith(b'"'):
+        return data
+    text = _strings.decode(data)
+    if text[:1] in ("{", "["):
+        return text.encode()
+    try:
+        inner = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return data
+    return inner if inner[:1] in (b"{", b"[") else data

@@ -1,0 +1,95 @@
+"""What the cloud sent, handed over one by one; the answer to the cloud waits for our commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from cloud.catalog import Catalog, Key, Step
+from cloud.frames import Members, Object
+from runtime.clock import Clock
+from runtime.mailbox import Mailbox
+from twins.errors import Rejected
+from twins.stimuli import Stimulus
+
+logger = logging.getLogger(__name__)
+
+
+class Change:
+    """One thing the cloud asks for. Commit the stimuli and the manifests together, then call `done`."""
+
+    def __init__(self, step: Step, catalog: Catalog, settled: asyncio.Future[bool]) -> None:
+        self._step = step
+        self._catalog = catalog
+        self._settled = settled
+
+    @property
+    def stimuli(self) -> tuple[Stimulus, ...]:
+        return self._step.stimuli
+
+    @property
+    def manifests(self) -> dict[Key, bytes | None]:
+        """(kind, `namespace/name`) -> JSON to keep on disk, or `None` to drop it."""
+        return self._step.manifests
+
+    def done(self, committed: bool = True) -> None:
+        """It is on disk, and the cloud may be told; or it is not, and the cloud will send it again."""
+        if self._settled.done():
+            return
+        if committed:
+            self._catalog.keep(self._step)
+        self._settled.set_result(committed)
+
+
+class Inbox:
+    """Outlives links: a change handed over when its link broke is awaited before the next, and not handed over twice.
+
+    Holds one change; whoever brings the next waits.
+    """
+
+    def __init__(self, catalog: Catalog, clock: Clock, boot: int, commit: float) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._boot = boot
+        self._commit = commit
+        self._offered: Mailbox[Change] = Mailbox("cloud.inbox", 1)
+        self._settled: asyncio.Future[bool] | None = None
+        self._count = 0
+        self.rejected = 0
+        self.ignored = 0
+
+    async def take(self, message: Object | Members) -> bool:
+        """Hand the message over; true when the cloud may be told that we have it. One caller at a time.
+
+        False when it was not committed within the deadline: the cloud will send it again.
+        """
+        if self._settled is not None and await self._outcome(self._settled) is None:
+            return False
+        try:
+            step = self._catalog.step(message, f"cloud:{self._boot}:{self._count}", self._clock.now())
+        except Rejected as rejected:
+            self.rejected += 1
+            logger.warning("%s; acknowledged and left alone, else it blocks this node's queue", rejected)
+            return True
+        if step is None:
+            self.ignored += isinstance(message, Object)
+            return True
+        self._count += 1
+        settled = self._settled = asyncio.get_running_loop().create_future()
+        self._offered.offer_nowait(Change(step, self._catalog, settled))
+        return await self._outcome(settled) is True
+
+    async def changes(self) -> AsyncIterator[Change]:
+        """Every change, in order; the next comes after `done` of this one."""
+        while True:
+            (change,) = await self._offered.take(1)
+            yield change
+
+    async def _outcome(self, settled: asyncio.Future[bool]) -> bool | None:
+        """Whether the change handed over was committed; `None` while that is open after the deadline."""
+        finished, _ = await asyncio.wait({settled}, timeout=self._commit)
+        if not finished:
+            return None
+        self._settled = None
+        return settled.result()

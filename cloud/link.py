@@ -1,0 +1,228 @@
+"""One connection to CloudHub. Single-use: it dies with its websocket.
+
+Three tasks: one reads, one keeps alive, one hands objects over and acknowledges them. Confirmations find their
+report by id, and never wait behind objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+
+import aiohttp
+from msgspec import Struct
+
+from cloud import frames
+from cloud.budget import Budget
+from cloud.config import CloudCoreConfig
+from cloud.frames import Members, Object
+from cloud.sync import Report
+from runtime.clock import Clock
+from runtime.mailbox import Mailbox
+from twins.errors import Rejected, Unavailable
+
+logger = logging.getLogger(__name__)
+
+_INBOX = 256
+"""Messages waiting to be handed over. When full, objects wait (CloudCore has one in flight), memberships are
+dropped: they are derived from the objects."""
+
+Take = Callable[[Object | Members], Awaitable[bool]]
+
+
+class Counters(Struct):
+    """Since the start of the process, over all links."""
+
+    links: int = 0
+    sent: int = 0
+    """Reports sent, repetitions included."""
+    confirmed: int = 0
+    unanswered: int = 0
+    received: int = 0
+    acknowledged: int = 0
+    dropped: int = 0
+    """Membership messages dropped because the inbox was full."""
+    malformed: int = 0
+
+
+class Unanswered(Unavailable):
+    """The link lives, but the cloud said nothing to these reports: it does not know the device, or is in trouble."""
+
+    def __init__(self, reports: Sequence[Report]) -> None:
+        names = ", ".join(sorted({one.device for one in reports})[:5])
+        super().__init__(f"the cloud did not confirm {len(reports)} reports ({names}); they may be sent again later")
+        self.reports = tuple(reports)
+
+
+class Link:
+    """A connected websocket. `take` commits an object and says whether it may be acknowledged."""
+
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        node: str,
+        config: CloudCoreConfig,
+        clock: Clock,
+        budget: Budget,
+        take: Take,
+        counters: Counters,
+    ) -> None:
+        self._socket = socket
+        self._node = node
+        self._config = config
+        self._clock = clock
+        self._budget = budget
+        self._take = take
+        self._counters = counters
+        self._inbox: Mailbox[Object | Members] = Mailbox("cloud.received", _INBOX)
+        self._held: set[str] = set()
+        self._waiting: dict[str, asyncio.Future[bool | None]] = {}
+        self._heard = clock.monotonic()
+        self.ended = ""
+
+    async def run(self) -> str:
+        """Serve until the link ends; the reason."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(), name="cloud-read")
+                tasks.create_task(self._keep_alive(), name="cloud-keepalive")
+                tasks.create_task(self._hand_over(), name="cloud-hand-over")
+        except* Unavailable as broken:
+            self.ended = self.ended or str(broken.exceptions[0])
+        finally:
+            self.ended = self.ended or "stopped"
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_result(None)
+            await self._hang_up()
+        return self.ended
+
+    async def close(self, reason: str) -> None:
+        """End the link from our side."""
+        self.ended = self.ended or reason
+        await self._hang_up()
+
+    async def push(self, reports: Sequence[Report]) -> None:
+        """Return when all are confirmed. Raises `Unavailable` when the link breaks, `Unanswered` when it lives."""
+        silent = await self._send_all(reports)
+        again = [one for one in reports if one.twice and one not in silent]
+        if again:
+            silent += await self._send_all(again)
+        self._counters.confirmed += len(reports) - len(silent)
+        if silent:
+            self._counters.unanswered += len(silent)
+            raise Unanswered(silent)
+
+    async def _send_all(self, reports: Sequence[Report]) -> list[Report]:
+        """Send, then wait for the answers; those without one."""
+        answers: dict[str, asyncio.Future[bool | None]] = {}
+        try:
+            for one in reports:
+                await self._budget.take()
+                id_ = _id()
+                answers[id_] = self._waiting[id_] = asyncio.get_running_loop().create_future()
+                await self._report(one, id_)
+            since = self._clock.monotonic()
+            await asyncio.wait(answers.values(), timeout=self._config.answer)
+        finally:
+            for id_ in answers:
+                self._waiting.pop(id_, None)
+        if any(answer.done() and answer.result() is None for answer in answers.values()):
+            raise Unavailable(self.ended)
+        silent = [
+            one
+            for one, answer in zip(reports, answers.values(), strict=True)
+            if not (answer.done() and answer.result())
+        ]
+        if silent and self._heard < since:
+            reason = f"nothing heard for {self._config.answer:g} s while reports were waiting: the link is dead"
+            await self.close(reason)
+            raise Unavailable(reason)
+        return silent
+
+    async def _report(self, one: Report, id_: str) -> None:
+        encode = frames.state_report if one.kind == "state" else frames.twin_report
+        await self._send(encode(one.device, one.content, id_, self._now()))
+        self._counters.sent += 1
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                raise Unavailable(self._farewell(message))
+            self._heard = self._clock.monotonic()
+            self._counters.received += 1
+            try:
+                said = frames.decode(message.data)
+            except Rejected as rejected:
+                self._counters.malformed += 1
+                logger.warning("%s", rejected)
+                continue
+            await self._sort(said)
+
+    async def _sort(self, said: frames.Incoming) -> None:
+        match said:
+            case frames.Answered(parent, ok):
+                answer = self._waiting.get(parent)
+                if answer is not None and not answer.done():
+                    answer.set_result(ok)
+            case Object():
+                if said.id not in self._held:  # else it is a repeat of one that we still have in hand
+                    self._held.add(said.id)
+                    await self._inbox.put(said)
+            case Members():
+                self._counters.dropped += not self._inbox.offer_nowait(said)
+            case frames.Ping():
+                await self._send(frames.pong(said, _id(), self._now()))
+            case frames.Other(what):
+                logger.debug("ignored from the cloud: %s", what)
+
+    async def _keep_alive(self) -> None:
+        await self._send(frames.keepalive(_id(), self._now()))
+        await self._send(frames.detail(self._node, _id(), self._now()))
+        while True:
+            await self._clock.sleep(self._config.heartbeat)
+            await self._send(frames.keepalive(_id(), self._now()))
+
+    async def _hand_over(self) -> None:
+        """Acknowledge each object after its commit; what could not be committed the cloud sends again."""
+        while True:
+            (message,) = await self._inbox.take(1)
+            taken = await self._take(message)
+            if isinstance(message, Object):
+                self._held.discard(message.id)
+                if taken:
+                    await self._send(frames.acknowledge(message, _id(), self._now()))
+                    self._counters.acknowledged += 1
+
+    async def _send(self, data: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._config.connect):
+                await self._socket.send_frame(data, aiohttp.WSMsgType.TEXT)
+        except (TimeoutError, ConnectionError, aiohttp.ClientError) as error:
+            reason = self.ended or f"cannot send to the cloud: {error or type(error).__name__}"
+            raise Unavailable(reason) from error
+
+    async def _hang_up(self) -> None:
+        try:
+            async with asyncio.timeout(1.0):
+                await self._socket.close()
+        except (TimeoutError, ConnectionError):
+            logger.debug("the cloud did not say goodbye")
+
+    def _farewell(self, message: aiohttp.WSMessage) -> str:
+        if self.ended:
+            return self.ended
+        if message.type is aiohttp.WSMsgType.ERROR or self._socket.exception() is not None:
+            return f"the link broke: {self._socket.exception() or message.data!r}"
+        said = f", saying {message.extra!r}" if message.extra else ""
+        return f"the cloud closed the link (code {self._socket.close_code}){said}"
+
+    def _now(self) -> int:
+        return self._clock.now() // 1000
+
+
+def _id() -> str:
+    return str(uuid.uuid4())

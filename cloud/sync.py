@@ -1,0 +1,89 @@
+"""What the cloud must hear of a twin. Pure.
+
+A report carries all properties of a device that the cloud has not confirmed, in one message. CloudCore stores an
+empty entry for the first report of each property (v1.20 to v1.23, upstream.go: it fills a copy of the entry it
+appended), so a report with a property that was never confirmed is sent twice, the second time after the first's answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from twins.values import Property, Twin, Value
+
+
+class Report(Struct, frozen=True):
+    """One message upward. `versions` are the edge versions (reported, desired) that its confirmation proves.
+
+    `twice` tells that a property of it is new to the cloud. Of a state report (`kind` "state") nothing is proved.
+    """
+
+    device: str
+    content: bytes
+    versions: dict[str, tuple[int, int]]
+    cause: str = ""
+    twice: bool = False
+    kind: Literal["twin", "state"] = "twin"
+
+
+def report(twin: Twin, declared: Collection[str], at: int, cause: str = "") -> Report | None:
+    """The report of everything unconfirmed; `None` when the cloud has all that it takes.
+
+    `declared` are the properties of the device's manifest in the cloud: it drops all others. `at` is now, in
+    microseconds; the cause becomes the message's `event_id`, so that the cloud's records lead back to it.
+    """
+    pending = {name: one for name, one in twin.properties.items() if name in declared and one.unsynced}
+    if not pending:
+        return None
+    said = {name: _property(one) for name, one in pending.items()}
+    content = {"event_id": cause, "timestamp": at // 1000, "twin": said}
+    versions = {name: _versions(one) for name, one in pending.items()}
+    twice = any(not (one.deleted or one.synced.reported or one.synced.desired) for one in pending.values())
+    return Report(twin.device, msgspec.json.encode(content), versions, cause, twice)
+
+
+def state_report(twin: Twin, at: int, cause: str = "") -> Report | None:
+    """The device's state; `None` while it has said none."""
+    if not twin.state:
+        return None
+    name = twin.device.partition("/")[2]
+    said = {"name": name, "state": twin.state}
+    if twin.last_online:
+        when = datetime.fromtimestamp(twin.last_online // 1_000_000, UTC)
+        said["lastOnlineTime"] = when.strftime("%Y-%m-%dT%H:%M:%SZ")
+    content = {"event_id": cause, "timestamp": at // 1000, "device": said}
+    return Report(twin.device, msgspec.json.encode(content), {}, cause, kind="state")
+
+
+def undeclared(twin: Twin, declared: Collection[str]) -> tuple[str, ...]:
+    """The living properties that the cloud would drop, because its Device does not list them."""
+    return tuple(sorted(n for n, one in twin.properties.items() if n not in declared and not one.deleted))
+
+
+def _versions(one: Property) -> tuple[int, int]:
+    return one.reported.version.edge if one.reported else 0, one.desired.version.edge if one.desired else 0
+
+
+def _property(one: Property) -> dict[str, Any]:
+    """KubeEdge's MsgTwin, with the sides that the cloud lacks; of a deleted property only its versions."""
+    said: dict[str, Any] = {"optional": one.optional, "metadata": {"type": "deleted" if one.deleted else one.kind}}
+    sides = (
+        ("actual", one.reported, one.synced.reported),
+        ("expected", one.desired, one.synced.desired),
+    )
+    for side, value, confirmed in sides:
+        if value is None or value.version.edge <= confirmed:
+            continue
+        if not one.deleted:
+            said[side] = _value(value)
+        said[f"{side}_version"] = {"cloud": value.version.cloud, "edge": value.version.edge}
+    return said
+
+
+def _value(value: Value) -> dict[str, Any]:
+    return {"value": value.value, "metadata": {"timestamp": value.at // 1000}}

@@ -1,0 +1,281 @@
+"""The gateway's own broker: a mosquitto with a generated configuration, started, watched, and started again.
+
+    broker = Broker(folder, Settings(), clock)
+    group.create_task(broker.run(), name="broker")
+    await broker.ready()
+    host, port = broker.address
+
+mosquitto runs in its own session, so that Ctrl-C in a terminal reaches the gateway alone, which drains first and ends
+the broker itself. When the gateway is killed the kernel ends the broker: `setpriv --pdeathsig` asks for it and then
+becomes mosquitto, so nothing of ours runs between fork and exec (`preexec_fn` may deadlock in a process with threads).
+Where setpriv is absent, the next start ends what the last one left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import signal
+from collections import deque
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from devices.mqtt.ports import accepts, free_port
+from devices.mqtt.rights import GATEWAY, acl, password_line, users
+from runtime.backoff import Backoff
+from runtime.clock import Clock
+from twins.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+State = Literal["new", "starting", "up", "down", "stopped"]
+
+_START = 5.0
+_STOP = 5.0
+_SETTLED = 10.0
+_FAILURES = 5
+_LINES = 50
+_LINE = 500
+
+
+class Settings(Struct, frozen=True):
+    """How to run it. `users_file` and `rights_file` are mosquitto's own formats, added to what is generated."""
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    anonymous: bool = False
+    users_file: Path | None = None
+    rights_file: Path | None = None
+    max_inflight: int = 1000
+    max_queued: int = 10_000
+    max_message_bytes: int = 1_048_576
+
+
+def find_mosquitto() -> str | None:
+    """Where mosquitto is; it lives in sbin, which is not in everybody's PATH."""
+    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
+
+
+class Broker:
+    """Keeps its files in `folder`. `user` and `password` are the gateway's, new at each start, empty if anonymous."""
+
+    protocol: Literal[4, 5] = 5
+
+    def __init__(self, folder: Path, settings: Settings, clock: Clock, *, program: str | None = None) -> None:
+        self._folder = folder.absolute()
+        self._settings = settings
+        self._clock = clock
+        self._program = program
+        self._port = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._ready = asyncio.Event()
+        self._lines: deque[str] = deque(maxlen=_LINES)
+        self.user = "" if settings.anonymous else GATEWAY
+        self.password = "" if settings.anonymous else secrets.token_urlsafe(24)
+        self.state: State = "new"
+        self.restarts = 0
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens; known once `ready()`, and the same until the gateway ends."""
+        return self._settings.host, self._port
+
+    @property
+    def pid(self) -> int | None:
+        """The process of now."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    @property
+    def output(self) -> list[str]:
+        """The last lines it wrote."""
+        return list(self._lines)
+
+    async def ready(self) -> None:
+        """Wait until it takes connections."""
+        await self._ready.wait()
+
+    async def run(self) -> None:
+        """Run until cancelled. Raises `Unavailable` when mosquitto is absent or will not start."""
+        program = self._program or find_mosquitto()
+        if program is None:
+            msg = "mosquitto is not installed: apt-get install mosquitto"
+            raise Unavailable(msg)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        await self._end_orphan()
+        self._port = free_port(self._settings.host, self._settings.port)
+        backoff = Backoff(first=0.2, limit=5.0)
+        try:
+            while True:
+                await self._live(program, backoff)
+                self._ready.clear()
+                self.state = "down"
+                self.restarts += 1
+                if backoff.tries >= _FAILURES:
+                    raise Unavailable(self._story("does not stay up"))
+                logger.warning(self._story("ended; it is started again"))
+                await self._clock.sleep(backoff.next())
+        finally:
+            await self._end()
+            self._ready.clear()
+            self.state = "stopped"
+
+    def reload(self) -> None:
+        """Read users and rights again; connections stay."""
+        self._write_rights()
+        if (pid := self.pid) is not None:
+            os.kill(pid, signal.SIGHUP)
+
+    async def _live(self, program: str, backoff: Backoff) -> None:
+        """One life of the process, from its start to its end."""
+        self.state = "starting"
+        self._write_configuration()
+        self._write_rights()
+        started = self._clock.monotonic()
+        self._process = process = await asyncio.create_subprocess_exec(
+            *_bound_to_us(),
+            program,
+            "-c",
+            str(self._folder / "mosquitto.conf"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        (self._folder / "pid").write_text(f"{process.pid}\n")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen(process), name="broker output")
+            watch = group.create_task(self._announce(process), name="broker start")
+            await process.wait()
+            watch.cancel()
+        if self._clock.monotonic() - started >= _SETTLED:
+            backoff.reset()
+
+    async def _announce(self, process: asyncio.subprocess.Process) -> None:
+        """Say when it takes connections."""
+        try:
+            async with asyncio.timeout(_START):
+                while not await accepts(*self.address):
+                    await self._clock.sleep(0.01)
+        except TimeoutError:
+            process.kill()
+            return
+        self.state = "up"
+        self._ready.set()
+        logger.info("broker: mosquitto at %s:%d, process %d", *self.address, process.pid)
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        """Keep what it writes, by pieces: a line can be as long as a topic."""
+        assert process.stdout is not None  # asked for
+        rest = ""
+        while piece := await process.stdout.read(4096):
+            *lines, rest = (rest + piece.decode("utf-8", "replace")).split("\n")
+            rest = rest[-_LINE:]
+            for line in lines:
+                self._lines.append(line[:_LINE])
+                logger.debug("mosquitto: %s", line[:_LINE])
+
+    async def _end(self) -> None:
+        """SIGTERM, so that it writes its sessions down; SIGKILL when it takes too long."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            async with asyncio.timeout(_STOP):
+                await process.wait()
+        except TimeoutError:
+            logger.warning("mosquitto did not end within %g s and is killed", _STOP)
+            process.kill()
+            await process.wait()
+
+    async def _end_orphan(self) -> None:
+        """End the broker of a gateway that was killed: it has our port and our files."""
+        pid = _orphan(self._folder)
+        if pid is None:
+            return
+        logger.warning("a broker of an earlier gateway, process %d, is ended", pid)
+        with contextlib.suppress(ProcessLookupError, TimeoutError):
+            os.kill(pid, signal.SIGTERM)
+            async with asyncio.timeout(_STOP):
+                while True:
+                    os.kill(pid, 0)  # raises when it is gone
+                    await self._clock.sleep(0.05)
+
+    def _write_configuration(self) -> None:
+        settings = self._settings
+        lines = [
+            f"listener {self._port} {settings.host}",
+            "set_tcp_nodelay true",
+            f"max_inflight_messages {settings.max_inflight}",
+            f"max_queued_messages {settings.max_queued}",
+            f"message_size_limit {settings.max_message_bytes}",
+            f"max_packet_size {settings.max_message_bytes + 65_536}",
+            "persistence true",
+            f"persistence_location {self._folder}/",
+            "persistence_file sessions.db",
+            "persistent_client_expiration 14d",
+            "autosave_interval 10",
+            "connection_messages false",
+            "log_dest stderr",
+            "log_type error",
+            "log_type warning",
+            "log_type notice",
+            f"allow_anonymous {str(settings.anonymous).lower()}",
+        ]
+        if not settings.anonymous:
+            lines += [f"password_file {self._folder}/passwords", f"acl_file {self._folder}/rights"]
+        if os.geteuid() == 0:
+            lines.append("user root")  # else it becomes `mosquitto`, who may not read our files
+        _write(self._folder / "mosquitto.conf", "\n".join(lines) + "\n")
+
+    def _write_rights(self) -> None:
+        if self._settings.anonymous:
+            return
+        passwords = _text(self._settings.users_file)
+        own = password_line(self.user, self.password, secrets.token_bytes(12))
+        _write(self._folder / "passwords", f"{own}\n{passwords}")
+        _write(self._folder / "rights", acl(users(passwords), _text(self._settings.rights_file)))
+
+    def _story(self, what: str) -> str:
+        code = self._process.returncode if self._process is not None else None
+        last = " / ".join(list(self._lines)[-3:]) or "it wrote nothing"
+        return f"mosquitto {what} (exit {code}): {last}"
+
+
+def _orphan(folder: Path) -> int | None:
+    """The process of the pid file, if it still is a mosquitto with our configuration."""
+    try:
+        pid = int((folder / "pid").read_text())
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if str(folder / "mosquitto.conf").encode() in arguments else None
+
+
+def _bound_to_us() -> list[str]:
+    setpriv = shutil.which("setpriv", path=f"{os.environ.get('PATH', os.defpath)}:/usr/bin")
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+
+
+def _text(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}; the broker needs it for its users and rights"
+        raise Unavailable(msg) from None
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and for us alone."""
+    part = path.with_suffix(".part")
+    part.touch(0o600)
+    part.write_text(text, "utf-8")
+    part.rename(path)

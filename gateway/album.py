@@ -1,0 +1,57 @@
+"""Pictures for the page: the newest of each camera from memory, those of alerts from disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from devices.camera.gallery import Gallery
+from gateway.turn import Committed
+from runtime.mailbox import Mailbox
+from store.pictures import Pictures
+from twins.errors import Rejected
+
+logger = logging.getLogger(__name__)
+
+
+def picture_key(cause: str) -> str:
+    """The name under which an alert's picture is kept: its cause, which is the frame that caused it."""
+    return cause.replace(":", "-")
+
+
+class Album:
+    """Implements `web.ports.Pictures`; keeps the picture of each alert that asks for one."""
+
+    def __init__(self, gallery: Gallery, pictures: Pictures) -> None:
+        self.missed = 0
+        self._gallery = gallery
+        self._pictures = pictures
+        self._wanted: Mailbox[str] = Mailbox("album", 64)
+
+    def tell(self, committed: Committed) -> None:
+        for event in committed.events:
+            if "picture" in event.detail and not self._wanted.offer_nowait(event.cause):
+                self.missed += 1
+
+    def latest(self, camera: str) -> tuple[int, bytes] | None:
+        picture = self._gallery.latest(camera)
+        return None if picture is None else (picture.version, picture.jpeg)
+
+    async def by_key(self, key: str) -> bytes | None:
+        return await asyncio.to_thread(self._pictures.get, key)
+
+    async def run(self) -> None:
+        while True:
+            for cause in await self._wanted.take(8):
+                await self._keep(cause)
+
+    async def _keep(self, cause: str) -> None:
+        jpeg = await asyncio.to_thread(self._gallery.by_cause, cause)
+        if jpeg is None:
+            self.missed += 1
+            return
+        try:
+            await asyncio.to_thread(self._pictures.put, picture_key(cause), jpeg)
+        except (OSError, Rejected) as error:
+            self.missed += 1
+            logger.warning("the picture of %s is not kept: %s", cause, error)

@@ -1,0 +1,190 @@
+"""All manifests of this node: kind → schema → journal → watchers. Command line, API and cloud all go through it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from runtime.clock import Clock
+from twins.errors import Rejected
+from twins.exchange import Outcome
+from twins.manifests import Device, DeviceModel, declared
+from twins.schema import decode, nearest
+from twins.stimuli import Applied, Joined, Left, Stimulus
+from twins.values import Origin, device_id
+
+logger = logging.getLogger(__name__)
+
+Watcher = Callable[[str, Any], None]
+
+
+class Offer(Protocol):
+    """Where stimuli go, and what becomes of them."""
+
+    async def __call__(self, *stimuli: Stimulus) -> Outcome: ...
+
+
+class Kind(Struct, frozen=True):
+    """One kind of manifest: how it is decoded, and whether it is a device too (a camera is one)."""
+
+    decode: Callable[[object, str], Any]
+    is_device: bool = False
+
+
+def kind(type_: type, *, is_device: bool = False) -> Kind:
+    """A kind whose struct says it all."""
+    return Kind(lambda data, where: decode(data, type_, where), is_device)
+
+
+class Registry:
+    """The manifests that hold now. Changes pass the sequencer, so a manifest and its effect are one commit."""
+
+    def __init__(self, kinds: dict[str, Kind], offer: Offer, clock: Clock, next_cause: Callable[[], str]) -> None:
+        self._kinds = {"Device": kind(Device), "DeviceModel": kind(DeviceModel)} | kinds
+        self._offer = offer
+        self._clock = clock
+        self._next_cause = next_cause
+        self._bodies: dict[tuple[str, str], bytes] = {}
+        self._objects: dict[tuple[str, str], Any] = {}
+        self._watchers: dict[str, list[Watcher]] = {}
+
+    def watch(self, kind: str, watcher: Watcher) -> None:
+        """Call `watcher(name, manifest)` for each manifest of a kind, now and on each change; `None` when deleted."""
+        self._watchers.setdefault(kind, []).append(watcher)
+        for name, manifest in list(self.of(kind)):
+            watcher(name, manifest)
+
+    def of(self, kind: str) -> Iterator[tuple[str, Any]]:
+        """Name and manifest of each object of a kind."""
+        return ((name, m) for (k, name), m in self._objects.items() if k == kind)
+
+    def bodies(self, kind: str) -> list[dict[str, Any]]:
+        """All objects of a kind as they were written."""
+        self._known(kind)
+        return [msgspec.json.decode(body) for (k, _), body in self._bodies.items() if k == kind]
+
+    def restore(self, manifests: dict[tuple[str, str], bytes]) -> list[str]:
+        """Take up what the journal kept; returns what could not be read, in words."""
+        faults = []
+        for (kind, name), body in manifests.items():
+            try:
+                self._keep(kind, name, body, self._kinds[kind].decode(msgspec.json.decode(body), f"{kind} {name}"))
+            except (Rejected, KeyError, msgspec.DecodeError) as error:
+                faults.append(f"{kind} {name} was kept by another version and can't be read: {error}")
+        return faults
+
+    async def apply(self, data: object, where: str, *, origin: Origin = "edge") -> str:
+        """Apply one manifest; says what was done. Raises `Rejected` with path, reason and nearest valid name."""
+        kind, name, manifest = self._decoded(data, where)
+        body = msgspec.json.encode(data)
+        known = self._bodies.get((kind, name))
+        if known == body:
+            return f"{kind.lower()}/{name} unchanged"
+        stimuli: list[Stimulus] = [self._applied(kind, name, body)]
+        stimuli += self._effects(kind, name, manifest, origin)
+        outcome = await self._offer(*stimuli)
+        if outcome.refused is not None:
+            raise Rejected(f"{where}: {outcome.refused}", outcome.code or 400)
+        self._keep(kind, name, body, manifest)
+        return f"{kind.lower()}/{name} {'created' if known is None else 'configured'}"
+
+    def check(self, data: object, where: str) -> None:
+        """Raise what `apply` would raise for its form."""
+        self._decoded(data, where)
+
+    def learned(self, kind: str, name: str, body: bytes | None) -> None:
+        """Take up a manifest that was committed by another way: the cloud's."""
+        if body is None:
+            self._bodies.pop((kind, name), None)
+            if self._objects.pop((kind, name), None) is not None:
+                self._tell(kind, name, None)
+            return
+        try:
+            manifest = self._known(kind).decode(msgspec.json.decode(body), f"{kind} {name}")
+        except Rejected as error:
+            logger.warning("a manifest of the cloud is kept, but not understood: %s", error)
+            return
+        self._keep(kind, name, body, manifest)
+
+    async def delete(self, kind: str, name: str) -> str:
+        """Delete a manifest and what it stands for. Raises `Rejected` (404) when there is none."""
+        found = self._known(kind)
+        if (kind, name) not in self._bodies:
+            names = [n for k, n in self._bodies if k == kind]
+            raise Rejected(f"there is no {kind} {name}: {nearest(name, names)}", 404)
+        stimuli: list[Stimulus] = [self._applied(kind, name, None)]
+        if kind == "Device" or found.is_device:
+            stimuli.append(Left(name, self._next_cause(), self._clock.now()))
+        outcome = await self._offer(*stimuli)
+        if outcome.refused is not None:
+            raise Rejected(outcome.refused, outcome.code or 400)
+        del self._bodies[kind, name], self._objects[kind, name]
+        self._tell(kind, name, None)
+        return f"{kind.lower()}/{name} deleted"
+
+    def _decoded(self, data: object, where: str) -> tuple[str, str, Any]:
+        if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
+            raise Rejected(f"{where}: no manifest: it needs apiVersion, kind, metadata and spec")
+        kind = data["kind"]
+        manifest = self._known(kind, where).decode(data, where)
+        metadata = manifest.metadata
+        return kind, device_id(metadata.namespace, metadata.name), manifest
+
+    def _known(self, kind: str, where: str = "") -> Kind:
+        found = self._kinds.get(kind)
+        if found is None:
+            raise Rejected(f"{where or 'kind'}: no kind {kind}: {nearest(kind, self._kinds)}", 404)
+        return found
+
+    def _effects(self, kind: str, name: str, manifest: Any, origin: Origin) -> list[Stimulus]:
+        """What a manifest means for the twins."""
+        if kind == "Device":
+            return [self._joined(manifest, self._model_of(manifest), origin)]
+        if kind == "DeviceModel":
+            namespace, _, model = name.partition("/")
+            users = [
+                d
+                for _, d in self.of("Device")
+                if d.spec.device_model_ref
+                and (d.metadata.namespace, d.spec.device_model_ref.name) == (namespace, model)
+            ]
+            return [self._joined(d, manifest, origin) for d in users]
+        if self._kinds[kind].is_device:
+            description = manifest.metadata.labels.get("description", kind.lower())
+            properties = getattr(manifest, "properties", {})
+            return [Joined(name, self._next_cause(), self._clock.now(), properties, description, kind.lower(), origin)]
+        return []
+
+    def _joined(self, device: Device, model: DeviceModel | None, origin: Origin) -> Joined:
+        description = device.metadata.labels.get("description", "")
+        ref = device.spec.device_model_ref
+        named = ref.name if ref is not None else ""
+        return Joined(
+            device.id, self._next_cause(), self._clock.now(), declared(device, model), description, named, origin
+        )
+
+    def _model_of(self, device: Device) -> DeviceModel | None:
+        found = self._objects.get(("DeviceModel", _model(device)))
+        return found if isinstance(found, DeviceModel) else None
+
+    def _applied(self, kind: str, name: str, body: bytes | None) -> Applied:
+        return Applied("", self._next_cause(), self._clock.now(), kind, name, body)
+
+    def _keep(self, kind: str, name: str, body: bytes, manifest: Any) -> None:
+        self._bodies[kind, name] = body
+        self._objects[kind, name] = manifest
+        self._tell(kind, name, manifest)
+
+    def _tell(self, kind: str, name: str, manifest: Any) -> None:
+        for watcher in self._watchers.get(kind, ()):
+            watcher(name, manifest)
+
+
+def _model(device: Device) -> str:
+    """The id of a device's model; empty without one."""
+    ref = device.spec.device_model_ref
+    return "" if ref is None else device_id(device.metadata.namespace, ref.name)

@@ -1,0 +1,185 @@
+"""One turn of the sequencer: some stimuli through twins and rules, gathered into one batch.
+
+No I/O and no clock: the same stimuli in the same order make the same batch, which is what lets a log be replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+import rules.instructions as wanted
+from gateway.timers import Timers
+from rules.detector import decode as detector
+from rules.rules import Rules
+from twins.errors import Rejected
+from twins.exchange import Batch, Event, Outcome, Point
+from twins.instructions import Conflict, Fact, Forget, Instruction, Persist, Refuse, Remember
+from twins.stimuli import Applied, Edit, Expired, Inferred, Stimulus, Updated
+from twins.twin import Twins
+
+DEPTH = 8
+"""How many times a rule's command may set off another rule's within one input."""
+ACCEPTED = Outcome()
+
+
+class Counts(Struct):
+    """What the sequencer did, for health and metrics."""
+
+    stimuli: int = 0
+    refused: int = 0
+    facts: int = 0
+    decisions: int = 0
+    commands: int = 0
+    loops_cut: int = 0
+    batches: int = 0
+
+
+class Committed(Struct):
+    """What one commit announced: handed to every listener after the batch is on disk."""
+
+    instructions: list[Instruction] = []
+    decisions: list[wanted.Instruction] = []
+    events: list[Event] = []
+    inferred: list[Inferred] = []
+    applied: list[Applied] = []
+
+
+class Turn:
+    """Gathers what a batch of stimuli changes, stores and announces."""
+
+    def __init__(self, twins: Twins, rules: Rules, timers: Timers, counts: Counts) -> None:
+        self.batch = Batch()
+        self.committed = Committed()
+        self._twins = twins
+        self._rules = rules
+        self._timers = timers
+        self._counts = counts
+        self._changed: set[str] = set()
+
+    def take(self, stimuli: Sequence[Stimulus]) -> Outcome:
+        """Take stimuli that were offered together; the first refusal if one was refused."""
+        outcome = ACCEPTED
+        for stimulus in stimuli:
+            refused = self._take(stimulus, 0)
+            if refused is not None and outcome is ACCEPTED:
+                outcome = refused
+        return outcome
+
+    def close(self) -> Batch:
+        """The batch, with every changed twin as it is now."""
+        for device in self._changed:
+            self.batch.twins[device] = self._twins.encoded(device)
+        return self.batch
+
+    def _take(self, stimulus: Stimulus, depth: int) -> Outcome | None:
+        self._counts.stimuli += 1
+        if type(stimulus) is Expired:
+            self._expire(stimulus)
+            return None
+        if type(stimulus) is Applied:
+            return self._apply(stimulus)
+        if type(stimulus) is Inferred:
+            self.batch.results.append(stimulus.result)
+            self.committed.inferred.append(stimulus)
+        refused: Outcome | None = None
+        instructions = self._twins.handle(stimulus)
+        self.committed.instructions += instructions
+        for i in instructions:
+            match i:
+                case Fact():
+                    self._fact(i, stimulus, depth)
+                case Persist():
+                    self._changed.add(i.device)
+                case Remember():
+                    self.batch.seen.append(i.seq)
+                case Refuse():
+                    self._counts.refused += 1
+                    refused = Outcome(i.reason, i.code)
+                case Forget():
+                    self._changed.add(i.device)
+                    self._follow(self._rules.forget(i.device), stimulus, depth)
+                case Conflict():
+                    self._event(conflict(i, stimulus.seen))
+                case _:
+                    pass
+        return refused
+
+    def _fact(self, fact: Fact, stimulus: Stimulus, depth: int) -> None:
+        self._counts.facts += 1
+        text = fact.value if fact.number is None or fact.text else None
+        self.batch.points.append(Point(f"{fact.device}/{fact.name}", fact.at, fact.seq, fact.number, text))
+        decided = self._rules.handle(fact, stimulus.seen)
+        if decided:
+            self._follow(decided, stimulus, depth)
+
+    def _expire(self, expired: Expired) -> None:
+        if self._timers.fired(expired.timer, expired.due, self.batch):
+            self._follow(self._rules.expire(expired.timer, expired.seen, expired.cause), expired, 0)
+
+    def _apply(self, applied: Applied) -> Outcome | None:
+        """Write a manifest with this batch; a rule holds from here on, or is refused and not written."""
+        if applied.kind == "Detector":
+            try:
+                decided = self._rule(applied)
+            except Rejected as error:
+                return Outcome(error.reason, error.code)
+            self._follow(decided, applied, 0)
+        self.batch.manifests[applied.kind, applied.name] = applied.body
+        self.committed.applied.append(applied)
+        return None
+
+    def _rule(self, applied: Applied) -> list[wanted.Instruction]:
+        if applied.body is None:
+            return self._rules.remove(applied.name)
+        return self._rules.apply(detector(msgspec.json.decode(applied.body), applied.name))
+
+    def _follow(self, decided: Sequence[wanted.Instruction], stimulus: Stimulus, depth: int) -> None:
+        """Carry what the rules want into the batch; their commands are stimuli of the same batch."""
+        batch = self.batch
+        self.committed.decisions += decided
+        for d in decided:
+            match d:
+                case wanted.Keep():
+                    batch.rules[d.key] = d.body
+                case wanted.Drop():
+                    batch.rules[d.key] = None
+                case wanted.Wake():
+                    self._timers.set(d.timer, d.due, d.body, batch)
+                case wanted.Raise():
+                    self._event(d.event)
+                case wanted.Decided():
+                    self._counts.decisions += 1
+                case wanted.Command():
+                    self._command(d, stimulus, depth)
+                case _:
+                    pass
+
+    def _command(self, command: wanted.Command, stimulus: Stimulus, depth: int) -> None:
+        seen, rule, cause = stimulus.seen, command.rule, command.cause
+        if depth >= DEPTH:
+            self._counts.loops_cut += 1
+            message = f"rule {rule} answers its own commands: cut after {DEPTH} rounds; look for a loop of rules"
+            self._event(Event(f"{cause}:{rule}:loop", seen, "rule", rule, "error", message, cause))
+            return
+        self._counts.commands += 1
+        edits: dict[str, Edit | None] = {name: Edit(desired=value) for name, value in command.values.items()}
+        refused = self._take(Updated(command.device, cause, seen, edits, seen, origin="edge"), depth + 1)
+        if refused is not None:
+            message = f"rule {rule} can't set {command.device}: {refused.refused}"
+            self._event(Event(f"{cause}:{rule}:refused", seen, "rule", rule, "warning", message, cause))
+
+    def _event(self, event: Event) -> None:
+        self.batch.events.append(event)
+        self.committed.events.append(event)
+
+
+def conflict(i: Conflict, seen: int) -> Event:
+    """The event that tells of two desired values."""
+    message = (
+        f"{i.name} was set to {i.edge!r} here and to {i.cloud!r} in the cloud while they were apart: the cloud's holds"
+    )
+    detail = {"edge": i.edge or "", "cloud": i.cloud or ""}
+    return Event(f"{i.cause}:{i.device}:{i.name}:conflict", seen, "twin", i.device, "warning", message, i.cause, detail)

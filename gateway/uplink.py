@@ -1,0 +1,180 @@
+"""Keeps the cloud in step: what changed goes up until it is confirmed, what the cloud asks becomes stimuli.
+
+There is no queue of values: a twin knows which of its versions the cloud has confirmed (`Property.synced`), so what is
+waiting is the set of devices that have something newer, and the newest value is read when it is sent. That set is
+rebuilt from the twins after a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from gateway.core import Core
+from gateway.turn import Committed
+from runtime.backoff import Backoff
+from runtime.clock import Clock
+from twins.errors import Unavailable
+from twins.exchange import Outcome
+from twins.instructions import Fact, Membership, Persist
+from twins.stimuli import Applied, Confirmed, Stimulus
+from twins.values import Twin
+
+logger = logging.getLogger(__name__)
+
+TOGETHER = 20
+"""Reports on their way at once."""
+
+
+class Report(Protocol):
+    """One message for the cloud, and the versions its confirmation proves."""
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def versions(self) -> Mapping[str, tuple[int, int]]: ...
+
+
+class Change(Protocol):
+    """One thing the cloud asks for: commit it, then say so."""
+
+    @property
+    def stimuli(self) -> Sequence[Stimulus]: ...
+
+    @property
+    def manifests(self) -> Mapping[tuple[str, str], bytes | None]: ...
+
+    def done(self, committed: bool = True) -> None: ...
+
+
+R = TypeVar("R", bound="Report")
+
+
+class Cloud(Protocol[R]):
+    """The peer. `push` returns when it has confirmed; `report` is `None` when it has all it would take."""
+
+    async def run(self) -> None: ...
+
+    async def online(self) -> None: ...
+
+    async def push(self, rows: Sequence[R]) -> None: ...
+
+    def report(self, twin: Twin, cause: str = "") -> R | None: ...
+
+    def changes(self) -> AsyncIterator[Change]: ...
+
+    def state_report(self, twin: Twin, cause: str = "") -> R | None: ...
+
+
+class Uplink(Generic[R]):
+    """Joins the core and a cloud."""
+
+    def __init__(
+        self,
+        cloud: Cloud[R],
+        core: Core,
+        clock: Clock,
+        learned: Callable[[str, str, bytes | None], None],
+    ) -> None:
+        self._cloud = cloud
+        self._core = core
+        self._clock = clock
+        self._learned = learned
+        self._dirty: dict[str, str] = {}
+        self._states: dict[str, str] = {}
+        self._wake = asyncio.Event()
+
+    @property
+    def pending(self) -> int:
+        """Devices with something that the cloud has not confirmed."""
+        return len(self._dirty) + len(self._states)
+
+    def tell(self, committed: Committed) -> None:
+        """Note which devices have news for the cloud."""
+        for i in committed.instructions:
+            match i:
+                case Persist() | Membership(added=True):
+                    self._dirty.setdefault(i.device, i.cause)
+                case Fact(name="state", changed=True):
+                    self._states.setdefault(i.device, i.cause)
+                case _:
+                    pass
+        if self._dirty or self._states:
+            self._wake.set()
+
+    async def run(self) -> None:
+        for twin in self._core.twins:
+            if any(p.unsynced for p in twin.properties.values()):
+                self._dirty.setdefault(twin.device, "restart")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._cloud.run(), name="cloud.link")
+            group.create_task(self._up(), name="cloud.up")
+            group.create_task(self._down(), name="cloud.down")
+
+    async def _up(self) -> None:
+        backoff = Backoff(first=0.2, limit=5.0)
+        self._wake.set()
+        while True:
+            await self._cloud.online()
+            await self._wake.wait()
+            self._wake.clear()
+            while self._dirty or self._states:
+                try:
+                    await self._push()
+                    backoff.reset()
+                except Unavailable as error:
+                    logger.info("the cloud has not confirmed: %s; it is sent again", error)
+                    self._wake.set()
+                    await self._clock.sleep(backoff.next())
+                    break
+
+    async def _push(self) -> None:
+        """Send the news of some devices; what the cloud does not confirm stays noted."""
+        dirty = list(self._dirty.items())[:TOGETHER]
+        states = list(self._states.items())[:TOGETHER]
+        twins = self._core.twins
+        rows: list[R] = []
+        for device, cause in dirty:
+            del self._dirty[device]
+            twin = twins.get(device)
+            report = None if twin is None else self._cloud.report(twin, cause)
+            if report is not None:
+                rows.append(report)
+        for device, cause in states:
+            del self._states[device]
+            twin = twins.get(device)
+            report = None if twin is None else self._cloud.state_report(twin, cause)
+            if report is not None:
+                rows.append(report)
+        if not rows:
+            return
+        try:
+            await self._cloud.push(rows)
+        except BaseException:
+            for device, cause in dirty:
+                self._dirty.setdefault(device, cause)
+            for device, cause in states:
+                self._states.setdefault(device, cause)
+            raise
+        now = self._clock.now()
+        confirmed = [Confirmed(row.device, "cloud", now, dict(row.versions)) for row in rows if row.versions]
+        if confirmed:
+            await self._core.offer(confirmed)
+
+    async def _down(self) -> None:
+        async for change in self._cloud.changes():
+            now = self._clock.now()
+            applied = [Applied("", "cloud", now, k, name, body) for (k, name), body in change.manifests.items()]
+            try:
+                outcome: Outcome = await self._core.ask(*applied, *change.stimuli, within=30.0)
+            except TimeoutError:
+                change.done(False)
+                continue
+            if outcome.refused is not None:
+                logger.warning("what the cloud asks is refused: %s", outcome.refused)
+            for (k, name), body in change.manifests.items():
+                self._learned(k, name, body)
+            change.done()

@@ -1,0 +1,100 @@
+"""The store as a whole: what the gateway opens, runs and closes."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.util import find_spec
+from pathlib import Path
+
+from msgspec import Struct
+
+from runtime.clock import Clock
+from store.journal import Journal
+from store.pictures import Pictures
+from store.points import Points
+from store.retention import Retention
+from store.segments import Segments
+from store.sql import Live, Sql
+from twins.exchange import Recovered
+
+_MIB = 1024 * 1024
+
+
+class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The section `[store]`."""
+
+    path: str = "/var/lib/gemelo"
+    """Directory of everything the gateway keeps."""
+    commit_wait: float = 0.0
+    """Seconds a commit waits for more to write: less wear of flash, later acknowledgements."""
+    seal_points: int = 100_000
+    """Points that wait in memory before they are sealed into a segment."""
+    seal_every: float = 1800.0
+    """Seconds after which they are sealed anyway."""
+    keep_days: float = 30.0
+    """Days that points, results and events are kept."""
+    points_mib: int = 4096
+    """Most space of all segments; the oldest go first."""
+    pictures_mib: int = 512
+    """Most space of all pictures; the oldest go first."""
+    sql_memory_mib: int = 256
+    """Memory of all queries together."""
+
+
+class Store:
+    """Owns `state.db`, the segments and the pictures in one directory. Without the extra `sql` nothing is sealed."""
+
+    def __init__(self, config: StoreConfig, node: str, clock: Clock, live: Live) -> None:
+        path = Path(config.path).absolute()
+        seals = all(find_spec(name) for name in ("duckdb", "pyarrow", "sqlglot"))
+        self.points = Points(keep=seals)
+        self.journal = Journal(path, clock, wait=config.commit_wait, sink=self.points.take)
+        self.segments = Segments(
+            path / "segments",
+            node,
+            self.journal,
+            self.points,
+            clock,
+            rows=config.seal_points,
+            age=config.seal_every,
+        )
+        memory = f"{config.sql_memory_mib}MB"
+        self.sql = Sql(node, self.journal, self.points, self.segments, live, clock, memory=memory)
+        self.pictures = Pictures(path / "pictures", config.pictures_mib * _MIB)
+        self._seals = seals
+        self._retention = Retention(
+            self.journal,
+            self.segments if seals else None,
+            clock,
+            age=config.keep_days * 86_400,
+            size=config.points_mib * _MIB,
+        )
+
+    async def open(self) -> Recovered:
+        """Read everything back. Raises Unavailable or Broken, as the journal does."""
+        recovered = await self.journal.open()
+        try:
+            rows = await self.journal.transact(
+                lambda db: db.execute("SELECT id, at, seq, number, text FROM series WHERE at IS NOT NULL").fetchall()
+            )
+            self.points.restore(rows, self.journal.series)
+            if self._seals:
+                await self.segments.open()
+        except BaseException:
+            await self.journal.close()
+            raise
+        return recovered
+
+    async def run(self) -> None:
+        """Commit, seal and remove until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.journal.run(), name="journal")
+            group.create_task(self._retention.run(), name="retention")
+            if self._seals:
+                group.create_task(self.segments.run(), name="segments")
+
+    async def close(self) -> None:
+        """Commit what is pending and let go of everything; call it after `run` was cancelled."""
+        await asyncio.to_thread(self.sql.close)
+        await asyncio.to_thread(self.segments.close)
+        await self.journal.close()

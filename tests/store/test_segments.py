@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from runtime.clock import SystemClock
+from store.points import Points
+from store.retention import Retention
+from store.segments import Segments
+from store.store import Store
+from twins.errors import Unavailable
+from twins.exchange import Batch, Event, Point, Result
+
+ROOT = Path(__file__).parents[2]
+COUNT = "SELECT count(*), count(DISTINCT (namespace, device, property, time, seq)) FROM points"
+
+
+async def put(store: Store, *points: Point) -> None:
+    await store.journal.committed(store.journal.append(Batch(points=list(points))))
+
+
+async def ask(store: Store, query: str) -> list[tuple[Any, ...]]:
+    return (await store.sql.sql(query, deadline=20, limit=1000)).rows
+
+
+async def test_a_segment_is_sorted_without_repeats_and_opens_anywhere(tmp_path: Path, store_at: Any) -> None:
+    async with store_at(tmp_path) as store:
+        wanted = [Point(f"default/t-{n % 3}/temperature", n, n * 7, n / 10, None) for n in range(1000)]
+        shuffled = random.Random(1).sample(wanted, len(wanted))
+        await put(store, *shuffled[:600], Point("default/d/door", 5, 5, None, "open"))
+        await put(store, *shuffled[400:])
+        (segment,) = await store.segments.seal()
+        table = pq.read_table(store.segments.path(segment))
+        assert segment.rows == len(table) == 1001
+        assert (segment.first, segment.last) == (0, 999)
+        assert table.schema.field("time").type == pa.timestamp("us", tz="UTC")
+        keys = [(row["device"], row["time"], row["seq"]) for row in table.to_pylist()]
+        assert keys == sorted(keys)
+        assert await store.journal.transact(lambda db: db.execute("SELECT count(*) FROM point_log").fetchone()) == (0,)
+        assert len(store.points) == 0
+
+
+async def test_a_point_in_memory_and_in_a_segment_shows_once(tmp_path: Path, store_at: Any, point: Any) -> None:
+    async with store_at(tmp_path) as store:
+        await put(store, point(1, seq=1), point(2, seq=1), point(2, seq=1))
+        assert await ask(store, COUNT) == [(2, 2)]
+        await store.segments.seal()
+        await put(store, point(2, seq=1), point(3, seq=1))
+        assert await ask(store, COUNT) == [(3, 3)]
+        await put(store, point(2, seq=2))
+        assert await ask(store, COUNT) == [(4, 4)]
+        await store.segments.seal()
+        await put(store, point(1, seq=1), point(3, seq=1))
+        assert await ask(store, COUNT) == [(4, 4)]
+        assert await store.segments.seal() == []
+        assert await ask(store, COUNT) == [(4, 4)]
+
+
+async def test_points_sealed_and_unsealed_are_there_after_a_restart(tmp_path: Path, store_at: Any, point: Any) -> None:
+    async with store_at(tmp_path) as store:
+        await put(store, point(1), point(2, number=None, text="warm"))
+        await store.segments.seal()
+        await put(store, point(3, series="default/t-2/temperature"))
+    async with store_at(tmp_path) as store:
+        assert await ask(store, COUNT) == [(3, 3)]
+        latest = store.points.latest("default/t-1/temperature")
+        assert latest is not None
+        assert (latest.at, latest.number, latest.text) == (2, None, "warm")
+
+
+async def test_results_and_events_are_asked_for_before_and_after_sealing(tmp_path: Path, store_at: Any) -> None:
+    query = "SELECT device, model, input, queue_ms, label, epoch_us(time) FROM results ORDER BY input"
+    async with store_at(tmp_path) as store:
+        results = [Result("default/cam", "person", "1", n, n, (), queue_us=1500) for n in (1, 2)]
+        event = Event("e", 1, "Alarm", "default/cam", "alert", "somebody", detail={"who": "x"})
+        await store.journal.committed(store.journal.append(Batch(results=results, events=[event])))
+        wanted = [("cam", "person", n, 1.5, None, n) for n in (1, 2)]
+        assert await ask(store, query) == wanted
+        await store.segments.seal()
+        assert await store.journal.transact(lambda db: db.execute("SELECT count(*) FROM results").fetchone()) == (0,)
+        assert await ask(store, query) == wanted
+        assert await ask(store, "SELECT kind, detail->>'who', node FROM events") == [("Alarm", "x", "edge-1")]
+
+
+async def test_a_file_that_a_kill_left_before_its_transaction_is_removed(
+    tmp_path: Path, store_at: Any, point: Any
+) -> None:
+    async with store_at(tmp_path) as store:
+        await put(store, point(1))
+        left = store.segments.directory / f"{store.journal.id}-points-000000000001.parquet"
+        left.write_bytes(b"PAR1")
+        left.with_suffix(".tmp").write_bytes(b"PA")
+    async with store_at(tmp_path) as store:
+        assert not left.exists()
+        assert await ask(store, COUNT) == [(1, 1)]
+
+
+async def test_a_segment_that_somebody_removed_is_forgotten_on_the_next_start(
+    tmp_path: Path, store_at: Any, point: Any
+) -> None:
+    async with store_at(tmp_path) as store:
+        await put(store, point(1))
+        (segment,) = await store.segments.seal()
+        await put(store, point(2))
+        path = store.segments.path(segment)
+        path.unlink()
+        with pytest.raises(Unavailable, match="cannot be read"):
+            await ask(store, COUNT)
+    async with store_at(tmp_path) as store:
+        assert await ask(store, COUNT) == [(1, 1)]
+
+
+async def test_segments_outlive_a_damaged_state_file(tmp_path: Path, store_at: Any, point: Any) -> None:
+    async with store_at(tmp_path) as store:
+        await put(store, point(1), point(2))
+        await store.segments.seal()
+    (tmp_path / "state.db").write_bytes(b"no database at all" * 1000)
+    async with store_at(tmp_path) as store:
+        assert await ask(store, COUNT) == [(2, 2)]
+        await put(store, point(2), point(3))
+        await store.segments.seal()
+        assert await ask(store, COUNT) == [(3, 3)]
+
+
+async def test_a_place_that_cannot_be_written_keeps_the_points_in_the_log(
+    tmp_path: Path, store_at: Any, point: Any
+) -> None:
+    async with store_at(tmp_path) as store:
+        await put(store, point(1))
+        aside = store.segments.directory.rename(tmp_path / "away")
+        (tmp_path / "segments").write_bytes(b"")
+        with pytest.raises(OSError):
+            await store.segments.seal()
+        assert await ask(store, COUNT) == [(1, 1)]
+        (tmp_path / "segments").unlink()
+        aside.rename(tmp_path / "segments")
+        await store.segments.seal()
+        assert await ask(store, COUNT) == [(1, 1)]
+
+
+async def test_retention_removes_the_oldest_by_age_and_by_bytes(tmp_path: Path, journal_at: Any, point: Any) -> None:
+    class At:
+        """A clock that stands at one second past the epoch."""
+
+        def now(self) -> int:
+            return 1_000_000
+
+        def monotonic(self) -> float:
+            return 1.0
+
+        async def sleep(self, seconds: float) -> None:
+            raise AssertionError(seconds)
+
+    points = Points()
+    async with journal_at(tmp_path, sink=points.take) as (journal, _):
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock())
+        await segments.open()
+        for at in (100, 600_000, 700_000, 800_000):
+            await journal.committed(journal.append(Batch(points=[point(at)])))
+            await segments.seal()
+        await Retention(journal, segments, At(), age=0.5, size=10**9).sweep()
+        assert [segment.first for segment in segments.known] == [600_000, 700_000, 800_000]
+        size = segments.known[-1].bytes
+        await Retention(journal, segments, At(), age=0.5, size=2 * size).sweep()
+        assert [segment.first for segment in segments.known] == [700_000, 800_000]
+        assert len(list(segments.directory.iterdir())) == 2
+        segments.close()
+
+
+async def test_without_segments_retention_bounds_the_log(tmp_path: Path, journal_at: Any, point: Any) -> None:
+    async with journal_at(tmp_path) as (journal, _):
+        for at in range(10):
+            await journal.committed(journal.append(Batch(points=[point(at)])))
+        blob = await journal.transact(lambda db: db.execute("SELECT max(length(blob)) FROM point_log").fetchone()[0])
+        await Retention(journal, None, SystemClock(), age=1e12, size=3 * blob).sweep()
+        left = await journal.transact(lambda db: db.execute("SELECT first FROM point_log ORDER BY 1").fetchall())
+    assert left == [(7,), (8,), (9,)]
+
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from runtime.clock import SystemClock
+from store.store import Store, StoreConfig
+from twins.exchange import Batch, Point
+
+async def main():
+    store = Store(StoreConfig(path=sys.argv[1], keep_days=1e6), "edge-1", SystemClock(), {})
+    boot = (await store.open()).boot
+    async with asyncio.TaskGroup() as group:
+        group.create_task(store.run())
+        group.create_task(write(store, boot))
+        group.create_task(seal(store))
+
+async def write(store, boot):
+    count = 0
+    while True:
+        points = [Point(f"default/d-{n}/p", count, boot, 1.0, None) for n in range(20)]
+        await store.journal.committed(store.journal.append(Batch(points=points)))
+        print(boot, count, len(store.segments.known), flush=True)
+        count += 1
+
+async def seal(store):
+    while True:
+        await store.segments.seal()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_kill_while_sealing_neither_loses_nor_doubles(tmp_path: Path, store_at: Any) -> None:
+    acknowledged = dict(killed(tmp_path, random.randint(1, 60)) for _ in range(5))
+    async with store_at(tmp_path) as store:
+        rows = await ask(store, "SELECT seq, count(*), max(epoch_us(time)) FROM points GROUP BY seq")
+        assert await ask(store, "SELECT count(*) = count(DISTINCT (device, time, seq)) FROM points") == [(True,)]
+        assert len(store.segments.known) > 1
+    for boot, count, last in rows:
+        assert count == 20 * (last + 1)
+        assert last >= acknowledged[boot]
+    assert len(rows) == 5
+
+
+def killed(path: Path, after: int) -> tuple[int, int]:
+    """The boot of a child and the last batch it acknowledged before SIGKILL, `after` batches from its first segment."""
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    boot = count = known = 0
+    for line in child.stdout:
+        sealed, (boot, count, known) = known, map(int, line.split())
+        after -= bool(sealed)
+        if after <= 0 and known > sealed:  # just told of a segment: the next one is being written
+            break
+    child.send_signal(signal.SIGKILL)
+    child.stdout.close()
+    child.wait(10)
+    return boot, count
+
+
+async def test_another_program_reads_state_db_while_we_write(tmp_path: Path, journal_at: Any, point: Any) -> None:
+    async with journal_at(tmp_path) as (journal, _):
+        reader = sqlite3.connect(tmp_path / "state.db")
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM twins").fetchone() == (0,)
+        await journal.committed(journal.append(Batch(twins={"default/t-1": b"x"})))
+        reader.close()
+
+
+class Steps:
+    """A clock whose sleeper is let go `steps` times; each sleep passes its time at once."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.asleep = asyncio.Event()
+        self._steps = asyncio.Semaphore(0)
+
+    def now(self) -> int:
+        return int(self.passed * 1e6)
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        self.asleep.set()
+        await self._steps.acquire()
+        self.passed += seconds
+
+    async def step(self) -> None:
+        """Let it work until it sleeps again."""
+        async with asyncio.timeout(20):
+            await self.asleep.wait()
+            self.asleep.clear()
+            self._steps.release()
+            await self.asleep.wait()
+
+
+async def test_points_are_sealed_when_enough_wait_or_when_they_waited_long_enough(
+    tmp_path: Path, journal_at: Any, point: Any
+) -> None:
+    points, clock = Points(), Steps()
+    async with journal_at(tmp_path, sink=points.take) as (journal, _), asyncio.TaskGroup() as group:
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock, rows=3, age=4.0)
+        await segments.open()
+        running = group.create_task(segments.run())
+        await journal.committed(journal.append(Batch(points=[point(1)])))
+        await clock.step()
+        assert segments.known == ()
+        await journal.committed(journal.append(Batch(points=[point(2), point(3)])))
+        await clock.step()
+        assert [segment.rows for segment in segments.known] == [3]
+        await journal.committed(journal.append(Batch(points=[point(4)])))
+        for _ in range(4):
+            assert len(segments.known) == 1
+            await clock.step()
+        assert [segment.rows for segment in segments.known] == [3, 1]
+        running.cancel()
+        segments.close()
+
+
+async def test_sealing_says_why_it_fails_and_goes_on_when_it_can(tmp_path: Path, journal_at: Any, point: Any) -> None:
+    points, clock = Points(), Steps()
+    async with journal_at(tmp_path, sink=points.take) as (journal, _), asyncio.TaskGroup() as group:
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock, rows=1)
+        await segments.open()
+        running = group.create_task(segments.run())
+        segments.directory.rmdir()
+        await journal.committed(journal.append(Batch(points=[point(1)])))
+        await clock.step()
+        assert segments.fault is not None
+        segments.directory.mkdir()
+        await clock.step()
+        assert segments.fault is None
+        assert [segment.rows for segment in segments.known] == [1]
+        running.cancel()
+        segments.close()

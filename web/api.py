@@ -1,0 +1,202 @@
+"""The HTTP API: each address is a few lines between a port and a view."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from twins.errors import Rejected
+from twins.values import device_id
+from web.config import WebConfig
+from web.pages import tagged
+from web.ports import Commands, Console, Pictures, Sql
+from web.problems import Problem
+from web.routes import (
+    JSON,
+    YAML,
+    Accepted,
+    Applied,
+    DesiredBody,
+    Liveness,
+    QueryBody,
+    Readiness,
+    Route,
+    RowsView,
+)
+from web.views import CameraView, CloudView, DeviceView, EventView, PointView, RuleView
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+T = TypeVar("T")
+
+HISTORY = 1000
+KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+
+
+class Api:
+    """Handlers of `/api/v1`, `/livez`, `/readyz` and `/metrics`."""
+
+    def __init__(
+        self,
+        config: WebConfig,
+        console: Console,
+        commands: Commands,
+        sql: Sql,
+        pictures: Pictures,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._config = config
+        self._console = console
+        self._commands = commands
+        self._sql = sql
+        self._pictures = pictures
+        self._registry = registry
+
+    def routes(self) -> list[Route]:
+        device = "/api/v1/devices/{namespace}/{name}"
+        camera = "/api/v1/cameras/{namespace}/{name}"
+        return [
+            Route("GET", "/livez", self.live, "Does the process turn?", Liveness, door="open"),
+            Route("GET", "/readyz", self.ready, "Is recovery over and input taken?", Readiness, door="open"),
+            Route("GET", "/metrics", self.metrics, "Prometheus metrics", gives="text/plain"),
+            Route("GET", "/api/v1/devices", self.devices, "All devices", list[DeviceView]),
+            Route("GET", device, self.device, "One device", DeviceView),
+            Route("GET", device + "/history/{property}", self.history, "Its past", list[PointView], query=("count",)),
+            Route("PUT", device + "/desired/{property}", self.desire, "Ask a value of it", Accepted, DesiredBody),
+            Route("GET", "/api/v1/cameras", self.cameras, "All cameras", list[CameraView]),
+            Route("GET", camera + "/latest.jpg", self.latest, "The newest picture", gives="image/jpeg"),
+            Route("GET", "/api/v1/pictures/{key:.+}", self.picture, "A kept picture", gives="image/jpeg"),
+            Route("GET", "/api/v1/rules", self.rules, "All rules and their states", list[RuleView]),
+            Route("GET", "/api/v1/events", self.events, "Recent events", list[EventView], query=("count",)),
+            Route("GET", "/api/v1/cloud", self.cloud, "The ledger of the sync", CloudView),
+            Route("POST", "/api/v1/sql", self.query, "Ask in SQL; text/csv on request", RowsView, QueryBody),
+            Route("POST", "/api/v1/manifests", self.apply, "Apply manifests", Applied, dict, takes=(YAML, JSON)),
+            Route("GET", "/api/v1/manifests/{kind}", self.objects, "All objects of a kind", list[dict[str, Any]]),
+            Route("DELETE", "/api/v1/manifests/{kind}/{name:.+}", self.delete, "Delete an object"),
+        ]
+
+    async def live(self, _request: web.Request) -> web.Response:
+        health = self._console.health()
+        return _json(Liveness(health.live, health.reasons), 200 if health.live else 503)
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        health = self._console.health()
+        return _json(Readiness(health.ready, health.reasons), 200 if health.ready else 503)
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def devices(self, _request: web.Request) -> web.Response:
+        return _json(self._console.snapshot().devices)
+
+    async def device(self, request: web.Request) -> web.Response:
+        device = _device(request)
+        view = self._console.device(device)
+        if view is None:
+            message = f'there is no device "{device}"; /api/v1/devices lists them'
+            raise Rejected(message, 404)
+        return _json(view)
+
+    async def history(self, request: web.Request) -> web.Response:
+        count = _count(request, 200, HISTORY)
+        return _json(await self._console.history(_device(request), request.match_info["property"], count))
+
+    async def desire(self, request: web.Request) -> web.Response:
+        body = await _body(request, DesiredBody)
+        who = "console" if "Origin" in request.headers else "api"
+        name = request.match_info["property"]
+        return _json(Accepted(await self._commands.set_desired(_device(request), name, body.value, who)))
+
+    async def cameras(self, _request: web.Request) -> web.Response:
+        return _json(self._console.snapshot().cameras)
+
+    async def latest(self, request: web.Request) -> web.Response:
+        camera = _device(request)
+        found = self._pictures.latest(camera)
+        if found is None:
+            message = f'camera "{camera}" has shown no picture yet, or does not exist'
+            raise Rejected(message, 404)
+        version, jpeg = found
+        return tagged(request, jpeg, str(version), "image/jpeg")
+
+    async def picture(self, request: web.Request) -> web.Response:
+        key = request.match_info["key"]
+        jpeg = await self._pictures.by_key(key) if KEY.fullmatch(key) else None
+        if jpeg is None:
+            message = f'there is no picture "{key[:200]}": it was never kept, or its time is over'
+            raise Rejected(message, 404)
+        return tagged(request, jpeg, key, "image/jpeg")
+
+    async def rules(self, _request: web.Request) -> web.Response:
+        return _json(self._console.snapshot().rules)
+
+    async def events(self, request: web.Request) -> web.Response:
+        return _json(self._console.snapshot().events[-_count(request, 100, HISTORY) :])
+
+    async def cloud(self, _request: web.Request) -> web.Response:
+        return _json(self._console.snapshot().cloud or CloudView())
+
+    async def query(self, request: web.Request) -> web.Response:
+        body = await _body(request, QueryBody)
+        limit = max(1, min(body.limit, self._config.rows))
+        # A second is left for the answer itself.
+        deadline = max(0.5, self._config.deadline - 1.0)
+        rows = await self._sql.sql(body.query, body.parameters, deadline=deadline, limit=limit)
+        if "text/csv" in request.headers.get("Accept", ""):
+            text = _csv([rows.columns, *rows.rows])
+            return web.Response(
+                text=text, content_type="text/csv", headers={"X-Truncated": str(rows.truncated).lower()}
+            )
+        return _json(RowsView(list(rows.columns), [list(row) for row in rows.rows], rows.truncated, rows.elapsed_us))
+
+    async def apply(self, request: web.Request) -> web.Response:
+        _takes(request, YAML, JSON)
+        return _json(Applied(list(await self._commands.apply(await request.read()))))
+
+    async def objects(self, request: web.Request) -> web.Response:
+        return _json(await self._commands.objects(request.match_info["kind"]))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        await self._commands.delete(request.match_info["kind"], request.match_info["name"])
+        return web.Response(status=204)
+
+
+def _device(request: web.Request) -> str:
+    return device_id(request.match_info["namespace"], request.match_info["name"])
+
+
+def _count(request: web.Request, default: int, most: int) -> int:
+    text = request.query.get("count", str(default))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        message = f'count = "{text[:20]}" is not a number from 1 to {most}'
+        raise Rejected(message)
+    return int(text)
+
+
+def _takes(request: web.Request, *kinds: str) -> None:
+    # No form of another page can send these types, so a browser asks us first, and we do not allow it.
+    if request.content_type not in kinds:
+        raise Problem(415, "Unsupported Media Type", f"send the body with Content-Type: {' or '.join(kinds)}")
+
+
+async def _body(request: web.Request, kind: type[T]) -> T:
+    _takes(request, JSON)
+    return msgspec.json.decode(await request.read(), type=kind)
+
+
+def _json(view: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(view), status=status, content_type=JSON)
+
+
+def _csv(rows: list[tuple[Any, ...]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()

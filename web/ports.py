@@ -1,0 +1,67 @@
+"""What the web needs of the rest of the gateway. Structural: implementers import the views, not these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from twins.exchange import Rows, Scalar
+from web.views import DeviceView, Health, PointView, Snapshot
+
+
+class Console(Protocol):
+    """What there is to see. All but `changed` and `history` answer at once, from memory."""
+
+    def snapshot(self, since: int = 0) -> Snapshot:
+        """What changed after revision `since`; everything for 0. Revisions grow; every change has one of its own."""
+        ...
+
+    async def changed(self, since: int) -> None:
+        """Return as soon as the revision is beyond `since` (at once if it already is). See `web.revisions`."""
+        ...
+
+    def device(self, device: str) -> DeviceView | None: ...
+
+    def health(self) -> Health: ...
+
+    async def history(self, device: str, name: str, count: int) -> Sequence[PointView]:
+        """The last `count` recorded values, oldest first. Raises Rejected(404) for what does not exist."""
+        ...
+
+
+class Commands(Protocol):
+    """What a person may do. Each returns after the commit; raises Rejected (400, 404, 409) or Unavailable."""
+
+    async def set_desired(self, device: str, name: str, value: str, who: str) -> str:
+        """Ask `value` of the device; `who` is `console` or `api`. Returns the cause, the id of this input."""
+        ...
+
+    async def apply(self, manifest: bytes) -> Sequence[str]:
+        """Take YAML or JSON documents, all or none. Returns a line for each, as `Device default/pump-1 created`."""
+        ...
+
+    async def objects(self, kind: str) -> Sequence[dict[str, Any]]:
+        """All manifests of a kind, with `metadata`, `spec` and `status`."""
+        ...
+
+    async def delete(self, kind: str, name: str) -> None:
+        """`name` is `name` in the default namespace, or `namespace/name`."""
+        ...
+
+
+class Sql(Protocol):
+    """Questions to the store: read-only, within `deadline` seconds, at most `limit` rows."""
+
+    async def sql(self, text: str, parameters: Sequence[Scalar], *, deadline: float, limit: int) -> Rows: ...
+
+
+class Pictures(Protocol):
+    """Pictures as JPEG."""
+
+    def latest(self, camera: str) -> tuple[int, bytes] | None:
+        """The newest picture of a camera and its version, the one `CameraView.picture` speaks of."""
+        ...
+
+    async def by_key(self, key: str) -> bytes | None:
+        """A picture kept with an event."""
+        ...

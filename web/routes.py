@@ -1,0 +1,85 @@
+"""One table of addresses: what the server routes by and what `openapi.json` says."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from twins.exchange import Scalar
+from web.problems import Handler
+
+Door = Literal["open", "api"]
+JSON = "application/json"
+YAML = "application/yaml"
+
+
+class Route(Struct, frozen=True):
+    """`door` is `open` for what needs no token. `body` and `answer` are types for the description, `None` for none."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answer: Any = None
+    body: Any = None
+    takes: tuple[str, ...] = (JSON,)
+    gives: str = JSON
+    query: tuple[str, ...] = ()
+    door: Door = "api"
+    described: bool = True
+
+
+class DesiredBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked of a property; values are text, as on KubeEdge's wire."""
+
+    value: str
+
+
+class QueryBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A question. `parameters` fill the `?` of the query in order."""
+
+    query: str
+    parameters: list[Scalar] = []
+    limit: int = 1000
+
+
+class LoginBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The key of a one-time link, or the token."""
+
+    key: str
+
+
+class Accepted(Struct, frozen=True):
+    """The change is on disk; `cause` finds it again in events, points and logs."""
+
+    cause: str
+
+
+class Applied(Struct, frozen=True):
+    """A line for each object."""
+
+    applied: list[str]
+
+
+class Readiness(Struct, frozen=True):
+    """Whether input is taken, and each reason why something is not well."""
+
+    ready: bool
+    reasons: list[str]
+
+
+class Liveness(Struct, frozen=True):
+    """Whether the process turns."""
+
+    live: bool
+    reasons: list[str]
+
+
+class RowsView(Struct, frozen=True):
+    """An answer in rows; `truncated` says that the limit cut it."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    truncated: bool
+    elapsed_us: int

@@ -1,0 +1,133 @@
+"""The server: one listener for the page, the API and the live stream."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import msgspec
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge
+
+from runtime.clock import Clock
+from twins.errors import Unavailable
+from web.api import Api
+from web.config import WebConfig
+from web.door import LIVE, Door, Login
+from web.guard import Guard, add_headers
+from web.live import Live
+from web.openapi import openapi
+from web.pages import Pages
+from web.ports import Commands, Console, Pictures, Sql
+from web.problems import problems
+from web.routes import JSON, LoginBody, Route
+from web.sessions import Sessions
+from web.views import Snapshot
+
+logger = logging.getLogger(__name__)
+
+GRACE = 2.0
+"""Seconds that requests under way get when the gateway stops."""
+
+
+class Web:
+    """Serves until cancelled. Raises Rejected for a configuration that cannot be meant."""
+
+    def __init__(
+        self,
+        config: WebConfig,
+        console: Console,
+        commands: Commands,
+        sql: Sql,
+        pictures: Pictures,
+        clock: Clock,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._host, self._port = config.endpoint()
+        self._tls = config.tls()
+        self._sessions = Sessions(config.token, clock)
+        self._live = Live(console, clock, config.viewers)
+        self._api = Api(config, console, commands, sql, pictures, registry)
+        self._routes = [*self._api.routes(), *self._own_routes()]
+        self._described = msgspec.json.encode(openapi(self._routes))
+        open_paths = frozenset(route.path for route in self._routes if route.door == "open")
+        self._door = Door(config, Guard(self._host, config.hosts), self._sessions, open_paths)
+        self._body_limit = config.body_limit
+        self._listening = asyncio.Event()
+        viewers = Gauge("gemelo_web_viewers", "Live connections of the page", registry=registry)
+        viewers.set_function(lambda: self._live.viewers)
+
+    @property
+    def address(self) -> str:
+        """`host:port`, the port being the real one once `listening` returned."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self._port}"
+
+    async def listening(self) -> None:
+        """Return when connections are accepted."""
+        await self._listening.wait()
+
+    def link(self) -> str:
+        """The page's address; with a token, a link that opens it once."""
+        key = f"#k={self._sessions.invite()}" if self._sessions.needed else ""
+        return f"{'https' if self._tls else 'http'}://{self.address}/{key}"
+
+    async def run(self) -> None:
+        """Listen until cancelled. Raises Unavailable when the port is taken."""
+        # Bodies stay as they are sent: nothing here takes compressed ones, so none can be a bomb.
+        runner = web.AppRunner(
+            self._app(), access_log=None, auto_decompress=False, keepalive_timeout=75.0, shutdown_timeout=GRACE
+        )
+        await runner.setup()
+        try:
+            await self._bind(runner)
+            self._listening.set()
+            await asyncio.Event().wait()
+        finally:
+            self._listening.clear()
+            await runner.cleanup()
+
+    async def _bind(self, runner: web.AppRunner) -> None:
+        try:
+            await web.TCPSite(runner, self._host, self._port, ssl_context=self._tls).start()
+        except OSError as error:
+            message = (
+                f"the page cannot listen on {self.address}: {error.strerror or error}; "
+                "stop the program that has the port, or choose another with [web] listen"
+            )
+            raise Unavailable(message) from error
+        self._port = int(runner.addresses[0][1])
+        logger.info("the page listens on %s", self.address)
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[problems, self._door.admit], client_max_size=self._body_limit)
+        app.on_response_prepare.append(add_headers)
+        app.on_shutdown.append(self._stop)
+        for route in self._routes:
+            allowed = ("GET", "HEAD") if route.method == "GET" and route.path != LIVE else (route.method,)
+            for method in allowed:
+                app.router.add_route(method, route.path, route.handler)
+        return app
+
+    def _own_routes(self) -> list[Route]:
+        pages = Pages()
+        login = Login(self._sessions)
+        stream = "The live stream (WebSocket): everything, then what changed, at most ten times a second"
+        return [
+            Route("GET", "/", pages.index, "The page", door="open", described=False),
+            Route("GET", "/static/{file}", pages.file, "Its files", door="open", described=False),
+            Route("GET", LIVE, self._watch, stream, Snapshot),
+            Route(
+                "POST", "/api/v1/login", login.login, "Trade a one-time key for a cookie", body=LoginBody, door="open"
+            ),
+            Route("GET", "/api/v1/openapi.json", self._describe, "This description", dict, door="open"),
+        ]
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        return await self._live.serve(request)
+
+    async def _describe(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._described, content_type=JSON)
+
+    async def _stop(self, _app: web.Application) -> None:
+        await self._live.close()

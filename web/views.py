@@ -1,0 +1,216 @@
+"""What the console and the HTTP API show: frozen copies, never the living twins.
+
+Times (`at`, `seen`, `since`, `now`) are microseconds since 1970 UTC, 0 when unknown; `_ms` are milliseconds.
+Every field is always present on the wire, so that a client never has to guess a default.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from twins.exchange import Severity
+
+PartState = Literal["ok", "degraded", "down", "off"]
+
+
+class PartView(Struct, frozen=True):
+    """One part of the gateway. `detail` says why it is not well, and what to do."""
+
+    name: str
+    state: PartState
+    detail: str = ""
+
+
+class Health(Struct, frozen=True):
+    """`live`: the process turns; `ready`: recovery is over and input is taken."""
+
+    live: bool
+    ready: bool
+    parts: tuple[PartView, ...] = ()
+
+    @property
+    def reasons(self) -> list[str]:
+        """`part: detail` of every part that is degraded or down."""
+        return [
+            f"{part.name}: {part.detail or part.state}" for part in self.parts if part.state in ("degraded", "down")
+        ]
+
+
+class NodeView(Struct, frozen=True):
+    """The gateway itself."""
+
+    name: str
+    site: str = ""
+    version: str = ""
+    started: int = 0
+
+
+class PropertyView(Struct, frozen=True):
+    """One property. `choices` are the values a person may pick; empty means any of its kind.
+
+    `trend` is the recent past for a sparkline, oldest first. In a change it may be `None`: the page then continues
+    the line it has with `reported`.
+    """
+
+    name: str
+    kind: str = "string"
+    reported: str | None = None
+    reported_at: int = 0
+    desired: str | None = None
+    desired_at: int = 0
+    edge_version: int = 0
+    cloud_version: int = 0
+    drifts: bool = False
+    unit: str = ""
+    writable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    trend: tuple[float, ...] | None = None
+
+
+class DeviceView(Struct, frozen=True):
+    """One device, `id` being `namespace/name` and `model` its DeviceModel."""
+
+    id: str
+    model: str = ""
+    state: str = ""
+    seen: int = 0
+    description: str = ""
+    properties: tuple[PropertyView, ...] = ()
+
+
+class BoxView(Struct, frozen=True):
+    """A rectangle in parts of the picture, 0..1, `x`, `y` being its upper left corner."""
+
+    label: str
+    score: float
+    x: float
+    y: float
+    w: float
+    h: float
+    track: int | None = None
+
+
+class CameraView(Struct, frozen=True):
+    """One camera. `boxes` belong to the picture of version `picture`; 0 means that there is none yet."""
+
+    id: str
+    state: str = ""
+    reason: str = ""
+    fps: float = 0.0
+    skipped: int = 0
+    queue_ms: float = 0.0
+    infer_ms: float = 0.0
+    width: int = 0
+    height: int = 0
+    boxes: tuple[BoxView, ...] = ()
+    picture: int = 0
+
+
+class InstanceView(Struct, frozen=True):
+    """One keyed machine of a rule. `decision` says in words what it decided last and why."""
+
+    key: str
+    state: str
+    since: int = 0
+    decision: str = ""
+    cause: str = ""
+
+
+class RuleView(Struct, frozen=True):
+    """One rule. In `svg`, whatever stands for a state carries `data-state="NAME"`: the page lights it.
+
+    The page takes shapes, text and geometry from `svg` and nothing else: colours are its own.
+    """
+
+    name: str
+    description: str = ""
+    svg: str = ""
+    mermaid: str = ""
+    instances: tuple[InstanceView, ...] = ()
+
+
+class CloudView(Struct, frozen=True):
+    """The ledger of the sync: `pending` waits here, `sent` is on its way or there, `confirmed` is there for certain."""
+
+    kind: str = "none"
+    state: Literal["connected", "connecting", "cut", "off"] = "off"
+    reason: str = ""
+    since: int = 0
+    pending: int = 0
+    sent: int = 0
+    confirmed: int = 0
+    lost: int = 0
+    doubled: int = 0
+
+
+class EventView(Struct, frozen=True):
+    """Something a person may want to know.
+
+    `cause` is the id of the input that started it, `why` the same in words; `picture` is a key for
+    `/api/v1/pictures/{key}`.
+    """
+
+    id: str
+    at: int
+    kind: str
+    object: str
+    severity: Severity
+    message: str
+    cause: str = ""
+    why: str = ""
+    picture: str = ""
+
+
+class PointView(Struct, frozen=True):
+    """One recorded value of a property."""
+
+    at: int
+    value: str
+
+
+class HintView(Struct, frozen=True):
+    """A line to copy that connects something of one's own."""
+
+    title: str
+    command: str
+
+
+class QueryView(Struct, frozen=True):
+    """An example for the SQL box."""
+
+    title: str
+    query: str
+
+
+class Members(Struct, frozen=True):
+    """Everything there is, by id: what is shown and not named here has left."""
+
+    devices: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+
+
+class Snapshot(Struct, frozen=True):
+    """What changed after some revision; all there is when `whole`.
+
+    `revision` is what to ask from next. In a change, `None` and empty mean unchanged; `members` is there when
+    something left; `events` are the new ones only.
+    """
+
+    revision: int
+    whole: bool
+    now: int
+    node: NodeView | None = None
+    health: Health | None = None
+    cloud: CloudView | None = None
+    devices: tuple[DeviceView, ...] = ()
+    cameras: tuple[CameraView, ...] = ()
+    rules: tuple[RuleView, ...] = ()
+    events: tuple[EventView, ...] = ()
+    members: Members | None = None
+    hints: tuple[HintView, ...] = ()
+    queries: tuple[QueryView, ...] = ()
