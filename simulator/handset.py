@@ -96,6 +96,7 @@ class Handset:
         self._token = b""
         self._settings = {"enabled": "true", "fps_cap": str(options.fps)}
         self._settings |= {"jpeg_quality": str(options.quality), "deadline_ms": str(options.deadline_ms)}
+        self._hinted: tuple[float, float] = (0.0, 0.0)  # pictures a second, and until when
         self._wait = FIRST_WAIT
         self._changed = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -129,7 +130,13 @@ class Handset:
             self.report.skipped += self._newest
             self._newest = True
             self._changed.set()
-            await asyncio.sleep(1 / min(self._options.fps, float(self._settings["fps_cap"])))
+            await asyncio.sleep(1 / self._fps())
+
+    def _fps(self) -> float:
+        """Pictures a second: as meant, asked and advised, whichever is least."""
+        fps, until = self._hinted
+        advised = fps if fps > 0 and time.monotonic() < until else self._options.fps
+        return min(self._options.fps, float(self._settings["fps_cap"]), advised)
 
     async def _end_after(self, duration: float) -> None:
         await asyncio.sleep(duration)
@@ -252,10 +259,12 @@ class Handset:
                 ack = self._obey(message.desired)
                 with suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):
                     await self._write(call, writing, pb.ClientMessage(ack=ack))
+            case "hint":
+                self._hinted = (message.hint.target_fps, time.monotonic() + message.hint.valid_ms / 1000)
             case "go_away":
                 self._wait = max(FIRST_WAIT, message.go_away.reconnect_after_ms / 1000)
                 self._note("go away", cause=pb.GoAway.Cause.Name(message.go_away.cause))
-            case _:  # advice and news that this phone has no use for
+            case _:  # news that this phone has no use for
                 pass
         self._changed.set()
 

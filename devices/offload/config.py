@@ -16,7 +16,7 @@ class OffloadConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: str = "127.0.0.1:50051"
     namespace: str = "default"
-    model: str = "emotion"
+    model: str = "face-emotion"
     credit: int = 2
     credit_limit: int = 4
     max_bytes: int = 8 * 1024 * 1024

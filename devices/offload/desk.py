@@ -66,8 +66,7 @@ class Desk:
     ) -> None:
         self.model = model
         self.network = 0.0
-        self.retired = False
-        """True when the stream is over: what is answered now grants nothing."""
+        self._retired = self._stopped = False
         self._device = device
         self._ledger = ledger
         self._lineage = lineage
@@ -99,6 +98,11 @@ class Desk:
             self._arrived.clear()
             while (pending := self._ledger.start()) is not None:
                 await self._look(pending)
+
+    def retire(self, *, stop: bool) -> None:
+        """The stream is over: what is answered now grants nothing. With `stop`, no further result is stored."""
+        self._retired = True
+        self._stopped = stop
 
     async def settled(self) -> None:
         """Return when every frame has its answer."""
@@ -135,7 +139,8 @@ class Desk:
         except Unavailable as gone:
             self._close(pending, "MODEL_GONE", str(gone))
         else:
-            await self._store(pending, frame, result)
+            if not self._stopped:
+                await self._store(pending, frame, result)
 
     async def _store(self, pending: Pending, frame: Frame, result: Result) -> None:
         """Offer the result, and go on: the answer leaves when `_stored` is called."""
@@ -179,7 +184,7 @@ class Desk:
             durations=_durations(pending, self._clock.monotonic()),
             model=self.model.name,
             model_version=self.model.version,
-            credit=0 if self.retired else answer.credit,
+            credit=0 if self._retired else answer.credit,
             queue_depth=self._ledger.waiting,
         )
         self._answered[answer.status] += 1

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Literal, Protocol
 
 from devices.offload import twin
+from devices.offload.advice import Advice
 from devices.offload.config import OffloadConfig
 from devices.offload.credit import Ledger, window_for
 from devices.offload.desk import Desk, Pending
@@ -31,6 +32,8 @@ GO_AWAY: dict[Ending, pb.GoAway.Cause] = {
 FAREWELL = 1.0
 """Seconds to get a GoAway out; the session that replaces this one does not wait for it."""
 COME_BACK_MS = 1000
+ADVICE_MS = 3000
+"""How long a Hint holds; a new one comes each second while there is need."""
 
 
 class Stream(Protocol):
@@ -87,6 +90,8 @@ class Session:
         self._outgoing = Outgoing()
         self._over = asyncio.Event()
         self._ending: Ending = "left"
+        self._advice = Advice(hello.fps)
+        self._heard = (0, 0)
         self._edits: dict[str, Edit | None] = {"model": Edit(reported=model.name)}
 
     def welcome(self, token: bytes, resumed: bool) -> None:
@@ -110,16 +115,18 @@ class Session:
         """Serve until the phone leaves or `end` is called; frames it sent before it left are answered first."""
         async with asyncio.TaskGroup() as group:
             reader = group.create_task(self._read(), name=f"offload read {self.device}")
+            desk = group.create_task(self._desk.run(), name=f"offload desk {self.device}")
             others = [
-                group.create_task(self._desk.run(), name=f"offload desk {self.device}"),
                 group.create_task(self._write(), name=f"offload write {self.device}"),
                 group.create_task(self._tick(), name=f"offload tick {self.device}"),
             ]
             await self._over.wait()
             reader.cancel()
+            if self._ending != "left":
+                desk.cancel()
             with suppress(TimeoutError):
                 await self._finish()
-            for task in others:
+            for task in (desk, *others):
                 task.cancel()
         return self._ending
 
@@ -226,8 +233,18 @@ class Session:
         while True:
             await self._clock.sleep(1.0)
             self._desk.give_up()
+            self._advise()
             with suppress(Unavailable, TimeoutError):  # the values stay and go with the next tick
                 await self._report()
+
+    def _advise(self) -> None:
+        counts = self._ledger.answered
+        answered, dropped = counts.total(), counts["DROPPED_DEADLINE"] + counts["REJECTED_BUSY"]
+        fps = self._advice.hear(answered - self._heard[0], dropped - self._heard[1])
+        self._heard = (answered, dropped)
+        if fps is not None:
+            hint = pb.Hint(target_fps=fps, reason="frames are dropped for load", valid_ms=ADVICE_MS)
+            self._send(pb.ServerMessage(hint=hint))
 
     async def _report(self) -> None:
         if not self._edits:
@@ -243,7 +260,7 @@ class Session:
     def _leave(self, ending: Ending) -> None:
         if not self._over.is_set():
             self._ending = ending
-            self._desk.retired = True
+            self._desk.retire(stop=ending != "left")
             self._over.set()
 
     async def _finish(self) -> None:

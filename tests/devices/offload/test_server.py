@@ -7,10 +7,16 @@ import hashlib
 import os
 import signal
 import sys
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from devices.offload.config import OffloadConfig
 from devices.offload.server import OffloadDoor
@@ -23,7 +29,7 @@ from twins.errors import Rejected, Unavailable
 from twins.exchange import ModelInfo
 from twins.stimuli import Joined, Seen
 
-INFO = ModelInfo("emotion", "7", "emotion", ("happy", "sad"), 64, 64, "", "MIT")
+INFO = ModelInfo("face-emotion", "7", "emotion", ("happy", "sad"), 64, 64, "", "MIT")
 
 
 def states(intake: MemoryIntake) -> list[tuple[str, str]]:
@@ -48,7 +54,7 @@ async def test_registering_makes_the_twin_and_tells_what_is_on_offer(opens: Open
     async with opens(models=lambda: [INFO]) as door, Client(door.address) as phone:
         reply = await phone.register(device_id="phone-1", phone_model="Acme 9", app_version="1.2")
         assert reply.twin == "default/phone-1"
-        assert [(model.name, list(model.labels)) for model in reply.models] == [("emotion", ["happy", "sad"])]
+        assert [(model.name, list(model.labels)) for model in reply.models] == [("face-emotion", ["happy", "sad"])]
         assert (reply.limits.max_in_flight, reply.heartbeat_ms) == (4, 20_000)
     [joined] = members(intake)
     assert (joined.description, joined.properties["fps_cap"].writable) == ("phone Acme 9 1.2", True)
@@ -114,9 +120,9 @@ async def test_another_protocol_version_is_refused(door: OffloadDoor) -> None:
 async def test_an_unknown_model_needs_a_fallback(opens: Opens) -> None:
     async with opens(models=lambda: [INFO]) as door, Client(door.address) as phone:
         code, reason = await refusal(phone, model="mood")
-        assert (code, "on offer: emotion" in reason) == (grpc.StatusCode.NOT_FOUND, True)
-        welcome = await phone.open(model="mood", fallbacks=["humour", "emotion"])
-        assert welcome.model.name == "emotion"
+        assert (code, "on offer: face-emotion" in reason) == (grpc.StatusCode.NOT_FOUND, True)
+        welcome = await phone.open(model="mood", fallbacks=["humour", "face-emotion"])
+        assert welcome.model.name == "face-emotion"
 
 
 async def test_a_token_belongs_to_one_device_or_to_any(opens: Opens) -> None:
@@ -250,7 +256,8 @@ async def test_a_phone_that_is_gone_is_offline_soon(opens: Opens, intake: Memory
             await intake.until(lambda: ("default/phone-1", "offline") in states(intake))
             assert door.online == ()
         finally:
-            phone.kill()
+            with suppress(ProcessLookupError):
+                phone.kill()
             await phone.wait()
 
 
@@ -262,6 +269,46 @@ async def test_closing_the_door_says_goodbye_and_reports_offline(opens: Opens, i
     assert await phone.ended() == grpc.StatusCode.UNAVAILABLE
     assert states(intake)[-1] == ("default/phone-1", "offline")
     await phone.channel.close()
+
+
+async def test_tls_takes_only_phones_with_a_certificate_when_an_authority_is_named(
+    opens: Opens, tmp_path: Path
+) -> None:
+    certificate, key = self_signed(tmp_path, "gateway")
+    ours, ours_key = self_signed(tmp_path, "phone")
+    async with opens(cert_file=certificate, key_file=key, client_ca_file=ours) as door:
+        for pair, welcome in [((ours_key, ours), True), ((None, None), False)]:
+            parts = [part.read_bytes() if part else None for part in pair]
+            credentials = grpc.ssl_channel_credentials(certificate.read_bytes(), *parts)
+            phone = Client(door.address)
+            phone.channel = grpc.aio.secure_channel(door.address, credentials)
+            async with phone:
+                if welcome:
+                    await phone.open()
+                    await phone.send(frame(1))
+                    assert (await phone.result()).status == pb.Result.OK
+                else:
+                    assert (await refusal(phone))[0] == grpc.StatusCode.UNAVAILABLE
+
+
+def self_signed(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that is its own authority, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / f"{name}.pem", folder / f"{name}.key"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    return paths
 
 
 async def test_a_taken_port_is_said(opens: Opens, intake: MemoryIntake, light: Light, clock: SystemClock) -> None:

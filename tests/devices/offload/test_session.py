@@ -18,7 +18,7 @@ from twins.errors import Broken, Dropped, Rejected
 from twins.exchange import ModelInfo, Outcome
 from twins.stimuli import Inferred, Updated
 
-INFO = ModelInfo("emotion", "7", "emotion", ("happy", "sad"), 64, 64, "", "MIT")
+INFO = ModelInfo("face-emotion", "7", "emotion", ("happy", "sad"), 64, 64, "", "MIT")
 
 
 def inferred(intake: MemoryIntake) -> list[Inferred]:
@@ -236,6 +236,20 @@ async def test_a_slow_detector_bounds_the_wait_and_loses_no_count(door: OffloadD
         assert await phone.ended() == grpc.StatusCode.OK
     assert len(phone.results) == door.answered.total() == 40
     assert sorted(waits)[int(len(waits) * 0.95)] < 200_000, "two frames of 60 ms, and change"
+
+
+async def test_a_phone_whose_frames_are_dropped_for_load_is_advised_to_send_fewer(
+    door: OffloadDoor, light: Light
+) -> None:
+    async with Client(door.address) as phone:
+        await phone.open(fps=20)
+        light.error = Dropped("busy", "others wait")
+        for seq in range(5):
+            await phone.send(frame(seq))
+            await phone.result()
+        hint = (await phone.until("hint")).hint
+        assert hint.target_fps == pytest.approx(14.0)
+        assert hint.valid_ms > 1000
 
 
 async def test_disabling_pauses_the_credit_and_enabling_grants_it_again(door: OffloadDoor) -> None:
