@@ -80,6 +80,7 @@ class CloudCore:
         self._phase: Phase = "offline"
         self._reason = "not started"
         self._since = clock.now()
+        self._told = ""
 
     async def run(self) -> None:
         """Stay in touch until cancelled."""
@@ -154,10 +155,10 @@ class CloudCore:
     async def _serve(self) -> str:
         """Join if need be, connect, serve; why it ended."""
         if self._identity.load() is None:
-            self._turn("joining", f"asking {self._config.url} for a certificate")
-            await self._identity.join(self._config.url, await asyncio.to_thread(self._token))
+            self._turn("joining", f"asking {self._config.certificates_url} for a certificate")
+            await self._identity.join(self._config.certificates_url, await asyncio.to_thread(self._token))
         self._joined.set()
-        self._turn("connecting", self._config.link_url)
+        self._turn("connecting", self._config.url)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._config.connect)) as http:
             socket = await self._connect(http)
             link = Link(
@@ -165,7 +166,7 @@ class CloudCore:
             )
             self._link = link
             self._counters.links += 1
-            self._turn("online", self._config.link_url)
+            self._turn("online", self._config.url)
             try:
                 return await link.run()
             finally:
@@ -173,7 +174,7 @@ class CloudCore:
 
     async def _connect(self, http: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
         node, project = self._identity.node, self._config.project
-        url = f"{self._config.link_url}/{project}/{node}/events"
+        url = f"{self._config.url.rstrip('/')}/{project}/{node}/events"
         headers = {"node_id": node, "project_id": project, "ConnectionUse": "msg"}
         try:
             return await http.ws_connect(
@@ -182,11 +183,11 @@ class CloudCore:
                 headers=headers,
                 max_msg_size=MAX_FRAME,
                 # Websocket pings find a half-open link; CloudHub's library answers them by itself.
-                heartbeat=self._config.keepalive,
+                heartbeat=self._config.heartbeat,
                 timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            reason = f"cannot connect to {self._config.link_url}: {error or type(error).__name__}"
+            reason = f"cannot connect to {self._config.url}: {error or type(error).__name__}"
             raise Unavailable(reason) from error
 
     async def _renew(self) -> None:
@@ -200,7 +201,7 @@ class CloudCore:
                 await self._clock.sleep(min(wait / 1e6, _NAP))
                 continue
             try:
-                await self._identity.renew(self._config.url)
+                await self._identity.renew(self._config.certificates_url)
             except (Rejected, Unavailable) as error:
                 logger.warning("the certificate could not be renewed: %s", error)
                 await self._clock.sleep(backoff.next())
@@ -209,6 +210,7 @@ class CloudCore:
             logger.info("certificate renewed")
             if self._link is not None:
                 await self._link.close("the certificate was renewed")
+            await self._clock.sleep(_NAP)  # with a clock that runs far ahead every certificate looks old
 
     def _token(self) -> str:
         if not self._config.token_file:
@@ -221,9 +223,12 @@ class CloudCore:
             raise Rejected(reason) from error
 
     def _turn(self, phase: Phase, reason: str) -> None:
-        if (phase, reason) != (self._phase, self._reason):
-            level = logging.WARNING if phase == "offline" else logging.INFO
-            logger.log(level, "cloud %s: %s", phase, reason)
+        if phase == "online":
+            logger.info("cloud online: %s", reason)
+            self._told = ""
+        elif phase == "offline" and reason != self._told:  # once per reason, not once per attempt
+            logger.warning("cloud offline: %s", reason)
+            self._told = reason
         if phase != self._phase:
             self._since = self._clock.now()
         self._phase, self._reason = phase, reason

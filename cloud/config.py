@@ -13,16 +13,16 @@ PROJECT = "e632aba927ea4ac2b575ec1603d56f10"
 class CloudCoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Section `[cloud]` with `kind = "cloudcore"`."""
 
-    url: str = "https://127.0.0.1:10002"
-    """Where CloudCore issues certificates."""
-    link: str = ""
-    """Its websocket; empty means the same host with port 10000."""
+    url: str = "wss://127.0.0.1:10000"
+    """CloudCore's websocket."""
+    register_url: str = ""
+    """Where it issues certificates; empty means the same host with port 10002."""
     token_file: str = ""
     """File with the bootstrap token; read until a certificate has been issued."""
     project: str = PROJECT
     verify_hostname: bool = False
     """CloudCore's certificate names only the addresses it was told to advertise, and edges reach it by others."""
-    keepalive: float = 15.0
+    heartbeat: float = 15.0
     """Between two signs of life; CloudCore hangs up after 30 s without one."""
     connect: float = 15.0
     """Deadline for each HTTP request and for the websocket's handshake."""
@@ -38,6 +38,6 @@ class CloudCoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Longest wait between two attempts; the wait itself is drawn between nothing and its bound."""
 
     @property
-    def link_url(self) -> str:
-        """The websocket's base URL."""
-        return self.link.rstrip("/") or f"wss://{urlsplit(self.url).hostname}:10000"
+    def certificates_url(self) -> str:
+        """Base URL of `/ca.crt` and `/edge.crt`."""
+        return self.register_url.rstrip("/") or f"https://{urlsplit(self.url).hostname}:10002"

@@ -170,8 +170,8 @@ def _relax(context: ssl.SSLContext, *, verify_hostname: bool) -> None:
     """What is less than Python's default, and why it is safe here."""
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # CloudCore's certificate names the addresses it was told to advertise; behind a NAT or a load balancer the edge
-    # uses others. The CA signs for this cloud only, and OpenSSL demands the server-auth usage, which no edge's
-    # certificate has: another edge cannot pose as the cloud.
+    # uses others. The CA signs for this cloud only, and OpenSSL demands the server-auth usage: the certificate of
+    # another edge won't do, unless its owner had a token and asked for that usage. `verify_hostname` closes this too.
     context.check_hostname = verify_hostname
     # Python >= 3.13 sets this by default. CloudCore's own certificates pass it; those of an operator's CA made with
     # openssl x509 -req (KubeEdge's certgen.sh) carry no authority key identifier and would be refused.

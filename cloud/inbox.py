@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from cloud.catalog import Catalog, Key, Step
 from cloud.frames import Members, Object
 from runtime.clock import Clock
+from runtime.mailbox import Mailbox
 from twins.errors import Rejected
 from twins.stimuli import Stimulus
 
@@ -52,7 +53,7 @@ class Inbox:
         self._clock = clock
         self._boot = boot
         self._commit = commit
-        self._offered: asyncio.Queue[Change] = asyncio.Queue(1)
+        self._offered: Mailbox[Change] = Mailbox("cloud.inbox", 1)
         self._settled: asyncio.Future[bool] | None = None
         self._count = 0
         self.rejected = 0
@@ -76,13 +77,14 @@ class Inbox:
             return True
         self._count += 1
         settled = self._settled = asyncio.get_running_loop().create_future()
-        self._offered.put_nowait(Change(step, self._catalog, settled))
+        self._offered.offer_nowait(Change(step, self._catalog, settled))
         return await self._outcome(settled) is True
 
     async def changes(self) -> AsyncIterator[Change]:
         """Every change, in order; the next comes after `done` of this one."""
         while True:
-            yield await self._offered.get()
+            (change,) = await self._offered.take(1)
+            yield change
 
     async def _outcome(self, settled: asyncio.Future[bool]) -> bool | None:
         """Whether the change handed over was committed; `None` while that is open after the deadline."""

@@ -20,6 +20,7 @@ from cloud.config import CloudCoreConfig
 from cloud.frames import Members, Object
 from cloud.sync import Report
 from runtime.clock import Clock
+from runtime.mailbox import Mailbox
 from twins.errors import Rejected, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Link:
         self._budget = budget
         self._take = take
         self._counters = counters
-        self._inbox: asyncio.Queue[Object | Members] = asyncio.Queue(_INBOX)
+        self._inbox: Mailbox[Object | Members] = Mailbox("cloud.received", _INBOX)
         self._held: set[str] = set()
         self._waiting: dict[str, asyncio.Future[bool | None]] = {}
         self._heard = clock.monotonic()
@@ -172,10 +173,7 @@ class Link:
                     self._held.add(said.id)
                     await self._inbox.put(said)
             case Members():
-                if self._inbox.full():
-                    self._counters.dropped += 1
-                else:
-                    self._inbox.put_nowait(said)
+                self._counters.dropped += not self._inbox.offer_nowait(said)
             case frames.Ping():
                 await self._send(frames.pong(said, _id(), self._now()))
             case frames.Other(what):
@@ -185,13 +183,13 @@ class Link:
         await self._send(frames.keepalive(_id(), self._now()))
         await self._send(frames.detail(self._node, _id(), self._now()))
         while True:
-            await self._clock.sleep(self._config.keepalive)
+            await self._clock.sleep(self._config.heartbeat)
             await self._send(frames.keepalive(_id(), self._now()))
 
     async def _hand_over(self) -> None:
         """Acknowledge each object after its commit; what could not be committed the cloud sends again."""
         while True:
-            message = await self._inbox.get()
+            (message,) = await self._inbox.take(1)
             taken = await self._take(message)
             if isinstance(message, Object):
                 self._held.discard(message.id)

@@ -37,7 +37,7 @@ def report(twin: Twin, declared: Collection[str], at: int, cause: str = "") -> R
     `declared` are the properties of the device's manifest in the cloud: it drops all others. `at` is now, in
     microseconds; the cause becomes the message's `event_id`, so that the cloud's records lead back to it.
     """
-    pending = {name: one for name, one in twin.properties.items() if name in declared and unsynced(one)}
+    pending = {name: one for name, one in twin.properties.items() if name in declared and one.unsynced}
     if not pending:
         return None
     said = {name: _property(one) for name, one in pending.items()}
@@ -58,12 +58,6 @@ def state_report(twin: Twin, at: int, cause: str = "") -> Report | None:
         said["lastOnlineTime"] = when.strftime("%Y-%m-%dT%H:%M:%SZ")
     content = {"event_id": cause, "timestamp": at // 1000, "device": said}
     return Report(twin.device, msgspec.json.encode(content), {}, cause, kind="state")
-
-
-def unsynced(one: Property) -> bool:
-    """True while a side of the property has a version that the cloud has not confirmed."""
-    reported, desired = _versions(one)
-    return reported > one.synced.reported or desired > one.synced.desired
 
 
 def undeclared(twin: Twin, declared: Collection[str]) -> tuple[str, ...]:

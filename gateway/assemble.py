@@ -1,4 +1,4 @@
-"""The composition root: every part is built here by constructor and joined by ports. Reads as the architecture's diagram.
+"""The composition root: every part is built here by constructor and joined by ports. Reads as the diagram does.
 
 Three groups of parts, in the order in which they start; they stop in reverse:
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -27,9 +27,11 @@ from gateway.console import Console
 from gateway.core import Core
 from gateway.health import HealthReport
 from gateway.lookout import Lookout
+from gateway.messaging import Messaging
 from gateway.operations import Operations, documents_of
-from gateway.outward import Outward
+from gateway.orders import Orders
 from gateway.registry import Kind, Registry, kind
+from gateway.skyward import Skyward
 from gateway.tables import tables
 from gateway.timers import Timers
 from rules import detector
@@ -38,7 +40,7 @@ from runtime.clock import Clock
 from runtime.supervision import Part, Supervisor
 from store.store import Store
 from twins.errors import Rejected, Unavailable
-from twins.exchange import Event, Recovered
+from twins.exchange import Recovered
 from twins.twin import Twins
 from web.server import Web
 
@@ -63,7 +65,9 @@ class Gateway:
         self.gallery = Gallery()
         self.album = Album(self.gallery, self.store.pictures)
         self.lookout = Lookout(config, clock)
-        self.outward = Outward(config, self.core, clock, self._learned)
+        self.mqtt = Messaging(config, self.core, clock, self._causes("mqtt"))
+        self.orders = Orders(self.twins)
+        self.cloud = Skyward(config, self.core, clock, self._learned)
         self.ready = asyncio.Event()
         self._boot = 0
         self._stopping = asyncio.Event()
@@ -72,7 +76,7 @@ class Gateway:
         self._doors = self._group()
         self.cameras = Cameras(self.core, self.lookout, clock, self._causes("camera"), self.gallery)
         self.registry = Registry(self._kinds(), self.core.ask, clock, self._causes("manifest"))
-        self.health = HealthReport(self.store, self._doors, self.outward, self.ready)
+        self.health = HealthReport(self.ready, lambda: self._kernel.health + self._doors.health, self._troubles)
         self.console = Console(
             wiring.node(config, clock),
             self.twins,
@@ -81,7 +85,7 @@ class Gateway:
             clock,
             cameras=self.cameras.views,
             picture=self.gallery.version,
-            cloud=self.outward.view,
+            cloud=self.cloud.view,
             health=self.health.view,
             hints=wiring.hints(config),
             queries=wiring.QUERIES,
@@ -117,9 +121,10 @@ class Gateway:
         self._kernel.add(Part("store", self.store.run, deadline=10.0))
         self._kernel.add(Part("core", self.core.run))
         self._kernel.add(Part("pictures", self.album.run))
+        self._kernel.add(Part("orders", self.orders.run))
         kernel = group.create_task(self._kernel.run(), name="kernel")
         await self.apply_files()
-        self._open_doors(found)
+        self._open_doors()
         doors = group.create_task(self._doors.run(), name="doors")
         self.ready.set()
         logger.info("ready: %d devices, %d rules", len(self.twins), len(self.rules.detectors))
@@ -135,7 +140,7 @@ class Gateway:
         self.twins.restore(found.twins.values(), found.seen)
         self.rules.restore(found.rules, found.timers)
         self.timers.restore(found.timers)
-        self.outward.restore(found)
+        self.cloud.recover(found)
         self.registry.watch("Camera", self._camera)
         for fault in self.registry.restore(found.manifests):
             logger.warning("%s", fault)
@@ -144,9 +149,8 @@ class Gateway:
                 self.rules.apply(manifest)
             except Rejected as error:
                 logger.warning("rule %s does not hold any more: %s", name, error)
-        self.core.listen(self.outward)
-        self.core.listen(self.album)
-        self.core.listen(self.console)
+        for listener in (self.mqtt, self.orders, self.cloud, self.album, self.console):
+            self.core.listen(listener)
         self.console.restore()
         for event in found.events:
             self.console.note(event)
@@ -159,12 +163,10 @@ class Gateway:
                     try:
                         logger.info("%s", await self.registry.apply(data, where))
                     except Rejected as error:
-                        logger.error("not applied: %s", error)
+                        logger.warning("not applied: %s", error)
 
-    def _open_doors(self, found: Recovered) -> None:
-        next_cause = self._causes
-        for part in self.outward.parts(next_cause):
-            self._doors.add(part)
+    def _open_doors(self) -> None:
+        self._doors.add(Part("mqtt", self.mqtt.run))
         if self.config.inference.enabled:
             self._doors.add(Part("models", self.lookout.run))
         self._doors.add(Part("cameras", self.cameras.run))
@@ -172,11 +174,22 @@ class Gateway:
         if phones is not None:
             from devices.offload.server import OffloadDoor
 
-            door = OffloadDoor(
-                phones, self.core, self.lookout, self._clock, next_cause("phone"), self.lookout.models, self._known
-            )
-            self.outward.actuators["phone"] = door.actuate
+            next_cause, models = self._causes("phone"), self.lookout.models
+            door = OffloadDoor(phones, self.core, self.lookout, self._clock, next_cause, models, self._known)
+            self.orders.serve("phone", door.actuate)
             self._doors.add(Part("phones", door.run))
+        if self.cloud.kind != "none":
+            self._doors.add(Part("cloud", self.cloud.run))
+
+    def _troubles(self) -> Iterator[tuple[str, str]]:
+        """What parts that run have to complain of."""
+        if self.mqtt.trouble:
+            yield "mqtt", self.mqtt.trouble
+        if self.store.journal.fault:
+            yield "store", f"nothing can be written: {self.store.journal.fault}; free some space, it goes on by itself"
+        cloud = self.cloud.view()
+        if cloud.state in {"cut", "connecting"}:
+            yield "cloud", f"{cloud.reason}; what changes here is kept and sent later"
 
     async def _drained(self) -> None:
         try:
@@ -214,11 +227,6 @@ class Gateway:
 
     def _group(self) -> Supervisor:
         return Supervisor(self._clock, transient=Unavailable)
-
-
-def started(events: Sequence[Event]) -> list[str]:
-    """What recovery has to tell, in words."""
-    return [event.message for event in events if event.kind == "StoreDamaged"]
 
 
 def _files(path: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import rules.instructions as wanted
-from devices.camera.camera import CameraView as Feed
+from devices.camera.view import CameraView as Feed
 from gateway.album import picture_key
 from gateway.turn import Committed
 from rules import diagram

@@ -155,7 +155,8 @@ class Registry:
             return [self._joined(d, manifest, origin) for d in users]
         if self._kinds[kind].is_device:
             description = manifest.metadata.labels.get("description", kind.lower())
-            return [Joined(name, self._next_cause(), self._clock.now(), {}, description, kind, origin)]
+            properties = getattr(manifest, "properties", {})
+            return [Joined(name, self._next_cause(), self._clock.now(), properties, description, kind.lower(), origin)]
         return []
 
     def _joined(self, device: Device, model: DeviceModel | None, origin: Origin) -> Joined:

@@ -52,6 +52,8 @@ class Node(Section, frozen=True):
     """Degrees north."""
     longitude: Longitude | None = None
     """Degrees east."""
+    zone: str = "UTC"
+    """Time zone of the place, an IANA name; rules that speak of the night mean its night."""
 
 
 class Broker(Section, frozen=True):
@@ -59,6 +61,8 @@ class Broker(Section, frozen=True):
 
     url: Url = ""
     """Broker to use, `mqtt://host:1883` or `mqtts://host:8883`; empty: the gateway runs its own."""
+    protocol: Literal["5", "3.1.1"] = "5"
+    """MQTT version spoken at `url`; 3.1.1 for brokers that know no newer one."""
     user: str = ""
     """User name at `url`."""
     password_file: Path | None = None
@@ -184,6 +188,8 @@ class Twins(Section, frozen=True):
 
     compat: Literal["default", "strict"] = "default"
     """strict: KubeEdge's behaviour to the letter."""
+    enrol: bool = False
+    """A device that nobody declared joins with its first message; else it is answered 404, as KubeEdge does."""
 
 
 class Manifests(Section, frozen=True):

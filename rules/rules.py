@@ -13,7 +13,7 @@ from rules.migration import adopt, drop
 from rules.view import View, view
 from rules.watch import Watches
 from rules.window import find_zone
-from twins.errors import Rejected
+from twins.errors import Broken, Rejected
 from twins.instructions import Fact
 
 
@@ -154,10 +154,14 @@ class Rules:
 
 
 def _catch_up(machine: Machine, record: Record, cause: str, now: int) -> list[Instruction]:
-    """Evaluate all timers of an instance that are due, the earliest first."""
+    """Evaluate all timers of an instance that are due, the earliest first. Each is gone or moved on afterwards."""
     out: list[Instruction] = []
     while record.timers and (timer := record.overdue(now)) is not None:
+        due = record.timers[timer]
         out += machine.expire(record, timer, cause, now)
+        if record.timers.get(timer) == due:
+            msg = f"timer {timer!r} of {machine.id}/{record.key} is overdue still after it was evaluated"
+            raise Broken(msg)
     return out
 
 

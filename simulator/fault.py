@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
+
+from simulator.duration import seconds
 
 NAME = "fault"
 HELP = "make the stand-in cloud misbehave: gemelo-sim fault cloud --for 30s"
 
 _KINDS = ("cut", "refuse", "noack", "duplicate", "slow", "half-open")
-_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +40,3 @@ async def run(args: argparse.Namespace) -> int:
         return 1
     sys.stdout.write(f"{told['kind']} for {told['for']:g} s: {told['meaning']} ({told['links']} cut now)\n")
     return 0
-
-
-def seconds(text: str) -> float:
-    """A duration such as `500ms`, `30s`, `2m`; a bare number is seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text.strip())
-    if match is None:
-        reason = f"{text!r} is not a duration; write 500ms, 30s or 2m"
-        raise argparse.ArgumentTypeError(reason)
-    return float(match[1]) * _UNITS[match[2]]

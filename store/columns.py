@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from twins.exchange import Point
 
 _INT64 = 1 << 63
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""Years 1 to 9999, in microseconds: what Python, Parquet's readers and people agree is a time."""
 
 
 class Columns:
     """Points in order of arrival, 28 bytes each, texts apart. `series` holds numbers of the journal's dictionary.
 
-    `number` is NaN where a point has none (a reading of NaN is none). `seq` is kept modulo 2⁶⁴ as a signed integer.
+    `number` is NaN where a point has none (a reading of NaN is none). `at` is kept within the years 1 to 9999,
+    `seq` modulo 2⁶⁴ as a signed integer.
     """
 
     __slots__ = ("at", "number", "seq", "series", "text")
@@ -36,8 +39,8 @@ class Columns:
         """The columns of `points`; `ids` knows every name."""
         columns = cls()
         columns.series = array("I", [ids[point.series] for point in points])
-        columns.at = _int64([point.at for point in points], _clamped)
-        columns.seq = _int64([point.seq for point in points], _wrapped)
+        columns.at = _times([point.at for point in points])
+        columns.seq = _seqs([point.seq for point in points])
         columns.number = array("d", [math.nan if point.number is None else point.number for point in points])
         columns.text = {index: point.text for index, point in enumerate(points) if point.text is not None}
         return columns
@@ -90,17 +93,17 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes, bytes, dict[int, str]])
 
 
-def _int64(values: list[int], fit: Callable[[int], int]) -> array[int]:
-    """An out-of-range integer from outside must not stop the journal: it is made to fit."""
+# A wild integer from outside must not stop the journal: it is made to fit.
+
+
+def _times(values: list[int]) -> array[int]:
+    if values and (min(values) < _FIRST or max(values) > _LAST):
+        values = [max(_FIRST, min(_LAST, value)) for value in values]
+    return array("q", values)
+
+
+def _seqs(values: list[int]) -> array[int]:
     try:
         return array("q", values)
     except OverflowError:
-        return array("q", [fit(value) for value in values])
-
-
-def _clamped(value: int) -> int:
-    return max(-_INT64, min(_INT64 - 1, value))
-
-
-def _wrapped(value: int) -> int:
-    return (value + _INT64) % (2 * _INT64) - _INT64
+        return array("q", [(value + _INT64) % (2 * _INT64) - _INT64 for value in values])

@@ -94,11 +94,11 @@ class Journal:
         try:
             try:
                 return await self._load()
-            except Exception as error:
+            except (state.Damaged, sqlite3.DatabaseError) as error:
                 if not state.damaged(error):
                     raise
                 return await self._load(await self._replaced(error))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._unlock()
             message = f"{self.file}: cannot be opened ({error}): check the disk and the rights of this user"
             raise Unavailable(message) from error

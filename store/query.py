@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,8 @@ class Query:
     def interrupt(self) -> None:
         self._stopped = True
         if self._cursor is not None:
-            self._cursor.interrupt()
+            with suppress(duckdb.Error):  # it may have closed just now
+                self._cursor.interrupt()
 
     def _attempt(self) -> Rows:
         self._cursor = self._sources.cursor()
@@ -146,7 +148,7 @@ class Query:
             raise Rejected(reason, 413) from error
         except duckdb.IOException:
             raise
-        except (duckdb.Error, pa.ArrowException) as error:
+        except (duckdb.Error, pa.ArrowException, OverflowError, ValueError) as error:
             raise Rejected(_explained(error)) from error
         finally:
             self._cursor.close()

@@ -103,11 +103,14 @@ class Segments:
     async def open(self) -> None:
         """Read the list of segments, and put directory and list in step. Call after the journal opened."""
         listed = {segment.name: segment for segment in await self._journal.transact(read)}
-        adopted = await self._in_thread(_tidy, self._directory, self._journal.id, listed)
+        adopted, gone = await self._in_thread(_tidy, self._directory, self._journal.id, set(listed))
         if adopted:
             await self._journal.transact(lambda db: _enter(db, adopted))
             logger.warning("%d segments of an earlier state.db were taken over", len(adopted))
         self._keep([*listed.values(), *adopted])
+        if gone:
+            logger.error("segments are gone from %s, with their points: %s", self._directory, ", ".join(sorted(gone)))
+            await self.remove([listed[name] for name in gone])
 
     async def run(self) -> None:
         """Seal when due; what fails is told once and tried again."""
@@ -175,8 +178,6 @@ class Segments:
         return self._written(table, "points", cut.batch)
 
     def _write_results(self) -> tuple[int, Segment | None]:
-        from store.table import tabulate_rows
-
         connection = records.reader(self._journal.file)
         try:
             last, rows = records.results(connection)
@@ -184,6 +185,8 @@ class Segments:
             connection.close()
         if not rows:
             return 0, None
+        from store.table import tabulate_rows
+
         table = tabulate_rows("results", rows, self._node).sort_by([("model", "ascending"), ("time", "ascending")])
         return last, self._written(table, "results", last)
 
@@ -227,23 +230,19 @@ def _write_parquet(table: pa.Table, path: Path) -> int:
     return path.stat().st_size
 
 
-def _tidy(directory: Path, journal: str, listed: dict[str, Segment]) -> list[Segment]:
-    """Remove what a kill left, forget what is not there, and return the files of other journals."""
+def _tidy(directory: Path, journal: str, listed: set[str]) -> tuple[list[Segment], set[str]]:
+    """Remove what a kill left; returns the files of other journals, and the listed names that are not there."""
     directory.mkdir(parents=True, exist_ok=True)
+    present = {path.name: path for path in directory.iterdir()}
     adopted = []
-    for path in directory.iterdir():
-        if path.name in listed:
-            continue
-        if path.suffix == ".parquet" and not path.name.startswith(f"{journal}-"):
+    for name in present.keys() - listed:
+        path = present[name]
+        if path.suffix == ".parquet" and not name.startswith(f"{journal}-"):
             segment = _inspect(path)
-            if segment:
-                adopted.append(segment)
+            adopted += [segment] if segment else []
         elif path.suffix in {".parquet", ".tmp"}:
             path.unlink()
-    for name in [name for name in listed if not (directory / name).exists()]:
-        logger.error("segment %s is gone from %s: its points are lost to queries", name, directory)
-        del listed[name]
-    return adopted
+    return adopted, listed - present.keys()
 
 
 def _inspect(path: Path) -> Segment | None:

@@ -108,7 +108,7 @@ class Twins:
         twin = self._twins.get(s.device)
         out: list[Instruction] = []
         if twin is None:
-            if not self._enrols:
+            if not self._enrols or s.origin != "device":  # nobody but a device itself says that it exists
                 return self._refusal(s, 404, UNKNOWN_DEVICE)
             out += self._join(Joined(s.device, s.cause, s.seen, {}, description="enrolled by its first message"))
             twin = self._twins[s.device]

@@ -22,9 +22,9 @@ from web.routes import (
     Accepted,
     Applied,
     DesiredBody,
-    Live,
+    Liveness,
     QueryBody,
-    Ready,
+    Readiness,
     Route,
     RowsView,
 )
@@ -62,8 +62,8 @@ class Api:
         device = "/api/v1/devices/{namespace}/{name}"
         camera = "/api/v1/cameras/{namespace}/{name}"
         return [
-            Route("GET", "/livez", self.live, "Does the process turn?", Live, door="open"),
-            Route("GET", "/readyz", self.ready, "Is recovery over and input taken?", Ready, door="open"),
+            Route("GET", "/livez", self.live, "Does the process turn?", Liveness, door="open"),
+            Route("GET", "/readyz", self.ready, "Is recovery over and input taken?", Readiness, door="open"),
             Route("GET", "/metrics", self.metrics, "Prometheus metrics", gives="text/plain"),
             Route("GET", "/api/v1/devices", self.devices, "All devices", list[DeviceView]),
             Route("GET", device, self.device, "One device", DeviceView),
@@ -83,11 +83,11 @@ class Api:
 
     async def live(self, _request: web.Request) -> web.Response:
         health = self._console.health()
-        return _json(Live(health.live, health.reasons), 200 if health.live else 503)
+        return _json(Liveness(health.live, health.reasons), 200 if health.live else 503)
 
     async def ready(self, _request: web.Request) -> web.Response:
         health = self._console.health()
-        return _json(Ready(health.ready, health.reasons), 200 if health.ready else 503)
+        return _json(Readiness(health.ready, health.reasons), 200 if health.ready else 503)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest

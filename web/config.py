@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -18,12 +19,15 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     `listen` is `host:port`; port 0 takes a free one. `hosts` are further names by which browsers may call this
     gateway (loopback names are always allowed; addresses too when it listens beyond loopback). `token` is the secret
     itself: the gateway fills it in from a file or a credential, so that it stands in no configuration file.
+    `certificate` and `key` are PEM files; with them the page speaks HTTPS.
     `viewers` bounds live connections, `body_limit` is in bytes, `deadline` in seconds, `rows` bounds a SQL answer.
     """
 
     listen: str = "127.0.0.1:8080"
     hosts: tuple[str, ...] = ()
     token: str = ""
+    certificate: str = ""
+    key: str = ""
     viewers: int = 32
     body_limit: int = 1_048_576
     deadline: float = 10.0
@@ -52,6 +56,21 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
             reason = f"the web token has {len(self.token)} characters; take at least {TOKEN_MINIMUM} random ones"
             raise Rejected(reason)
         return host, port
+
+    def tls(self) -> ssl.SSLContext | None:
+        """The server's TLS, if a certificate is configured. Raises Rejected when its files cannot be used."""
+        if not self.certificate:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self.certificate, self.key or None)
+        except (OSError, ssl.SSLError) as error:
+            reason = (
+                f'web.certificate = "{self.certificate}", web.key = "{self.key}": {error}; '
+                "both must be PEM files that belong together and that the gateway may read"
+            )
+            raise Rejected(reason) from error
+        return context
 
 
 def loopback(host: str) -> bool:

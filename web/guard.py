@@ -16,6 +16,7 @@ from web.config import loopback
 from web.problems import Problem
 
 HEADERS = {
+    "Server": "gemelo",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -61,13 +62,15 @@ class Guard:
         origin = request.headers.get("Origin")
         if origin is None:
             return True
-        return origin.lower() == f"{request.scheme}://{request.host}".lower()
+        scheme, _, host = origin.lower().partition("://")
+        # Behind a proxy that ends TLS the page's origin is https while we are asked in http.
+        return host == request.host.lower() and scheme in (request.scheme, "https")
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """A signal for `on_response_prepare`."""
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+        response.headers[name] = value
     response.headers.setdefault("Cache-Control", "no-store")
 
 

@@ -62,14 +62,14 @@ class Applied(Struct, frozen=True):
     applied: list[str]
 
 
-class Ready(Struct, frozen=True):
+class Readiness(Struct, frozen=True):
     """Whether input is taken, and each reason why something is not well."""
 
     ready: bool
     reasons: list[str]
 
 
-class Live(Struct, frozen=True):
+class Liveness(Struct, frozen=True):
     """Whether the process turns."""
 
     live: bool

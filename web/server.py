@@ -44,6 +44,7 @@ class Web:
         registry: CollectorRegistry,
     ) -> None:
         self._host, self._port = config.endpoint()
+        self._tls = config.tls()
         self._sessions = Sessions(config.token, clock)
         self._live = Live(console, clock, config.viewers)
         self._api = Api(config, console, commands, sql, pictures, registry)
@@ -69,7 +70,7 @@ class Web:
     def link(self) -> str:
         """The page's address; with a token, a link that opens it once."""
         key = f"#k={self._sessions.invite()}" if self._sessions.needed else ""
-        return f"http://{self.address}/{key}"
+        return f"{'https' if self._tls else 'http'}://{self.address}/{key}"
 
     async def run(self) -> None:
         """Listen until cancelled. Raises Unavailable when the port is taken."""
@@ -88,7 +89,7 @@ class Web:
 
     async def _bind(self, runner: web.AppRunner) -> None:
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
+            await web.TCPSite(runner, self._host, self._port, ssl_context=self._tls).start()
         except OSError as error:
             message = (
                 f"the page cannot listen on {self.address}: {error.strerror or error}; "
@@ -96,7 +97,7 @@ class Web:
             )
             raise Unavailable(message) from error
         self._port = int(runner.addresses[0][1])
-        logger.info("the page listens on http://%s/", self.address)
+        logger.info("the page listens on %s", self.address)
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[problems, self._door.admit], client_max_size=self._body_limit)

@@ -11,11 +11,8 @@ import asyncio
 import logging
 import random
 import traceback
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
-
-from msgspec import Struct
+from typing import Protocol
 
 from devices.camera.gallery import Gallery
 from devices.camera.limits import Limits
@@ -23,14 +20,14 @@ from devices.camera.manifest import Camera, count_name
 from devices.camera.reader import Ended, Mark, Reader
 from devices.camera.redaction import redact
 from devices.camera.slot import Shot, Slot
+from devices.camera.view import CameraView, Rates, State
 from runtime.clock import Clock
-from twins.errors import Broken, Rejected, Unavailable
+from twins.errors import Broken, GemeloError, Rejected, Unavailable
 from twins.exchange import Detection, Frame, Result
 from twins.stimuli import Inferred, Seen, Stimulus
 
 logger = logging.getLogger(__name__)
 
-State = Literal["connecting", "online", "offline"]
 Done = Callable[[object], None]
 PATIENCE = 3
 """Refusals in a row after which the model counts as missing: one frame too many under load is no news."""
@@ -43,32 +40,12 @@ class Intake(Protocol):
 
 
 class Detector(Protocol):
-    """Runs a model on a frame. `deadline` is monotonic seconds; raises `Unavailable` or `Rejected`."""
+    """Runs a model on a frame, within `deadline` seconds after `frame.received`.
 
-    async def infer(self, model: str, frame: Frame, *, deadline: float | None) -> Result: ...
-
-
-class CameraView(Struct, frozen=True):
-    """A camera as pages and commands show it. Rates are pictures a second over the last seconds.
-
-    `offered` counts the source's pictures since start: processed + skipped + at most one that waits and one at work.
+    Any error of ours but `Broken` says why this frame was not looked at; the next one may be.
     """
 
-    id: str
-    source: str
-    model: str
-    state: State
-    reason: str
-    fps_in: float
-    fps_processed: float
-    fps_skipped: float
-    offered: int
-    processed: int
-    skipped: int
-    infer_ms: float
-    width: int
-    height: int
-    detections: tuple[Detection, ...]
+    async def infer(self, model: str, frame: Frame, *, deadline: float | None) -> Result: ...
 
 
 class Feed:
@@ -100,7 +77,7 @@ class Feed:
         self._refusals = 0
         self._processed = 0
         self._refused = 0
-        self._rates = _Rates()
+        self._rates = Rates()
         self._infer_ms = 0.0
         self._size = (0, 0)
         self._detections: tuple[Detection, ...] = ()
@@ -221,8 +198,10 @@ class Feed:
         try:
             # A little longer than the detector's own deadline: it knows better why.
             async with asyncio.timeout(patience + 0.5):
-                result = await self._detector.infer(model, frame, deadline=started + patience)
-        except (Unavailable, Rejected) as error:
+                result = await self._detector.infer(model, frame, deadline=patience)
+        except Broken:
+            raise
+        except GemeloError as error:
             await self._model_refused(str(error))
             return None
         except TimeoutError:
@@ -277,18 +256,3 @@ class Feed:
         pause = pauses[min(self._tries, len(pauses) - 1)]
         self._tries += 1
         return pause * random.uniform(0.8, 1.2)
-
-
-class _Rates:
-    """Rates of three counters over the last five seconds or so, from snapshots at least half a second apart."""
-
-    def __init__(self) -> None:
-        self._snapshots: deque[tuple[float, tuple[int, int, int]]] = deque(maxlen=10)
-
-    def at(self, now: float, counts: tuple[int, int, int]) -> tuple[float, float, float]:
-        if not self._snapshots or now - self._snapshots[-1][0] >= 0.5:
-            self._snapshots.append((now, counts))
-        then, before = self._snapshots[0]
-        elapsed = max(now - then, 0.5)
-        first, second, third = ((new - old) / elapsed for new, old in zip(counts, before, strict=True))
-        return first, second, third

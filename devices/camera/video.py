@@ -49,14 +49,14 @@ class Video:
         self._limits = limits
         try:
             self._container = self._open()
-            self._stream = self._container.streams.video[0]
+            self._stream: Any = self._container.streams.video[0]
         except (av.error.FFmpegError, OSError) as error:
             raise Unavailable(explain(error, spec)) from error
         except IndexError as error:
             self._container.close()
             message = f"no video in {spec.shown}"
             raise Unavailable(message) from error
-        self._context: Any = self._stream.codec_context  # None for a codec FFmpeg does not know
+        self._context = self._stream.codec_context  # None for a codec FFmpeg does not know
         if self._context is None:
             self._container.close()
             message = f"the video codec of {spec.shown} is not supported; set the camera to H.264, H.265 or MJPEG"
@@ -76,27 +76,23 @@ class Video:
 
         Where key pictures come at least every `period` seconds (MJPEG always), the others need no decoding.
         """
-        sparse, last_key, corrupt = False, None, 0
+        corrupt = 0
+        keys = _Keys(period)
         try:
             for packet in self._container.demux(self._stream):
                 moment = None if packet.pts is None else float(packet.pts * packet.time_base)
-                if packet.size and packet.is_keyframe:
-                    gap = None if moment is None or last_key is None else moment - last_key
-                    last_key = moment
-                    if gap is not None and 0 < gap <= period and not sparse:
-                        yield from self._drain()
-                    sparse = gap is not None and 0 < gap <= period
-                if sparse and packet.size:
-                    yield Still(moment, packet=packet if packet.is_keyframe else None)
-                    continue
-                if sparse:
+                if packet.size and packet.is_keyframe and keys.suffice(moment):
+                    yield from self._drain()
+                if keys.enough:
+                    if packet.size:
+                        yield Still(moment, packet=packet if packet.is_keyframe else None)
                     continue
                 frames = self._decode(packet)
                 corrupt = corrupt + 1 if frames is None else 0
                 if corrupt > CORRUPT:
                     message = f"broken video: {CORRUPT} packets in a row of {self._spec.shown} do not decode"
                     raise Unavailable(message)
-                yield from (Still(frame.time, frame) for frame in frames or ())
+                yield from map(self._still, frames or ())
         except av.error.EOFError:
             return
         except (av.error.FFmpegError, OSError) as error:
@@ -111,14 +107,20 @@ class Video:
         return frames[0] if frames else None
 
     def _drain(self) -> Iterator[Still]:
-        yield from [Still(frame.time, frame) for frame in self._context.decode(None)]
+        yield from map(self._still, self._context.decode(None))
         self._context.flush_buffers()
 
+    def _still(self, frame: av.VideoFrame) -> Still:
+        # Not `frame.time`: a frame drained at the end does not know its time base.
+        return Still(None if frame.pts is None else float(frame.pts * self._stream.time_base), frame)
+
     def _decode(self, packet: Any) -> list[av.VideoFrame] | None:
-        """`None` where the packet is corrupt."""
+        """`None` where the packet is corrupt: flipped bits show as almost any of FFmpeg's errors."""
         try:
             return list(self._context.decode(packet if packet.size else None))
-        except av.error.InvalidDataError:
+        except av.error.MemoryError:
+            raise
+        except av.error.FFmpegError:
             return None
 
     def _open(self) -> Any:
@@ -139,6 +141,22 @@ class Video:
         options = {"protocol_whitelist": _WHITELISTS[family], **low_delay, **options}
         source = self._spec.source if self._spec.path is None else str(self._spec.path)
         return av.open(source, options=options, timeout=(self._limits.opening, self._limits.reading))
+
+
+class _Keys:
+    """Whether key pictures alone come often enough."""
+
+    def __init__(self, period: float) -> None:
+        self.enough = False
+        self._period = period
+        self._last: float | None = None
+
+    def suffice(self, moment: float | None) -> bool:
+        """Told of each key picture; true when they suffice from this one on and did not before."""
+        before, last = self.enough, self._last
+        self._last = moment
+        self.enough = moment is not None and last is not None and 0 < moment - last <= self._period
+        return self.enough and not before
 
 
 def convert(frame: av.VideoFrame, width: int | None, rotate: int | None) -> tuple[bytes, int, int]:

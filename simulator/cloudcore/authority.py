@@ -135,7 +135,12 @@ class Authority:
         if path.exists():
             return
         key = _key(self._directory / "server.key")
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "KubeEdge")])
+        subject = x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, "KubeEdge"),
+                x509.NameAttribute(NameOID.COMMON_NAME, "KubeEdge"),
+            ]
+        )
         addresses = [x509.IPAddress(ipaddress.ip_address(a)) for a in {"127.0.0.1", "::1", host} if _numeric(a)]
         names = x509.SubjectAlternativeName([x509.DNSName("localhost"), *addresses])
         builder = self._leaf(subject, key.public_key(), 365 * 24 * 3600.0, ExtendedKeyUsageOID.SERVER_AUTH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
-    """Serve until cancelled; 0 on a clean end."""
+    """Serve until interrupted or terminated."""
     from simulator.cloudcore.server import serve  # aiohttp and cryptography are slow to import
 
     options = Options(
@@ -52,7 +53,10 @@ async def run(args: argparse.Namespace) -> int:
         _say(f"  certificates {cloud.certificates_url}   link {cloud.link_url}   control {cloud.api_url}")
         _say(f"  token        {options.data / 'token'}")
         _say(f"  received     {options.data / 'received.jsonl'}")
-        await asyncio.Event().wait()
+        ended = asyncio.Event()
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(signum, ended.set)
+        await ended.wait()
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ class Record:
         self._path = path
         self._file = path.open("a", encoding="utf-8")
         self.counts: Counter[str] = Counter()
+        self.watchers: list[Callable[[dict[str, Any]], None]] = []
 
     def add(self, node: str, verdict: str, message: dict[str, Any], **more: object) -> None:
         """Write one line; `verdict` says what became of the message."""
@@ -26,6 +28,8 @@ class Record:
         line = {"time": time.time_ns() // 1000, "node": node, "verdict": verdict, **more, **message}
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
         self._file.flush()
+        for watcher in self.watchers:
+            watcher(line)
 
     def lines(self, since: int) -> str:
         """The lines from the `since`-th on."""

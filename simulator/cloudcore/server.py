@@ -111,6 +111,7 @@ class CloudCore:
                 self.authority.check(request.headers.get("Authorization", "").removeprefix("Bearer").strip())
             certificate = self.authority.sign(await request.read(), node, self.options.certificate_life)
         except Refused as refused:
+            self.record.add(node, "certificate refused", {}, reason=str(refused))
             return web.Response(status=refused.status, text=str(refused))
         self.record.add(node, "certificate", {})
         return web.Response(body=certificate, content_type="application/octet-stream")

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import aiohttp
 from aiohttp import web
@@ -51,6 +52,7 @@ class Session:
         self._acked = acked
         self._socket = web.WebSocketResponse(max_msg_size=16 << 20, autoping=False)
         self._queue: dict[str, Delivery] = {}
+        self._flying = ""
         self._filled = asyncio.Event()
         self._tells: asyncio.Queue[Json] = asyncio.Queue(_TELLS)
         self._waiting: tuple[str, asyncio.Future[None]] | None = None
@@ -65,7 +67,7 @@ class Session:
         self._filled.set()
 
     def holds(self, uid: str) -> bool:
-        return uid in self._queue
+        return uid in self._queue or uid == self._flying
 
     def tell(self, message: Json) -> None:
         """Send without acknowledgement."""
@@ -117,7 +119,8 @@ class Session:
             received = await self._socket.receive()
             await self._stall()
             if received.type is aiohttp.WSMsgType.PING:
-                await self._socket.pong(received.data)
+                with suppress(ConnectionError):  # the next receive sees the end of the link
+                    await self._socket.pong(received.data)
                 continue
             if received.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                 return
@@ -140,14 +143,13 @@ class Session:
             if not self._queue:
                 self._filled.clear()
                 continue
-            uid, item = next(iter(self._queue.items()))
-            acknowledged = await self._hand_over(item)
-            if self._queue.get(uid) is item:
-                del self._queue[uid]
-                if not acknowledged:
-                    self._queue[uid] = item
-            if acknowledged:
+            self._flying = next(iter(self._queue))
+            item = self._queue.pop(self._flying)
+            if await self._hand_over(item):
                 self._acked(self.node, item)
+            else:
+                self._queue.setdefault(item.uid, item)
+            self._flying = ""
 
     async def _hand_over(self, item: Delivery) -> bool:
         answer = asyncio.get_running_loop().create_future()

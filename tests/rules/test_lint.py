@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rules import lint
 from twins.errors import Rejected
@@ -86,3 +88,27 @@ def test_names_bound_by_macros_are_no_faults(detector):
 def test_an_unknown_zone_of_the_site_is_told(detector):
     night = {"night": {"from": "22:00", "to": "06:00"}}
     assert [fault.path for fault in lint.faults(detector(windows=night), "Mars")] == ["spec.windows.night.zone"]
+
+
+PIECES = ["t", "n", "1", "2.5", "'s'", "+", "-", "*", "/", "%", "(", ")", "[", "]", "{", "}", ":", "?", "==", "<", "&&"]
+PIECES += ["||", "!", ".", ",", "in", "size", "exists", "filter", "has", "true", "null", "int", "string", "dyn", "type"]
+PIECES += ["part", "within", "timeout", '"w"', '"x"', "known", "device", "${", "b'y'", "1u", "x", '"', "\\", "//", "é"]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map(" ".join))
+def test_any_text_is_either_refused_or_can_be_run(make_site, detector, text):
+    text = text or " "
+    step = {"when": text, "do": [{"alert": {"message": f"${{{text}}} {text}"}}, {"assign": {"n": text}}]}
+    made = detector(
+        key=text,
+        variables={"n": 1},
+        windows={"w": {"from": "01:00", "to": "13:00"}},
+        states=on_input(**step),
+    )
+    site = make_site()
+    try:
+        site.apply(made)
+    except Rejected:
+        return
+    site.fact("t-1", "t", 2.5)

@@ -19,7 +19,7 @@ some_points = st.lists(
     st.builds(
         Point,
         st.sampled_from(["a/b/c", "a/b/d"]),
-        st.integers(-(2**63), 2**63 - 1),
+        st.integers(-(2**55), 2**57),
         st.integers(-(2**63), 2**63 - 1),
         st.none() | st.floats(allow_nan=False),
         st.none() | st.text(st.characters(exclude_categories=["Cs"])),

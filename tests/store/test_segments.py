@@ -18,6 +18,7 @@ from store.points import Points
 from store.retention import Retention
 from store.segments import Segments
 from store.store import Store
+from twins.errors import Unavailable
 from twins.exchange import Batch, Event, Point, Result
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +102,21 @@ async def test_a_file_that_a_kill_left_before_its_transaction_is_removed(
         left.with_suffix(".tmp").write_bytes(b"PA")
     async with store_at(tmp_path) as store:
         assert not left.exists()
+        assert await ask(store, COUNT) == [(1, 1)]
+
+
+async def test_a_segment_that_somebody_removed_is_forgotten_on_the_next_start(
+    tmp_path: Path, store_at: Any, point: Any
+) -> None:
+    async with store_at(tmp_path) as store:
+        await put(store, point(1))
+        (segment,) = await store.segments.seal()
+        await put(store, point(2))
+        path = store.segments.path(segment)
+        path.unlink()
+        with pytest.raises(Unavailable, match="cannot be read"):
+            await ask(store, COUNT)
+    async with store_at(tmp_path) as store:
         assert await ask(store, COUNT) == [(1, 1)]
 
 

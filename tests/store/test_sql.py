@@ -35,6 +35,17 @@ ATTACKS = [
     "SELECT * FROM points, read_text('/etc/passwd')",
     "SELECT * FROM points JOIN LATERAL (SELECT * FROM read_text('/etc/passwd')) ON true",
     "FROM read_text('/etc/passwd')",
+    "SELECT * FROM \"read_text\"('/etc/passwd')",
+    "SELECT * FROM main.read_text('/etc/passwd')",
+    "SELECT main.getenv('HOME')",
+    "SELECT ('HOME').getenv()",
+    "SELECT * FROM system.main.duckdb_settings()",
+    "SELECT * FROM unnest((SELECT list(content) FROM read_text('/etc/passwd')))",
+    "SELECT * FROM range((SELECT size FROM read_blob('/etc/passwd')))",
+    "SELECT list_transform([1], x -> getenv('HOME'))",
+    "SELECT value FROM points ORDER BY getenv('HOME')",
+    "SELECT count(*) OVER (PARTITION BY getenv('HOME')) FROM points",
+    "SELECT * FROM points LIMIT (SELECT size FROM read_blob('/etc/passwd'))",
     "COPY points TO '/tmp/stolen.csv'",
     "COPY (SELECT 1) TO '/tmp/stolen.csv'",
     "ATTACH '/tmp/x.db' AS x",
@@ -194,6 +205,16 @@ async def test_points_come_with_all_their_columns(tmp_path: Path, store_at: Any)
         assert answer.rows == [(moment, "edge-1", "default", "t-1", "temperature", 29.0, None, 9)]
         assert answer.truncated
         assert (await ask(store, "SELECT sum(seq) FROM points")).rows == [(45,)]
+
+
+async def test_a_wild_time_is_stored_and_shown(tmp_path: Path, store_at: Any) -> None:
+    async with store_at(tmp_path) as store:
+        wild = [Point("default/t/x", at, 0, 1.0, None) for at in (-(2**62), 0, 2**62)]
+        await store.journal.committed(store.journal.append(Batch(points=wild)))
+        for _ in range(2):
+            rows = (await ask(store, "SELECT year(time), time FROM points ORDER BY time")).rows
+            assert [row[0] for row in rows] == [1, 1970, 9999]
+            await store.segments.seal()
 
 
 async def test_a_point_is_seen_as_soon_as_it_is_committed(tmp_path: Path, store_at: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 
@@ -9,6 +10,7 @@ import pytest
 from aiohttp import FormData
 
 from twins.errors import Unavailable
+from web.config import WebConfig
 from web.views import CameraView, Health, PartView
 
 POWER = "/api/v1/devices/default/pump-1/desired/power"
@@ -239,3 +241,13 @@ async def test_an_unknown_address_and_a_wrong_method_are_problems_too(serve):
 async def test_head_is_answered_as_get_without_a_body(serve):
     async with serve() as (_, client), client.head("/livez") as answer:
         assert (answer.status, await answer.read()) == (200, b"")
+
+
+async def test_an_answer_that_does_not_come_in_time_is_504(serve, tables, monkeypatch):
+    async def never(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(tables, "sql", never)
+    config = WebConfig(listen="127.0.0.1:0", deadline=0.05)
+    async with serve(config) as (_, client), client.post("/api/v1/sql", json={"query": "select 1"}) as answer:
+        assert (answer.status, answer.content_type) == (504, "application/problem+json")

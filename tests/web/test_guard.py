@@ -24,7 +24,9 @@ async def test_loopback_and_configured_names_are_ours(serve, host):
         assert answer.status == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://{host}"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "", "http://127.0.0.1:1", "ws://{host}", "http://{host}.evil"]
+)
 async def test_a_write_from_another_origin_is_refused(serve, room, origin):
     async with serve() as (web, client):
         headers = {"Origin": origin.replace("{host}", web.address)}
@@ -53,6 +55,13 @@ async def test_the_page_itself_may_write_and_is_known_as_the_console(serve, room
     assert room.asked == [("default/pump-1", "power", "true", "console")]
 
 
+async def test_the_page_may_write_through_a_proxy_that_ends_tls(serve):
+    async with serve() as (web, client):
+        headers = {"Origin": f"https://{web.address}"}
+        async with client.put(DESIRED, json={"value": "true"}, headers=headers) as answer:
+            assert answer.status == 200
+
+
 @pytest.mark.parametrize("path", ["/", "/static/app.js", "/api/v1/devices", "/nothing", "/livez"])
 async def test_every_answer_forbids_inline_scripts_frames_and_sniffing(serve, path):
     async with serve() as (_, client), client.get(path) as answer:
@@ -63,6 +72,7 @@ async def test_every_answer_forbids_inline_scripts_frames_and_sniffing(serve, pa
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["X-Frame-Options"] == "DENY"
         assert "Access-Control-Allow-Origin" not in answer.headers
+        assert answer.headers["Server"] == "gemelo"
 
 
 async def test_answers_with_values_are_not_kept_by_caches(serve):

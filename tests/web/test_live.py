@@ -6,6 +6,8 @@ import asyncio
 import base64
 import os
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 import pytest
@@ -62,23 +64,43 @@ async def test_what_leaves_is_told(serve, room):
 async def test_a_viewer_that_does_not_read_holds_bounded_memory_and_then_gets_the_newest(serve, room):
     """A viewer over a bare socket with a small window, against changes far larger than all buffers together."""
     for index in range(300):
-        big = PropertyView("text", "string", "x" * 2000)
-        room.put(DeviceView(f"default/big-{index}", properties=(big,)))
-    async with serve() as (web, _):
-        reader, writer = await _stalled(web.address)
-        await reader.readuntil(b"\r\n\r\n")
+        room.put(DeviceView(f"default/big-{index}", properties=(PropertyView("text", "string", "x" * 2000),)))
+    async with serve() as (web, _), stalled(web.address) as reader:
         for round_number in range(40):
             for index in range(300):
                 room.change(f"default/big-{index}", "text", reported=f"{round_number:04}" + "x" * 2000)
             await asyncio.sleep(0)
         # 40 rounds of 700 kB were changed; the writer waits in its first or second message.
         assert room.snapshots <= 3
-        latest = await _read_until(reader, b'"reported":"0039')
-        writer.close()
-    assert latest < 4_000_000
+        assert await read_until(reader, b'"reported":"0039') < 4_000_000
 
 
-async def _stalled(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def test_a_viewer_that_takes_nothing_for_long_is_cut_off(serve, room, monkeypatch, caplog):
+    monkeypatch.setattr("web.live.PATIENCE", 0.1)
+    caplog.set_level("INFO", "web.live")
+    room.put(DeviceView("default/big", properties=(PropertyView("text", "string", "x" * 20_000_000),)))
+    async with serve() as (web, client), stalled(web.address) as reader:
+        async with client.get("/metrics") as answer:
+            assert "gemelo_web_viewers 1.0" in await answer.text()
+        async with asyncio.timeout(5):
+            while "cut off" not in caplog.text:
+                await client.get("/livez")
+        with pytest.raises((ConnectionError, EOFError)):
+            await read_until(reader, b"never comes")
+
+
+async def test_the_stream_says_that_it_lives_when_nothing_changes(serve, monkeypatch):
+    monkeypatch.setattr("web.live.QUIET", 0.05)
+    async with serve() as (_, client), client.ws_connect("/api/v1/live") as stream:
+        first = await view(stream)
+        beat = await view(stream)
+    assert (beat.whole, beat.revision, beat.devices) == (False, first.revision, ())
+    assert beat.now > first.now
+
+
+@asynccontextmanager
+async def stalled(address: str) -> AsyncIterator[asyncio.StreamReader]:
+    """A viewer that joined and reads no more than its small buffers take."""
     host, port = address.split(":")
     peer = socket.socket()
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -89,16 +111,24 @@ async def _stalled(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWr
         f"GET /api/v1/live HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
     )
-    return reader, writer
+    try:
+        async with asyncio.timeout(5):
+            await reader.readuntil(b"\r\n\r\n")
+        yield reader
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
-async def _read_until(reader: asyncio.StreamReader, wanted: bytes) -> int:
-    """How many bytes came before `wanted`."""
+async def read_until(reader: asyncio.StreamReader, wanted: bytes) -> int:
+    """How many bytes came with `wanted`. Raises EOFError when the stream ends before."""
     count, tail = 0, b""
     async with asyncio.timeout(20):
         while wanted not in tail:
             chunk = await reader.read(65536)
-            assert chunk, "the stream ended"
+            if not chunk:
+                raise EOFError
             count += len(chunk)
             tail = tail[-100:] + chunk
     return count

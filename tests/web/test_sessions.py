@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from twins.errors import Rejected, Unavailable
 from web.config import WebConfig
 from web.sessions import KEPT, Sessions
 
@@ -84,35 +81,3 @@ def test_no_more_than_the_newest_sessions_are_kept(clock):
 def test_an_empty_key_is_no_key(clock):
     assert Sessions("", clock).login("") is None
     assert not Sessions(TOKEN, clock).allows("", "")
-
-
-@pytest.mark.parametrize(
-    ("listen", "token", "said"),
-    [
-        ("0.0.0.0:8080", "", "no token"),
-        ("[::]:8080", "", "no token"),
-        ("127.0.0.1", "", "host:port"),
-        ("127.0.0.1:x", "", "host:port"),
-        ("127.0.0.1:70000", "", "host:port"),
-        ("0.0.0.0:8080", "short", "at least 16"),
-    ],
-)
-def test_a_door_that_cannot_be_meant_is_refused_with_a_way_out(listen, token, said):
-    with pytest.raises(Rejected, match=said):
-        WebConfig(listen=listen, token=token).endpoint()
-
-
-def test_the_network_may_reach_a_gateway_with_a_token():
-    assert WebConfig(listen="0.0.0.0:8080", token=TOKEN).endpoint() == ("0.0.0.0", 8080)
-    assert WebConfig(listen="[::1]:80").endpoint() == ("::1", 80)
-
-
-async def test_a_taken_port_is_named_with_a_way_out(serve):
-    async with serve() as (web, _):
-        try:
-            async with serve(WebConfig(listen=web.address)):
-                pytest.fail("two servers have one port")
-        except* Unavailable as errors:
-            message = str(errors.exceptions[0])
-    assert web.address in message
-    assert "[web] listen" in message

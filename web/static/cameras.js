@@ -4,6 +4,8 @@ import { devicePath } from "./api.js";
 import { arrange, byId, make, mark, say } from "./dom.js";
 import { count, short } from "./format.js";
 
+const FIGURES = ["fps", "infer", "queue", "skipped"];
+
 export class Cameras {
   constructor() {
     this.tiles = new Map();
@@ -34,7 +36,8 @@ class Tile {
     this.dot = make("span.dot");
     this.name = make("h3", this.dot, short(id));
     this.state = make("p.reason");
-    this.figures = make("p.figures.quiet");
+    for (const figure of FIGURES) this[figure] = make("span");
+    this.figures = make("p.figures.quiet", ...FIGURES.map((figure) => this[figure]));
     this.element = make("figure.panel.camera", this.frame, make("figcaption", this.name, this.figures, this.state));
   }
 
@@ -44,9 +47,10 @@ class Tile {
     this.dot.className = `dot ${well ? "ok" : "away"}`;
     say(this.state, well ? "" : [camera.state, camera.reason].filter(Boolean).join(": "));
     this.state.hidden = well;
-    const queue = camera.queue_ms ? ` + ${camera.queue_ms.toFixed(1)} ms queue` : "";
-    const speed = `${camera.fps.toFixed(1)} fps · ${camera.infer_ms.toFixed(1)} ms model${queue}`;
-    say(this.figures, `${speed} · ${count(camera.skipped)} skipped`);
+    say(this.fps, `${camera.fps.toFixed(1)} fps`);
+    say(this.infer, `model ${camera.infer_ms.toFixed(1)} ms`);
+    say(this.queue, `queue ${camera.queue_ms.toFixed(1)} ms`);
+    say(this.skipped, `${count(camera.skipped)} skipped`);
     if (camera.width && camera.height) this.frame.style.aspectRatio = `${camera.width} / ${camera.height}`;
     if (camera.picture !== this.shown) this.load();
   }

@@ -27,11 +27,12 @@ export class Card {
     this.device = device;
     this.drifts = device.properties.some((property) => property.drifts);
     this.away = AWAY.has(device.state.toLowerCase());
+    this.online = device.state !== "" && !this.away;
   }
 
   draw() {
     const { device } = this;
-    this.dot.className = `dot ${this.away ? "away" : device.state ? "ok" : "unknown"}`;
+    this.dot.className = `dot ${this.online ? "ok" : this.away ? "away" : "unknown"}`;
     say(this.state, `, ${device.state || "state unknown"}`);
     mark(this.element, "data-away", this.away);
     say(this.model, device.model);
@@ -56,28 +57,28 @@ export class Card {
 class Row {
   constructor(device, property) {
     this.spark = null;
-    this.label = make("dt", property.name);
     this.number = make("span.value");
     this.unit = make("span.unit");
-    this.asked = make("span.asked");
+    this.trend = make("dd.trend");
+    this.asked = make("dd.asked");
     this.control = property.writable ? new Control(device, property) : null;
-    this.body = make("dd", this.number, this.unit, this.asked, this.control?.element);
-    this.element = make("div.property", this.label, this.body);
+    const act = this.control ? make("dd.act", this.control.element) : null;
+    const name = make("dt", property.name);
+    name.title = property.name;
+    this.element = make("div.property", name, this.trend, make("dd.now", this.number, this.unit), act, this.asked);
   }
 
   draw(property) {
     const reported = value(property.reported, property.kind);
     say(this.number, reported);
-    mark(this.number, "title", property.reported !== null && property.reported !== reported ? property.reported : null);
+    mark(this.number, "title", property.reported);
     say(this.unit, property.reported === null ? "" : property.unit);
-    say(this.asked, property.drifts ? `asked ${value(property.desired, property.kind)}` : "");
+    say(this.asked, property.drifts ? `asked ${value(property.desired, property.kind)} ${property.unit}`.trim() : "");
     this.asked.hidden = !property.drifts;
     mark(this.element, "data-drifts", property.drifts);
-    if (property.trend?.length > 1) {
-      if (!this.spark) {
-        this.spark = new Spark();
-        this.label.after(this.spark.element);
-      }
+    this.trend.hidden = !(property.trend?.length > 1);
+    if (!this.trend.hidden) {
+      if (!this.spark) this.trend.append((this.spark = new Spark()).element);
       this.spark.draw(property.trend);
     }
     this.control?.draw(property);

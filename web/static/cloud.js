@@ -6,7 +6,7 @@ import { count, fully, since } from "./format.js";
 const SENTENCES = {
   connected: (cloud) => (cloud.pending ? "Catching up" : "In step"),
   connecting: () => "Connecting",
-  cut: () => "Cut off: the edge carries on, and keeps what the cloud must hear",
+  cut: () => "Cut off",
   off: () => "No cloud configured",
 };
 const FIGURES = [
@@ -24,13 +24,14 @@ export class Cloud {
     this.sentence.setAttribute("role", "status");
     this.since = make("span.quiet");
     this.reason = make("p.reason");
+    this.comfort = make("p.quiet", "The edge carries on, and keeps what the cloud must hear.");
     this.meter = make("div.meter", make("span"));
     this.meter.setAttribute("aria-hidden", "true");
     this.numbers = new Map(FIGURES.map(([name]) => [name, make("dd")]));
     const pairs = FIGURES.map(([name, label]) => make(`div.${name}`, make("dt", label), this.numbers.get(name)));
     this.list = make("dl.sums", ...pairs);
     this.element = byId("ledger");
-    this.element.append(make("p.line", this.dot, this.sentence, this.since), this.reason, this.meter, this.list);
+    this.element.append(make("p.line", this.dot, this.sentence, this.since), this.reason, this.comfort, this.meter, this.list);
     setInterval(() => this.tick(), 1000);
   }
 
@@ -42,6 +43,7 @@ export class Cloud {
     say(this.sentence, SENTENCES[cloud.state](cloud));
     say(this.reason, cloud.state === "connected" || cloud.state === "off" ? "" : cloud.reason);
     this.reason.hidden = !this.reason.textContent;
+    this.comfort.hidden = cloud.state !== "cut";
     const off = cloud.state === "off";
     this.list.hidden = off;
     this.meter.hidden = off;

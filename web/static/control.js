@@ -1,9 +1,10 @@
 // Asking a value of a device: a switch where there are two choices, a small form otherwise.
 
 import { ask, devicePath } from "./api.js";
-import { button, make, mark, say } from "./dom.js";
+import { button, make, makeSvg, mark, say } from "./dom.js";
 
 const BOOLEAN = ["false", "true"];
+const PENCIL = "M2 14l.8-3.6L11 2.2l2.8 2.8-8.2 8.2zM9.4 3.8l2.8 2.8";
 
 export class Control {
   constructor(device, property) {
@@ -38,7 +39,7 @@ export class Control {
   }
 
   makeForm() {
-    this.open = button("Set", () => this.toggle(true), "button.set");
+    this.open = button(makeSvg("svg", { viewBox: "0 0 16 16" }, makeSvg("path", { d: PENCIL })), () => this.toggle(true), "button.set");
     this.open.setAttribute("aria-label", `Set ${this.property.name} of ${this.device}`);
     this.open.setAttribute("aria-expanded", "false");
     this.element.append(this.open);

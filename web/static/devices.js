@@ -134,7 +134,7 @@ export class Devices {
     let online = 0;
     let drifting = 0;
     for (const card of this.cards.values()) {
-      if (!card.away) online += 1;
+      if (card.online) online += 1;
       if (card.drifts) drifting += 1;
     }
     const differing = drifting ? ` · ${drifting} ${drifting === 1 ? "differs" : "differ"} from what was asked` : "";

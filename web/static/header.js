@@ -56,9 +56,13 @@ export class Header {
     const banner = byId("banner");
     const away = this.state === "away" && (this.last > 0 || this.retryAt);
     banner.hidden = !away;
-    if (!away) return;
+    if (!away) {
+      say(byId("away"), "");
+      return;
+    }
     const left = Math.max(0, Math.ceil(((this.retryAt ?? 0) - Date.now()) / 1000));
     const known = this.last ? ` You see what was known at ${clock(this.last)}.` : "";
-    say(banner, `The gateway is away.${known} ${left ? `Trying again in ${left} s.` : "Trying again…"}`);
+    say(byId("away"), `The gateway is away.${known}`);
+    say(byId("retry"), left ? `Trying again in ${left} s.` : "Trying again…");
   }
 }

@@ -4,7 +4,7 @@ import { arrange, byId, make, mark, say } from "./dom.js";
 import { fully, since } from "./format.js";
 import { diagram, light, written } from "./diagram.js";
 
-const SHOWN = 6;
+const SHOWN = 4;
 
 export class Rules {
   constructor() {
@@ -54,9 +54,8 @@ class RuleCard {
     const shown = newest.slice(0, SHOWN);
     for (const key of this.rows.keys()) if (!shown.some((instance) => instance.key === key)) this.rows.delete(key);
     arrange(this.list, shown.map((instance) => this.row(instance)));
-    const more = newest.length - shown.length;
-    say(this.rest, more > 0 ? `and ${more} more` : newest.length ? "" : "No machine yet: nothing it looks at has reported.");
-    this.rest.hidden = more <= 0 && newest.length > 0;
+    say(this.rest, newest.length ? others(newest.slice(SHOWN)) : "No machine yet: nothing it looks at has reported.");
+    this.rest.hidden = !this.rest.textContent;
   }
 
   row(instance) {
@@ -79,4 +78,13 @@ class RuleCard {
   tick() {
     for (const row of this.rows.values()) say(row.since, since(row.instance.since));
   }
+}
+
+/** `and 6 more: 5 normal, 1 hot` */
+function others(instances) {
+  if (!instances.length) return "";
+  const counts = new Map();
+  for (const { state } of instances) counts.set(state, (counts.get(state) ?? 0) + 1);
+  const parts = [...counts].map(([state, count]) => `${count} ${state}`);
+  return `and ${instances.length} more: ${parts.join(", ")}`;
 }

@@ -33,7 +33,7 @@ export class Sql {
       const answer = await ask("POST", path("sql"), { query, limit: LIMIT });
       this.table(answer);
       const more = answer.truncated ? `, cut at ${LIMIT}` : "";
-      return `${answer.rows.length} rows${more} in ${(answer.elapsed_us / 1000).toFixed(1)} ms`;
+      return `${answer.rows.length} ${answer.rows.length === 1 ? "row" : "rows"}${more} in ${(answer.elapsed_us / 1000).toFixed(1)} ms`;
     });
   }
 

@@ -1,0 +1,105 @@
+"""How many inputs a second do the rules take, over 1,000 keyed instances, in memory and without a commit?
+
+Three mixes: nothing changes (the value repeats), the value changes every time (state is to be written), and every input
+takes a transition, of which every second commands a pump. Then: what a fact costs that concerns no rule, the memory of
+many instances, and their restart. Run it from the root: `python -m benches.rules`.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import time
+from collections.abc import Callable
+
+from rules.detector import Detector, decode
+from rules.instructions import Keep
+from rules.rules import Rules
+from twins.instructions import Fact
+
+INSTANCES = 1_000
+ROUNDS = 20
+MANY = 100_000
+
+
+def detector() -> Detector:
+    pump = {"device": 'pump-${part(device, "-", 1)}', "property": "speed", "value": "80.0"}
+    normal = [{"to": "Hot", "when": "temperature > limit && temperature < 1000.0"}]
+    hot = [{"to": "Normal", "when": "temperature < limit - 5.0"}]
+    return decode(
+        {
+            "metadata": {"name": "overheat"},
+            "spec": {
+                "inputs": {"temperature": {"device": "thermometer-*", "property": "temperature"}},
+                "variables": {"limit": 60},
+                "initial": "Normal",
+                "states": {
+                    "Normal": {"onInput": {"transitions": normal}},
+                    "Hot": {"onEnter": {"events": [{"do": [{"set": pump}]}]}, "onInput": {"transitions": hot}},
+                },
+            },
+        }
+    )
+
+
+def facts(value: float, count: int = INSTANCES, name: str = "temperature") -> list[Fact]:
+    return [Fact(f"default/thermometer-{n}", "bench:1:1", name, str(value), value, 0, 0) for n in range(count)]
+
+
+def rate(rules: Rules, rounds: list[list[Fact]]) -> float:
+    """Inputs a second: the best of three runs."""
+    best = 0.0
+    for _ in range(3):
+        began = time.perf_counter()
+        for batch in rounds:
+            for fact in batch:
+                rules.handle(fact, 1_000_000)
+        best = max(best, len(rounds) * len(rounds[0]) / (time.perf_counter() - began))
+    return best
+
+
+def rates() -> dict[str, float]:
+    rules = Rules()
+    rules.apply(detector())
+    mixes: dict[str, list[list[Fact]]] = {
+        "value repeats": [facts(20.0)] * ROUNDS,
+        "value changes": [facts(20.0 + n) for n in range(ROUNDS)],
+        "transition and command": [facts(99.0), facts(20.0)] * (ROUNDS // 2),
+        "concerns no rule": [facts(20.0, name="humidity")] * ROUNDS,
+    }
+    return {name: rate(rules, rounds) for name, rounds in mixes.items()}
+
+
+def timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def restart() -> tuple[float, float]:
+    """Megabytes that `MANY` instances add, and seconds to restore them with a timer each."""
+    rules = Rules()
+    rules.apply(detector())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    states: dict[str, bytes] = {}
+    for fact in facts(20.0, MANY):
+        states |= {each.key: each.body for each in rules.handle(fact, 0) if isinstance(each, Keep)}
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    timers = {f"{key}#x": (1, b"") for key in states}
+    again = Rules()
+    again.apply(detector())
+    return grown, timed(lambda: again.restore(states, timers))
+
+
+def main() -> None:
+    print(f"rules: {INSTANCES} instances, Python {platform.python_version()}, {platform.machine()}, one core")
+    for name, value in rates().items():
+        print(f"  {name:24} {value:12,.0f} inputs/s  {1e6 / value:6.2f} µs")
+    grown, seconds = restart()
+    print(
+        f"  {MANY:,} instances: {grown:.0f} MB with facts and kept bytes; restored with a timer each in {seconds:.2f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

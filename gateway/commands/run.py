@@ -1,0 +1,140 @@
+"""`gemelo run`: the service."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+
+from gateway.assemble import Gateway
+from gateway.config import Config, changed, load, parse
+from gateway.logs import configure
+from runtime.clock import SystemClock
+from runtime.notify import Notify
+from twins.errors import Broken, Rejected, Unavailable
+
+HELP = "run the gateway until SIGTERM; SIGHUP reads the configuration again"
+
+logger = logging.getLogger(__name__)
+
+DEADLINE = 25.0
+"""Seconds for an orderly end; systemd's own limit is 90."""
+LIVE = {"manifests", "log"}
+"""Sections that a reload changes in place; a change of any other starts the gateway's parts again."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--config", type=Path, help="gateway.toml (without: all defaults, data in ./data)")
+    parser.add_argument("--apply", type=Path, action="append", default=[], help="manifests to apply at start")
+
+
+async def run(args: argparse.Namespace) -> int:
+    """0 after an orderly end, 1 when something of ours broke."""
+    service = Service(args.config, tuple(args.apply))
+    return await service.run()
+
+
+class Service:
+    """Runs a gateway, and another one in its place when the configuration changed."""
+
+    def __init__(self, path: Path | None, manifests: tuple[Path, ...] = ()) -> None:
+        self._path = path
+        self._manifests = manifests
+        self._notify = Notify.from_environment(os.environ)
+        self._clock = SystemClock()
+        self._ends = False
+        self._gateway: Gateway | None = None
+        self._reload = asyncio.Event()
+
+    async def run(self) -> int:
+        config = self.read()
+        configure(config.log)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        while not self._ends:
+            self._gateway = Gateway(config, self._clock)
+            try:
+                config = await self._serve(self._gateway, config)
+            except BaseExceptionGroup as group:
+                expected, rest = group.split((Unavailable, Rejected, Broken))
+                if rest is not None or expected is None:
+                    raise
+                for error in _leaves(expected):
+                    logger.error("%s", error)  # noqa: TRY400 - the message says what to do; a traceback would hide it
+                return 1
+        self._notify.stopping("written to disk")
+        return 0
+
+    def read(self) -> Config:
+        """The configuration as it stands in the file. Raises `Rejected`."""
+        path = self._path
+        config = parse("", where="defaults", folder=Path.cwd()) if path is None else load(path)
+        if self._manifests:
+            from msgspec.structs import replace
+
+            paths = (*config.manifests.paths, *(p.absolute() for p in self._manifests))
+            config = replace(config, manifests=replace(config.manifests, paths=paths))
+        return config
+
+    def stop(self) -> None:
+        """End in order."""
+        self._ends = True
+        if self._gateway is not None:
+            self._gateway.stop()
+
+    async def _serve(self, gateway: Gateway, config: Config) -> Config:
+        """Run one gateway; returns the configuration to go on with."""
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(gateway.run(), name="gateway")
+            helpers = [
+                group.create_task(self._announce(gateway), name="ready"),
+                group.create_task(self._notify.beat(lambda: True, self._clock), name="watchdog"),
+            ]
+            reloads = group.create_task(self._reloads(gateway, config), name="reloads")
+            await asyncio.wait({running, reloads}, return_when=asyncio.FIRST_COMPLETED)
+            if reloads.done() and not running.done():
+                config = reloads.result()
+                gateway.stop()
+            try:
+                async with asyncio.timeout(None if running.done() else DEADLINE):
+                    await running
+            finally:
+                for task in (*helpers, reloads):
+                    task.cancel()
+        return config
+
+    async def _announce(self, gateway: Gateway) -> None:
+        await gateway.ready.wait()
+        self._notify.ready(f"{len(gateway.twins)} devices, {len(gateway.rules.detectors)} rules")
+
+    async def _reloads(self, gateway: Gateway, config: Config) -> Config:
+        """Take up what changed in the file; returns when the parts have to start again. A bad file changes nothing."""
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            try:
+                new = self.read()
+            except Rejected as error:
+                logger.error("not reloaded, the old configuration holds: %s", error)  # noqa: TRY400
+                continue
+            differs = changed(config, new)
+            logger.info("reloaded: %s", ", ".join(sorted(differs)) or "nothing changed")
+            if "log" in differs:
+                configure(new.log)
+            if differs - LIVE:
+                return new
+            gateway.config = config = new
+            if differs or self._manifests or config.manifests.paths:
+                await gateway.apply_files()
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

@@ -1,0 +1,113 @@
+"""MQTT as a whole: a broker of our own where none is configured, the link to it, and the door."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from devices.mqtt import telemetry
+from devices.mqtt.broker import Broker, Settings, find_mosquitto
+from devices.mqtt.door import MqttDoor
+from devices.mqtt.embedded import EmbeddedBroker
+from devices.mqtt.fast import FastLink
+from devices.mqtt.link import Link, LinkConfig
+from devices.mqtt.steady import SteadyLink
+from gateway.config import Config, address
+from gateway.core import Core
+from gateway.turn import Committed
+from runtime.clock import Clock
+from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
+
+logger = logging.getLogger(__name__)
+
+
+class Messaging:
+    """The part `mqtt`. Before it runs nothing is published; what a commit announces then is queued by the link."""
+
+    def __init__(self, config: Config, core: Core, clock: Clock, next_cause: Callable[[], str]) -> None:
+        self._config = config
+        self._core = core
+        self._clock = clock
+        self._next_cause = next_cause
+        self._door: MqttDoor | None = None
+        self._place = ""
+        self._own: Broker | None = None
+
+    @property
+    def address(self) -> str:
+        """`host:port` of the broker in use; empty before it is known."""
+        return self._place
+
+    @property
+    def door(self) -> MqttDoor | None:
+        return self._door
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, in words; empty when devices are heard."""
+        if self._door is None:
+            return "the broker is being started"
+        return "" if self._door.link.connected else f"no broker at {self._place}: is it running, is the address right?"
+
+    def tell(self, committed: Committed) -> None:
+        if self._door is not None:
+            self._door.tell(committed.instructions)
+
+    async def run(self) -> None:
+        section = self._config.broker
+        if section.url:
+            url = urlsplit(section.url)
+            await self._serve(self._foreign(url.hostname or "127.0.0.1", url.port or 1883), section.protocol == "5")
+            return
+        async with asyncio.TaskGroup() as group:
+            broker = self._broker()
+            running = group.create_task(broker.run(), name="broker")
+            try:
+                await broker.ready()
+                user, password = (broker.user, broker.password) if isinstance(broker, Broker) else ("", "")
+                link = LinkConfig(*broker.address, self._client_id, user or None, password or None)
+                await self._serve(link, fast=broker.protocol == 5)
+            finally:
+                running.cancel()
+
+    def _broker(self) -> Broker | EmbeddedBroker:
+        section = self._config.broker
+        host, port = address(section.listen) or ("127.0.0.1", 1883)
+        if find_mosquitto() is None:
+            logger.warning("mosquitto is absent: the embedded broker serves, without rights and persistence")
+            return EmbeddedBroker(host, port)
+        settings = Settings(
+            host,
+            port,
+            section.anonymous,
+            section.users_file,
+            section.rights_file,
+            section.max_inflight,
+            section.max_queued,
+            section.max_message_bytes,
+        )
+        self._own = Broker(Path(self._config.store.path) / "broker", settings, self._clock)
+        return self._own
+
+    def _foreign(self, host: str, port: int) -> LinkConfig:
+        section = self._config.broker
+        password = section.password_file.read_text("utf-8").strip() if section.password_file is not None else None
+        return LinkConfig(host, port, self._client_id, section.user or None, password)
+
+    async def _serve(self, config: LinkConfig, fast: bool) -> None:
+        topics = SUBSCRIPTIONS + telemetry.SUBSCRIPTIONS
+        link: Link = FastLink(config, topics, self._clock) if fast else SteadyLink(config, topics, self._clock)
+        name, strict = self._config.node.name, self._config.twins.compat == "strict"
+        self._place = f"{config.host}:{config.port}"
+        self._door = MqttDoor(
+            link, Reader(name, strict=strict), Writer(name, strict=strict), self._core, self._clock, self._next_cause
+        )
+        self._door.tell(self._core.twins.open_deltas())
+        await self._door.run()
+
+    @property
+    def _client_id(self) -> str:
+        return f"gemelo-{self._config.node.name}"

@@ -1,0 +1,102 @@
+"""Sections of `gateway.toml` to what each part wants, and what the page is told about this gateway."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from gateway.config import Config
+from runtime.clock import Clock
+from store.store import StoreConfig
+from twins.errors import Rejected
+from web.config import WebConfig
+from web.views import HintView, NodeView, QueryView
+
+if TYPE_CHECKING:
+    from devices.offload.config import OffloadConfig
+
+QUERIES = (
+    QueryView(
+        "Average by device, last 5 minutes",
+        "SELECT device, property, avg(value) AS mean, count(*) AS n FROM points\n"
+        "WHERE time > now() - INTERVAL 5 MINUTE AND value IS NOT NULL GROUP BY ALL ORDER BY 1, 2",
+    ),
+    QueryView(
+        "What the camera saw", "SELECT time, device, label, score, infer_ms FROM results ORDER BY time DESC LIMIT 20"
+    ),
+    QueryView("Last decisions", "SELECT time, kind, object, severity, message FROM events ORDER BY time DESC LIMIT 20"),
+    QueryView("Twins in drift", "SELECT device, property, reported, desired FROM twins WHERE desired <> reported"),
+)
+
+
+def product_version() -> str:
+    """The installed version; `dev` when run from a folder."""
+    try:
+        return version("gemelo")
+    except PackageNotFoundError:
+        return "dev"
+
+
+def node(config: Config, clock: Clock) -> NodeView:
+    return NodeView(config.node.name, config.node.site, product_version(), clock.now())
+
+
+def store(config: Config) -> StoreConfig:
+    section = config.store
+    return StoreConfig(
+        path=str(section.path),
+        commit_wait=section.commit_wait,
+        seal_points=section.segment_points,
+        keep_days=section.retention_days,
+    )
+
+
+def web(config: Config) -> WebConfig:
+    """Raises `Rejected` when the token file can't be read."""
+    section = config.web
+    token = ""
+    if section.token_file is not None:
+        try:
+            token = section.token_file.read_text("utf-8").strip()
+        except OSError as error:
+            raise Rejected(f"web.token_file: {section.token_file} cannot be read: {error.strerror}") from None
+    return WebConfig(listen=section.listen, token=token)
+
+
+def offload(config: Config) -> OffloadConfig | None:
+    """`None` when the door is off or its extra is not installed."""
+    section = config.offload
+    if not section.enabled or not section.listen or find_spec("grpc") is None:
+        return None
+    from devices.offload.config import OffloadConfig
+
+    return OffloadConfig(
+        listen=section.listen,
+        model="face-emotion",
+        credit=min(2, section.credits),
+        credit_limit=section.credits,
+        max_bytes=section.max_frame_bytes,
+        certificate="" if section.cert_file is None else str(section.cert_file),
+        key="" if section.key_file is None else str(section.key_file),
+    )
+
+
+def hints(config: Config, broker: str = "127.0.0.1:1883") -> tuple[HintView, ...]:
+    """Lines to copy that connect something of one's own."""
+    host, _, port = broker.rpartition(":")
+    return (
+        HintView(
+            "A sensor, plain JSON",
+            f"mosquitto_pub -h {host} -p {port} -t gemelo/telemetry/default/my-sensor -m '{{\"temperature\": 21.5}}'",
+        ),
+        HintView(
+            "A device with a KubeEdge twin",
+            f"mosquitto_pub -h {host} -p {port} -t '$hw/events/device/default/my-device/twin/update' "
+            '-m \'{"event_id": "1", "twin": {"speed": {"actual": {"value": "5"}}}}\'',
+        ),
+        HintView("A manifest", "gemelo apply -f device.yaml"),
+        HintView(
+            "A phone", f"gemelo-sim phone --address {config.offload.listen} --device my-phone --pictures face.jpg"
+        ),
+    )
