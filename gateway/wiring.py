@@ -77,8 +77,8 @@ def offload(config: Config) -> OffloadConfig | None:
         credit=min(2, section.credits),
         credit_limit=section.credits,
         max_bytes=section.max_frame_bytes,
-        certificate="" if section.cert_file is None else str(section.cert_file),
-        key="" if section.key_file is None else str(section.key_file),
+        cert_file=section.cert_file,
+        key_file=section.key_file,
     )
 
 

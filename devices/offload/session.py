@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Literal, Protocol
 
 from devices.offload import twin
 from devices.offload.config import OffloadConfig
-from devices.offload.credit import Ledger
+from devices.offload.credit import Ledger, window_for
 from devices.offload.desk import Desk, Pending
 from devices.offload.outgoing import Outgoing
 from devices.offload.ports import Detector, Intake
@@ -21,7 +21,7 @@ from twins.errors import Unavailable
 from twins.exchange import Detection, Result
 from twins.stimuli import Edit, Inferred, Updated
 
-Ending = Literal["left", "replaced", "stopping", "slow"]
+Ending = Literal["left", "gone", "replaced", "stopping", "slow"]
 
 GO_AWAY: dict[Ending, pb.GoAway.Cause] = {
     "replaced": pb.GoAway.REPLACED,
@@ -34,11 +34,15 @@ COME_BACK_MS = 1000
 
 
 class Stream(Protocol):
-    """What a session needs of gRPC's context."""
+    """Messages to and from one phone."""
 
-    def read(self) -> Awaitable[object]: ...
+    async def read(self) -> pb.ClientMessage | None:
+        """The next message; `None` when the phone sends no more. Raises `ConnectionError` when it is gone."""
+        ...
 
-    def write(self, message: pb.ServerMessage) -> Awaitable[None]: ...
+    async def write(self, message: pb.ServerMessage) -> None:
+        """Return when the transport took it. Raises `ConnectionError` when the phone is gone."""
+        ...
 
 
 class Session:
@@ -123,18 +127,16 @@ class Session:
         """End at once: a GoAway if it can be got out, no more answers."""
         if self._over.is_set():
             return
-        self._ending = ending
         away = pb.GoAway(cause=GO_AWAY[ending], reconnect_after_ms=COME_BACK_MS, reason=reason)
         self._send(pb.ServerMessage(go_away=away))
-        self._leave()
+        self._leave(ending)
 
     def ask(self, values: Mapping[str, str]) -> None:
         """Tell the phone what is asked of it. `enabled` also stops or starts its credit."""
         self._send(pb.ServerMessage(desired=pb.Desired(values=dict(values))))
         if "enabled" in values:
             self._ledger.pause(values["enabled"] == "false")
-            if credit := self._ledger.grant():
-                self._send(pb.ServerMessage(grant=pb.Grant(credit=credit)))
+            self._grant()
 
     def switch(self, model: pb.Model) -> None:
         """Look at the following frames with another model, or another version of it."""
@@ -145,8 +147,12 @@ class Session:
     async def _read(self) -> None:
         while not self._over.is_set():
             await self._outgoing.room()
-            message = await self._stream.read()
-            if not isinstance(message, pb.ClientMessage):  # gRPC's end of stream
+            try:
+                message = await self._stream.read()
+            except ConnectionError:
+                self._leave("gone")
+                break
+            if message is None:
                 break
             match message.WhichOneof("body"):
                 case "frame":
@@ -154,8 +160,7 @@ class Session:
                 case "local_result":
                     await self._local(message.local_result)
                 case "stats":
-                    self._desk.network = message.stats.network_p50_us / 1e6
-                    self._edits |= twin.edits_of(message.stats)
+                    self._heed(message.stats)
                 case "ack":
                     self._edits |= twin.acknowledged(message.ack)
                     with suppress(Unavailable, TimeoutError):
@@ -164,7 +169,19 @@ class Session:
                     break
                 case _:  # a second Hello, or a message of a later protocol: ignored, as the protocol says
                     pass
-        self._leave()
+        self._leave("left")
+
+    def _heed(self, stats: pb.ClientStats) -> None:
+        """Keep what the phone measured for the next tick; fill its network."""
+        self._edits |= twin.edits_of(stats)
+        self._desk.network = stats.network_p50_us / 1e6
+        interval = 1 / self._hello.fps if self._hello.fps > 0 else 0.0
+        self._ledger.resize(window_for(self._desk.network, interval, self._config.credit))
+        self._grant()
+
+    def _grant(self) -> None:
+        if credit := self._ledger.grant():
+            self._send(pb.ServerMessage(grant=pb.Grant(credit=credit)))
 
     async def _local(self, local: pb.LocalResult) -> None:
         """The phone inferred by itself. Nothing is answered, so one that finds no room is lost, as the phone knows."""
@@ -200,6 +217,8 @@ class Session:
                     await self._stream.write(message)
             except TimeoutError:
                 return self.end("slow")
+            except ConnectionError:
+                return self._leave("gone")
             self._outgoing.sent()
 
     async def _tick(self) -> None:
@@ -221,12 +240,16 @@ class Session:
         async with asyncio.timeout(self._config.commit_timeout):
             await self._intake.offer([stimulus])
 
-    def _leave(self) -> None:
-        self._desk.retired = True
-        self._over.set()
+    def _leave(self, ending: Ending) -> None:
+        if not self._over.is_set():
+            self._ending = ending
+            self._desk.retired = True
+            self._over.set()
 
     async def _finish(self) -> None:
         """Answer what was sent, if the phone left in peace, and get the last messages out."""
+        if self._ending == "gone":
+            return
         async with asyncio.timeout(self._config.drain_timeout if self._ending == "left" else FAREWELL):
             if self._ending == "left":
                 await self._desk.settled()
