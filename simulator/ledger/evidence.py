@@ -112,7 +112,9 @@ class Cloud:
             twin = line.get("content", {}).get("twin", {})
             for name, said in twin.items():
                 for side in ("actual", "expected"):
-                    version = (said or {}).get(f"{side}_version", {}).get("edge", 0)
+                    version = (said or {}).get(f"{side}_version", {}).get("edge")
+                    if version is None:
+                        continue  # this report says nothing of that side
                     key = (device, name, side)
                     cloud.backwards += version < newest.get(key, 0)
                     newest[key] = max(version, newest.get(key, 0))
