@@ -29,7 +29,13 @@ def main() -> None:
         sub.set_defaults(run=command.run)
     args = parser.parse_args()
     try:
-        sys.exit(_loop(args))
+        code = _loop(args)
+        sys.stdout.flush()
+        if args.command == "run":
+            os._exit(
+                code
+            )  # all is on disk and closed; some extension modules grumble when the interpreter is taken down
+        sys.exit(code)
     except Rejected as error:
         print(f"gemelo: {error}", file=sys.stderr)
         sys.exit(1)

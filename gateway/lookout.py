@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Lookout:
-    """The port `Detector` of cameras and phones: `deadline` is monotonic seconds."""
+    """The port `Detector` of cameras and phones: `deadline` is in seconds after `frame.received`."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self._config = config
@@ -30,15 +30,14 @@ class Lookout:
         if self._inference is None:
             message = "models are turned off: set [inference] enabled = true"
             raise Unavailable(message)
-        within = None if deadline is None else max(0.0, deadline - frame.received)
-        return await self._inference.infer(model, frame, deadline=within)
+        return await self._inference.infer(model, frame, deadline=deadline)
 
     async def run(self) -> None:
         from inference.depot import Depot
         from inference.serving import Inference, Settings
 
         section = self._config.inference
-        settings = Settings(threads=section.threads or 2, sources=section.max_queued)
+        settings = Settings(threads=section.threads or 1, sources=section.max_queued)
         self._inference = Inference(Depot(section.models), self._clock, settings)
         try:
             await self._inference.run()

@@ -94,8 +94,8 @@ class Store(Section, frozen=True):
 
     path: Path = Path("data")
     """Data folder; made when absent."""
-    commit_wait: Seconds = 0.02
-    """Longest time a batch collects under load before it is committed."""
+    commit_wait: Annotated[float, Meta(ge=0)] = 0.0
+    """Time each commit waits for more to write: less wear of flash, later answers. Under load 0 gathers as well."""
     segment_points: Positive = 200_000
     """Points that make a sealed segment."""
     retention_days: Annotated[float, Meta(gt=0)] = 30.0

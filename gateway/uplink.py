@@ -24,6 +24,8 @@ from twins.values import Twin
 
 logger = logging.getLogger(__name__)
 
+CONFIRMED = "cloud:confirmed"
+"""The cause of what a confirmation writes: no news for the cloud."""
 TOGETHER = 20
 """Reports on their way at once."""
 
@@ -96,7 +98,7 @@ class Uplink(Generic[R]):
         """Note which devices have news for the cloud."""
         for i in committed.instructions:
             match i:
-                case Persist() | Membership(added=True):
+                case Persist() | Membership(added=True) if i.cause != CONFIRMED:
                     self._dirty.setdefault(i.device, i.cause)
                 case Fact(name="state", changed=True):
                     self._states.setdefault(i.device, i.cause)
@@ -160,7 +162,7 @@ class Uplink(Generic[R]):
                 self._states.setdefault(device, cause)
             raise
         now = self._clock.now()
-        confirmed = [Confirmed(row.device, "cloud", now, dict(row.versions)) for row in rows if row.versions]
+        confirmed = [Confirmed(row.device, CONFIRMED, now, dict(row.versions)) for row in rows if row.versions]
         if confirmed:
             await self._core.offer(confirmed)
 

@@ -44,10 +44,9 @@ async def run(args: argparse.Namespace) -> int:
     folder = Path(tempfile.mkdtemp(prefix="gemelo-demo-"))
     (folder / "cloud").mkdir()
     say("gemelo demo")
-    assets = await _assets(args.models or _cache())
-    plan = Plan(
-        folder, choose_ports(), args.devices, assets.get("bikes.mp4"), assets.get("astronaut.png"), _models(args)
-    )
+    models = args.models or _cache()
+    assets = await _assets(models)
+    plan = Plan(folder, choose_ports(), args.devices, assets.get("bikes.mp4"), assets.get("astronaut.png"), models)
     show = Show(plan, SystemClock(), say)
     code = 1
     try:
@@ -132,4 +131,3 @@ def _fault(text: str) -> Fault:
 
 def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gemelo" / "models"
-

@@ -81,9 +81,7 @@ class Show:
         self._told("broker", f"127.0.0.1:{self._plan.ports.broker}")
         self._told("gateway", f"ready after {time.monotonic() - started:.1f} s, data in {self._plan.folder / 'data'}")
         first = await self._first_value(started)
-        self._told(
-            "devices", f"{self._plan.devices} of five kinds over KubeEdge's twin topics, declared in the cloud"
-        )
+        self._told("devices", f"{self._plan.devices} of five kinds over KubeEdge's twin topics, declared in the cloud")
         self._told("rules", f"overheat, door-open, intruder (its night is {night}: set around now for this demo)")
         return first
 

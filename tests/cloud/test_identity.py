@@ -87,9 +87,8 @@ async def test_the_context_is_mutual_and_says_what_it_relaxes(options, tmp_path)
 
 async def test_the_certificate_is_renewed_in_time_with_itself_and_the_link_moves_to_it(options, tmp_path):
     async with world(options) as place:
-        edge = Edge(place, tmp_path / "pki", place.config())
         clock = LateClock()
-        edge.identity._clock = edge.core._clock = clock
+        edge = Edge(place, tmp_path / "pki", place.config(), clock=clock)
         async with running(edge):
             await place.until(lambda: place.verdicts("keepalive"))
             before = (tmp_path / "pki" / "node.pem").read_bytes()

@@ -28,7 +28,7 @@ def _entry(source: Source, content: bytes = CONTENT) -> Entry:
 
 
 def _depot(path: Path, entry: Entry) -> Depot:
-    return Depot(path, Catalogue((entry,), ()))
+    return Depot(path / "models", Catalogue((entry,), ()))
 
 
 def _pypi(path: str = "carrier/data/thing.bin") -> Pypi:
@@ -222,7 +222,7 @@ async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 async def test_an_unknown_name_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(Rejected, match="did you mean 'person-ssdlite'"):
-        await Depot(tmp_path).pull("person-ssdlit")
+        await Depot(tmp_path / "models").pull("person-ssdlit")
 
 
 async def test_the_list_tells_state_source_and_licence_of_each_entry(tmp_path: Path) -> None:
