@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 
+from gateway.interpreter import tune
 from gateway.wiring import product_version
 from twins.errors import Rejected, Unavailable
 
@@ -53,6 +54,7 @@ def _loop(args: argparse.Namespace) -> int:
     if args.command in {"run", "demo"}:
         import uvloop
 
+        tune()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return int(runner.run(args.run(args)))
     return int(asyncio.run(args.run(args)))
