@@ -40,6 +40,8 @@ from web.views import (
 
 EVENTS = 200
 TREND = 40
+HEARD = 60_000_000
+"""A device that was heard within so many microseconds is shown as online when it says nothing of its state."""
 
 
 class Trends(Protocol):
@@ -175,7 +177,13 @@ class Console:
         names = [n for n, p in twin.properties.items() if not p.deleted]
         names += [n for n in twin.declared if n not in twin.properties]
         properties = tuple(self._property(twin, name, trend=trend) for name in names)
-        return DeviceView(twin.device, twin.model, twin.state, twin.seen, twin.description, properties)
+        return DeviceView(twin.device, twin.model, self._state(twin), twin.seen, twin.description, properties)
+
+    def _state(self, twin: Twin) -> str:
+        """What the device says of itself; of one that never says, whether it was heard lately."""
+        if twin.state or not twin.seen:
+            return twin.state
+        return "online" if self._clock.now() - twin.seen < HEARD else "unknown"
 
     def _property(self, twin: Twin, name: str, *, trend: bool) -> PropertyView:
         p = twin.properties.get(name, Property())
