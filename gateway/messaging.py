@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from gateway.config import Config, address
 from gateway.core import Core
 from gateway.turn import Committed
 from runtime.clock import Clock
+from twins.errors import Unavailable
 from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
 
 logger = logging.getLogger(__name__)
@@ -60,7 +62,9 @@ class Messaging:
         section = self._config.broker
         if section.url:
             url = urlsplit(section.url)
-            await self._serve(self._foreign(url.hostname or "127.0.0.1", url.port or 1883), section.protocol == "5")
+            port = url.port or (8883 if url.scheme == "mqtts" else 1883)
+            link = self._foreign(url.hostname or "127.0.0.1", port, encrypted=url.scheme == "mqtts")
+            await self._serve(link, section.protocol == "5")
             return
         async with asyncio.TaskGroup() as group:
             broker = self._broker()
@@ -92,10 +96,22 @@ class Messaging:
         self._own = Broker(Path(self._config.store.path) / "broker", settings, self._clock)
         return self._own
 
-    def _foreign(self, host: str, port: int) -> LinkConfig:
+    def _foreign(self, host: str, port: int, *, encrypted: bool) -> LinkConfig:
         section = self._config.broker
-        password = section.password_file.read_text("utf-8").strip() if section.password_file is not None else None
-        return LinkConfig(host, port, self._client_id, section.user or None, password)
+        try:
+            password = section.password_file.read_text("utf-8").strip() if section.password_file else None
+            return LinkConfig(host, port, self._client_id, section.user or None, password, self._tls(encrypted))
+        except OSError as error:
+            raise Unavailable(f"a file that [broker] names can't be used: {error}") from None
+
+    def _tls(self, encrypted: bool) -> ssl.SSLContext | None:
+        if not encrypted:
+            return None
+        section = self._config.broker
+        context = ssl.create_default_context(cafile=section.ca_file)
+        if section.cert_file is not None:
+            context.load_cert_chain(section.cert_file, section.key_file)
+        return context
 
     async def _serve(self, config: LinkConfig, fast: bool) -> None:
         topics = SUBSCRIPTIONS + telemetry.SUBSCRIPTIONS

@@ -10,7 +10,6 @@ from gateway.core import Core
 from gateway.turn import Committed
 from gateway.uplink import Uplink
 from runtime.clock import Clock
-from twins.errors import Rejected
 from twins.exchange import Recovered
 from web.views import CloudView
 
@@ -47,8 +46,6 @@ class Skyward:
         section = self._config.cloud
         if section.kind == "none":
             return
-        if section.kind == "mqtt":
-            raise Rejected('[cloud] kind = "mqtt" is not there yet: use "cloudcore" or "none"')
         from cloud.cloudcore import CloudCore
         from cloud.config import CloudCoreConfig
         from cloud.identity import Identity
@@ -59,6 +56,7 @@ class Skyward:
             register_url=section.register_url,
             token_file="" if section.token_file is None else str(section.token_file),
             heartbeat=section.heartbeat,
+            rate=section.rate,
         )
         self._cloud = CloudCore(config, identity, self._clock, manifests=found.manifests, boot=found.boot)
         self._uplink = Uplink(self._cloud, self._core, self._clock, self._learned)

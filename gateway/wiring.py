@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from gateway.config import Config
 from runtime.clock import Clock
@@ -49,6 +50,8 @@ def store(config: Config) -> StoreConfig:
         commit_wait=section.commit_wait,
         seal_points=section.segment_points,
         keep_days=section.retention_days,
+        points_mib=section.points_mb,
+        pictures_mib=section.pictures_mb,
     )
 
 
@@ -61,7 +64,8 @@ def web(config: Config) -> WebConfig:
             token = section.token_file.read_text("utf-8").strip()
         except OSError as error:
             raise Rejected(f"web.token_file: {section.token_file} cannot be read: {error.strerror}") from None
-    return WebConfig(listen=section.listen, token=token)
+    certificate, key = (str(section.cert_file or ""), str(section.key_file or ""))
+    return WebConfig(listen=section.listen, token=token, certificate=certificate, key=key)
 
 
 def offload(config: Config) -> OffloadConfig | None:
@@ -82,9 +86,10 @@ def offload(config: Config) -> OffloadConfig | None:
     )
 
 
-def hints(config: Config, broker: str = "127.0.0.1:1883") -> tuple[HintView, ...]:
+def hints(config: Config) -> tuple[HintView, ...]:
     """Lines to copy that connect something of one's own."""
-    host, _, port = broker.rpartition(":")
+    url = urlsplit(config.broker.url or f"mqtt://{config.broker.listen}")
+    host, port = url.hostname, url.port or 1883
     return (
         HintView(
             "A sensor, plain JSON",

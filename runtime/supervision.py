@@ -123,20 +123,27 @@ class Supervisor:
             self._mark(part, "running")
             try:
                 await part.run()
-            except self._transient as error:
+            except Exception as error:
+                if not self._passes(error):
+                    self._mark(part, "broken", f"{type(error).__name__}: {error}")
+                    raise
                 if self._clock.monotonic() - started >= self._settled:
                     backoff.reset()
                 delay = backoff.next()
                 self._health[part.name].restarts += 1
-                self._mark(part, "waiting", str(error))
-                logger.warning("%s: %s; again in %.1f s", part.name, error, delay)
+                reason = _reason(error)
+                self._mark(part, "waiting", reason)
+                logger.warning("%s: %s; again in %.1f s", part.name, reason, delay)
                 await self._clock.sleep(delay)
-            except Exception as error:
-                self._mark(part, "broken", f"{type(error).__name__}: {error}")
-                raise
             else:
                 self._mark(part, "done")
                 return
+
+    def _passes(self, error: Exception) -> bool:
+        """True for what should be tried again, also when all that a group holds is such."""
+        if isinstance(error, ExceptionGroup):
+            return all(self._passes(one) for one in error.exceptions)
+        return isinstance(error, self._transient)
 
     async def _stop_all(self) -> None:
         for part in reversed(self._parts.values()):
@@ -160,3 +167,10 @@ class Supervisor:
     def _mark(self, part: Part, state: State, reason: str = "") -> None:
         health = self._health[part.name]
         health.state, health.reason, health.since = state, reason, self._clock.monotonic()
+
+
+def _reason(error: Exception) -> str:
+    """The words of an error; of a group, those of its members."""
+    if isinstance(error, ExceptionGroup):
+        return "; ".join(dict.fromkeys(_reason(one) for one in error.exceptions))
+    return str(error)

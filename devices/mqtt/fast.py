@@ -38,6 +38,7 @@ class FastLink:
         self._packet = 0
         self._epoch = 0
         self._connection: _Connection | None = None
+        self._receiving: _Connection | None = None
 
     @property
     def connected(self) -> bool:
@@ -59,7 +60,7 @@ class FastLink:
             finally:
                 if self._connection is not None:
                     self._connection.close()
-                    self._connection = None
+                self._connection = self._receiving = None
             await self._clock.sleep(backoff.next())
 
     def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
@@ -71,7 +72,7 @@ class FastLink:
         self._send_waiting()
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
-        connection = self._connection
+        connection = self._receiving  # a persistent session delivers before the handshake is over
         if connection is None:
             return
         packets = [m.packet for m in messages if m.qos and m.epoch == self._epoch]
@@ -84,8 +85,12 @@ class FastLink:
         self._epoch += 1
         async with asyncio.timeout(config.connect_timeout):
             _, connection = await loop.create_connection(
-                lambda: _Connection(self._epoch, receive, self._confirmed, self.counts), config.host, config.port
+                lambda: _Connection(self._epoch, receive, self._confirmed, self.counts),
+                config.host,
+                config.port,
+                ssl=config.tls,
             )
+            self._receiving = connection
             try:
                 granted = await connection.handshake(config, self._subscriptions)
             except BaseException:

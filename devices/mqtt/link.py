@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -20,13 +21,17 @@ class Message(Struct, frozen=True, gc=False):
 
 
 class LinkConfig(Struct, frozen=True):
-    """How to reach the broker. `receive_maximum` bounds QoS-1 messages that came and are not yet acknowledged."""
+    """How to reach the broker; with `tls`, encrypted.
+
+    `receive_maximum` bounds QoS-1 messages that came and are not yet acknowledged.
+    """
 
     host: str = "127.0.0.1"
     port: int = 1883
     client_id: str = "gemelo"
     username: str | None = None
     password: str | None = None
+    tls: ssl.SSLContext | None = None
     keepalive: int = 20
     session_expiry: int = 86_400
     receive_maximum: int = 512

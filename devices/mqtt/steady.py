@@ -81,6 +81,7 @@ class SteadyLink:
             clean_session=False,
             keepalive=config.keepalive,
             timeout=config.connect_timeout,
+            tls_context=config.tls,
             max_inflight_messages=config.receive_maximum,
         )
         paho = client._client  # aiomqtt has no public way to acknowledge by hand
