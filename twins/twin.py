@@ -13,6 +13,7 @@ from typing import Any, cast
 import msgspec
 
 import twins.announcements as told
+from twins.digests import Digests
 from twins.errors import Rejected
 from twins.instructions import (
     Answer,
@@ -46,7 +47,7 @@ from twins.stimuli import (
 from twins.values import Property, Synced, Twin
 
 UNKNOWN_DEVICE = "update rejected due to the device is not existed"
-SEEN_LIMIT = 200_000
+SEEN_LIMIT = 100_000
 STATES = frozenset({"online", "offline", "ok", "unknown", "unhealthy"})
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Twin).decode
@@ -59,7 +60,7 @@ class Twins:
         self._strict = strict
         self._enrols = enrols
         self._twins: dict[str, Twin] = {}
-        self._known: dict[int, None] = {}
+        self._known = Digests(SEEN_LIMIT)
         self._handlers: dict[type[Stimulus], Callable[[Any], list[Instruction]]] = {
             Updated: self._update,
             Asked: self._ask,
@@ -96,7 +97,7 @@ class Twins:
         for body in twins:
             twin = _decode(body)
             self._twins[twin.device] = twin
-        self._known.update(dict.fromkeys(seen))
+        self._known.update(seen)
 
     # -- stimuli ---------------------------------------------------------------------------------------------------
 
@@ -117,7 +118,7 @@ class Twins:
         self._commit(twin, changes, gone, s.seen)
         if s.seq:
             out.append(Remember(s.device, s.cause, s.seq))
-            self._remember(s.seq)
+            self._known.add(s.seq)
         out.append(Persist(s.device, s.cause))
         out += told.facts(s, changes)
         out += told.answer(s, changes, gone)
@@ -258,9 +259,3 @@ class Twins:
 
     def _refusal(self, s: Updated, code: int, reason: str) -> list[Instruction]:
         return [Refuse(s.device, s.cause, code, reason, s.reply or Reply(), "twin/update" if s.reply else "")]
-
-    def _remember(self, seq: int) -> None:
-        known = self._known
-        known[seq] = None
-        if len(known) > SEEN_LIMIT:
-            del known[next(iter(known))]
