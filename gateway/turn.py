@@ -57,7 +57,7 @@ class Turn:
         self._rules = rules
         self._timers = timers
         self._counts = counts
-        self._changed: set[str] = set()
+        self._changed: dict[str, None] = {}  # in order, unlike a set
 
     def take(self, stimuli: Sequence[Stimulus]) -> Outcome:
         """Take stimuli that were offered together; the first refusal if one was refused."""
@@ -98,14 +98,14 @@ class Turn:
                 case Fact():
                     self._fact(i, stimulus, depth)
                 case Persist():
-                    self._changed.add(i.device)
+                    self._changed[i.device] = None
                 case Remember():
                     self.batch.seen.append(i.seq)
                 case Refuse():
                     self._counts.refused += 1
                     refused = Outcome(i.reason, i.code)
                 case Forget():
-                    self._changed.add(i.device)
+                    self._changed[i.device] = None
                     self._follow(self._rules.forget(i.device), stimulus, depth)
                 case Conflict():
                     self._event(conflict(i, stimulus.seen))
@@ -179,7 +179,9 @@ class Turn:
         refused = self._take(Updated(command.device, cause, seen, edits, seen, origin="edge"), depth + 1)
         if refused is not None:
             message = f"rule {rule} can't set {command.device}: {refused.refused}"
-            self._event(Event(f"{cause}:{rule}:{command.device}:refused", seen, "rule", rule, "warning", message, cause))
+            self._event(
+                Event(f"{cause}:{rule}:{command.device}:refused", seen, "rule", rule, "warning", message, cause)
+            )
 
     def _event(self, event: Event) -> None:
         self.batch.events.append(event)
