@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from gateway.core import Core
@@ -24,8 +25,10 @@ from twins.values import Twin
 
 logger = logging.getLogger(__name__)
 
+CLOUD = "cloud"
+"""Cause of manifests from the cloud."""
 CONFIRMED = "cloud:confirmed"
-"""The cause of what a confirmation writes: no news for the cloud."""
+"""Cause of what a confirmation writes: no news for the cloud."""
 TOGETHER = 20
 """Reports on their way at once."""
 
@@ -95,7 +98,10 @@ class Uplink(Generic[R]):
         return len(self._dirty) + len(self._states)
 
     def tell(self, committed: Committed) -> None:
-        """Note which devices have news for the cloud."""
+        """Note which devices have news for the cloud, and take up the manifests that it sent."""
+        for applied in committed.applied:
+            if applied.cause == CLOUD:
+                self._learned(applied.kind, applied.name, applied.body)
         for i in committed.instructions:
             match i:
                 case Persist() | Membership(added=True) if i.cause != CONFIRMED:
@@ -164,12 +170,13 @@ class Uplink(Generic[R]):
         now = self._clock.now()
         confirmed = [Confirmed(row.device, CONFIRMED, now, dict(row.versions)) for row in rows if row.versions]
         if confirmed:
-            await self._core.offer(confirmed)
+            with suppress(TimeoutError):  # they are taken, only late; what a crash loses is sent again
+                await self._core.ask(*confirmed)  # not before it counts, else the same is sent twice
 
     async def _down(self) -> None:
         async for change in self._cloud.changes():
             now = self._clock.now()
-            applied = [Applied("", "cloud", now, k, name, body) for (k, name), body in change.manifests.items()]
+            applied = [Applied("", CLOUD, now, k, name, body) for (k, name), body in change.manifests.items()]
             try:
                 outcome: Outcome = await self._core.ask(*applied, *change.stimuli, within=30.0)
             except TimeoutError:
@@ -177,6 +184,4 @@ class Uplink(Generic[R]):
                 continue
             if outcome.refused is not None:
                 logger.warning("what the cloud asks is refused: %s", outcome.refused)
-            for (k, name), body in change.manifests.items():
-                self._learned(k, name, body)
             change.done()
