@@ -82,9 +82,9 @@ def offload(config: Config) -> OffloadConfig | None:
     )
 
 
-def hints(config: Config, broker: str = "127.0.0.1:1883") -> tuple[HintView, ...]:
-    """Lines to copy that connect something of one's own."""
-    host, _, port = broker.rpartition(":")
+def hints(config: Config, broker: str) -> tuple[HintView, ...]:
+    """Lines to copy that connect something of one's own. `broker` is where it listens; empty before it does."""
+    host, _, port = (broker or config.broker.listen).rpartition(":")
     return (
         HintView(
             "A sensor, plain JSON",
