@@ -28,9 +28,11 @@ STATES: dict[str, Literal["connected", "connecting", "cut", "off"]] = {
 
 
 class Skyward:
-    """The part `cloud`. The link's libraries are loaded only when a cloud is configured."""
+    """The part `cloud`. The link's libraries are loaded only when a cloud is configured. Raises `Rejected`."""
 
     def __init__(self, config: Config, core: Core, clock: Clock, learned: Learned) -> None:
+        if config.cloud.kind == "mqtt":
+            raise Rejected('cloud.kind: "mqtt" is not there yet: use "cloudcore" or "none"')
         self._config = config
         self._core = core
         self._clock = clock
@@ -47,8 +49,6 @@ class Skyward:
         section = self._config.cloud
         if section.kind == "none":
             return
-        if section.kind == "mqtt":
-            raise Rejected('[cloud] kind = "mqtt" is not there yet: use "cloudcore" or "none"')
         from cloud.cloudcore import CloudCore
         from cloud.config import CloudCoreConfig
         from cloud.identity import Identity
