@@ -19,6 +19,7 @@ from gateway.config import Config, address
 from gateway.core import Core
 from gateway.turn import Committed
 from runtime.clock import Clock
+from twins.errors import Unavailable
 from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
 
 logger = logging.getLogger(__name__)
@@ -64,9 +65,10 @@ class Messaging:
             return
         async with asyncio.TaskGroup() as group:
             broker = self._broker()
-            running = group.create_task(broker.run(), name="broker")
+            running = group.create_task(self._keep(broker), name="broker")
             try:
                 await broker.ready()
+                self._compare(broker.address)
                 user, password = (broker.user, broker.password) if isinstance(broker, Broker) else ("", "")
                 link = LinkConfig(*broker.address, self._client_id, user or None, password or None)
                 await self._serve(link, fast=broker.protocol == 5)
@@ -92,9 +94,32 @@ class Messaging:
         self._own = Broker(Path(self._config.store.path) / "broker", settings, self._clock)
         return self._own
 
+    async def _keep(self, broker: Broker | EmbeddedBroker) -> None:
+        """Run it; a folder that can't be written is something a person mends while the rest goes on."""
+        try:
+            await broker.run()
+        except OSError as error:
+            message = (
+                f"the broker can't keep its files ({error.filename or self._config.store.path}: {error.strerror}): "
+                "give this user the right to write there, or set [store] path"
+            )
+            raise Unavailable(message) from error
+
+    def _compare(self, found: tuple[str, int]) -> None:
+        """Say so when the broker is not where it was wanted."""
+        wanted = address(self._config.broker.listen)
+        if wanted is not None and wanted[1] not in (0, found[1]):
+            logger.warning("port %d is taken: the broker listens on %d, tell your devices", wanted[1], found[1])
+
     def _foreign(self, host: str, port: int) -> LinkConfig:
         section = self._config.broker
-        password = section.password_file.read_text("utf-8").strip() if section.password_file is not None else None
+        password = None
+        if section.password_file is not None:
+            try:
+                password = section.password_file.read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+                raise Unavailable(f"broker.password_file: {section.password_file} cannot be read: {reason}") from None
         return LinkConfig(host, port, self._client_id, section.user or None, password)
 
     async def _serve(self, config: LinkConfig, fast: bool) -> None:
