@@ -87,7 +87,7 @@ class Gateway:
             picture=self.gallery.version,
             cloud=self.cloud.view,
             health=self.health.view,
-            hints=wiring.hints(config),
+            hints=lambda: wiring.hints(config, self.mqtt.address),
             queries=wiring.QUERIES,
         )
         operations = Operations(self.core, self.registry, clock, self._causes("api"))

@@ -160,7 +160,7 @@ class Uplink(Generic[R]):
             silent = getattr(error, "reports", silent)  # a link that lives names those that got no answer
             raise
         finally:
-            unanswered = {id(row) for row in silent}
+            unanswered = set(map(id, silent))
             for news, row in rows.items():
                 if id(row) in unanswered:
                     self._news.setdefault(news, taken[news])
