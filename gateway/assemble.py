@@ -51,9 +51,12 @@ DRAIN = 5.0
 
 
 class Gateway:
-    """One gateway, from configuration to running parts."""
+    """One gateway, from configuration to running parts.
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    A `patient` one waits for a page's address that somebody else has, and does the rest of its work: after a reload.
+    """
+
+    def __init__(self, config: Config, clock: Clock, *, patient: bool = False) -> None:
         self.config = config
         self._clock = clock
         self._metrics = CollectorRegistry()
@@ -71,7 +74,7 @@ class Gateway:
         self.ready = asyncio.Event()
         self._boot = 0
         self._stopping = asyncio.Event()
-        self._front = self._group()
+        self._front = self._group() if patient else Supervisor(clock, transient=_Never)
         self._kernel = self._group()
         self._doors = self._group()
         self.cameras = Cameras(self.core, self.lookout, clock, self._causes("camera"), self.gallery)
@@ -159,12 +162,13 @@ class Gateway:
     async def apply_files(self) -> None:
         """Apply the manifests that the configuration names; a bad one is told and left out."""
         for path in self.config.manifests.paths:
-            for file in _files(path):
-                for where, data in documents_of(file.read_bytes(), file.name):
-                    try:
-                        logger.info("%s", await self.registry.apply(data, where))
-                    except Rejected as error:
-                        logger.warning("not applied: %s", error)
+            for where, data in _documents(path):
+                try:
+                    logger.info("%s", await self.registry.apply(data, where))
+                except Rejected as error:
+                    logger.warning("not applied: %s", error)
+                except TimeoutError:
+                    logger.warning("not applied yet: %s: the store is behind; it follows by itself", where)
 
     def _open_doors(self) -> None:
         self._doors.add(Part("mqtt", self.mqtt.run, deadline=10.0))
@@ -230,7 +234,18 @@ class Gateway:
         return Supervisor(self._clock, transient=Unavailable)
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json"})
-    return [path]
+class _Never(Exception):
+    """What no part raises: nothing of it is tried again."""
+
+
+def _documents(path: Path) -> Iterator[tuple[str, object]]:
+    """Manifests of a file or of a folder's files; what can't be read is told and left out."""
+    is_folder = path.is_dir()
+    files = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json"}) if is_folder else [path]
+    for file in files:
+        try:
+            yield from documents_of(file.read_bytes(), file.name)
+        except Rejected as error:
+            logger.warning("not applied: %s", error)
+        except OSError as error:
+            logger.warning("not applied: %s cannot be read: %s", file, error.strerror)

@@ -57,7 +57,7 @@ class Service:
         loop.add_signal_handler(signal.SIGINT, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         while not self._ends:
-            self._gateway = Gateway(config, self._clock)
+            self._gateway = Gateway(config, self._clock, patient=self._gateway is not None)
             try:
                 config = await self._serve(self._gateway, config)
             except BaseExceptionGroup as group:
