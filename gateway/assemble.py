@@ -166,7 +166,7 @@ class Gateway:
                         logger.warning("not applied: %s", error)
 
     def _open_doors(self) -> None:
-        self._doors.add(Part("mqtt", self.mqtt.run))
+        self._doors.add(Part("mqtt", self.mqtt.run, deadline=10.0))
         if self.config.inference.enabled:
             self._doors.add(Part("models", self.lookout.run))
         self._doors.add(Part("cameras", self.cameras.run))
