@@ -87,7 +87,7 @@ class Gateway:
             picture=self.gallery.version,
             cloud=self.cloud.view,
             health=self.health.view,
-            hints=wiring.hints(config),
+            hints=lambda: wiring.hints(config, self.mqtt.address),
             queries=wiring.QUERIES,
         )
         operations = Operations(self.core, self.registry, clock, self._causes("api"))
@@ -138,17 +138,18 @@ class Gateway:
     def _recover(self, found: Recovered) -> None:
         self._boot = found.boot
         self.twins.restore(found.twins.values(), found.seen)
-        self.rules.restore(found.rules, found.timers)
         self.timers.restore(found.timers)
+        decided = self.rules.restore(found.rules, found.timers)
         self.cloud.recover(found)
         self.registry.watch("Camera", self._camera)
         for fault in self.registry.restore(found.manifests):
             logger.warning("%s", fault)
         for name, manifest in self.registry.of("Detector"):
             try:
-                self.rules.apply(manifest)
+                decided += self.rules.apply(manifest)
             except Rejected as error:
                 logger.warning("rule %s does not hold any more: %s", name, error)
+        self.core.resume(decided)
         for listener in (self.mqtt, self.orders, self.cloud, self.album, self.console):
             self.core.listen(listener)
         self.console.restore()

@@ -12,6 +12,7 @@ import ipaddress
 import tomllib
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 from msgspec import Struct, structs
@@ -30,7 +31,7 @@ from gateway.sections import (
     Web,
 )
 from twins.errors import Rejected
-from twins.schema import decode
+from twins.schema import decode, nearest
 
 
 class Config(Section, frozen=True):
@@ -143,6 +144,17 @@ def _faults(config: Config) -> list[str]:
         section = getattr(config, name)
         if (section.cert_file is None) != (section.key_file is None):
             faults.append(f"{name}: cert_file and key_file go together; give both or none")
+    if not _is_zone(config.node.zone):
+        hint = nearest(config.node.zone, available_timezones())
+        faults.append(f"node.zone: {config.node.zone!r} is no time zone: {hint}; write an IANA name")
     if config.cloud.kind != "none" and not config.cloud.url:
         faults.append(f'cloud.url: missing; kind = "{config.cloud.kind}" needs an address')
     return faults
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

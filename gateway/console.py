@@ -65,7 +65,7 @@ class Console:
         picture: Callable[[str], int],
         cloud: Callable[[], CloudView],
         health: Callable[[], Health],
-        hints: Sequence[HintView],
+        hints: Callable[[], Sequence[HintView]],
         queries: Sequence[QueryView],
     ) -> None:
         self._node = node
@@ -77,7 +77,7 @@ class Console:
         self._picture = picture
         self._cloud = cloud
         self._health = health
-        self._hints = tuple(hints)
+        self._hints = hints
         self._queries = tuple(queries)
         self._revisions = Revisions()
         self._events: deque[tuple[int, EventView]] = deque(maxlen=EVENTS)
@@ -145,7 +145,7 @@ class Console:
             rules=tuple(self._rule_views(rules)) if whole or rules else (),
             events=tuple(event for revision, event in self._events if revision > since),
             members=self._members() if whole or self._revisions.dropped(since) else None,
-            hints=self._hints if whole else (),
+            hints=tuple(self._hints()) if whole else (),
             queries=self._queries if whole else (),
         )
 

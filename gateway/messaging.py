@@ -68,9 +68,10 @@ class Messaging:
             return
         async with asyncio.TaskGroup() as group:
             broker = self._broker()
-            running = group.create_task(broker.run(), name="broker")
+            running = group.create_task(self._keep(broker), name="broker")
             try:
                 await broker.ready()
+                self._compare(broker.address)
                 user, password = (broker.user, broker.password) if isinstance(broker, Broker) else ("", "")
                 link = LinkConfig(*broker.address, self._client_id, user or None, password or None)
                 await self._serve(link, fast=broker.protocol == 5)
@@ -96,17 +97,36 @@ class Messaging:
         self._own = Broker(Path(self._config.store.path) / "broker", settings, self._clock)
         return self._own
 
+    async def _keep(self, broker: Broker | EmbeddedBroker) -> None:
+        """Run it; a folder that can't be written is something a person mends while the rest goes on."""
+        try:
+            await broker.run()
+        except OSError as error:
+            message = (
+                f"the broker can't keep its files ({error.filename or self._config.store.path}: {error.strerror}): "
+                "give this user the right to write there, or set [store] path"
+            )
+            raise Unavailable(message) from error
+
+    def _compare(self, found: tuple[str, int]) -> None:
+        """Say so when the broker is not where it was wanted."""
+        wanted = address(self._config.broker.listen)
+        if wanted is not None and wanted[1] not in (0, found[1]):
+            logger.warning("port %d is taken: the broker listens on %d, tell your devices", wanted[1], found[1])
+
     def _foreign(self, host: str, port: int, *, encrypted: bool) -> LinkConfig:
+        """The broker that the configuration names. Raises `Unavailable` when a file it names cannot be used."""
         section = self._config.broker
         try:
             password = section.password_file.read_text("utf-8").strip() if section.password_file else None
-            return LinkConfig(host, port, self._client_id, section.user or None, password, self._tls(encrypted))
-        except OSError as error:
-            raise Unavailable(f"a file that [broker] names can't be used: {error}") from None
+            tls = self._tls() if encrypted else None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = (error.strerror or str(error)) if isinstance(error, OSError) else "is not UTF-8"
+            name = getattr(error, "filename", None) or section.password_file
+            raise Unavailable(f"[broker] {name} cannot be used: {reason}; see password_file and ca_file") from None
+        return LinkConfig(host, port, self._client_id, section.user or None, password, tls)
 
-    def _tls(self, encrypted: bool) -> ssl.SSLContext | None:
-        if not encrypted:
-            return None
+    def _tls(self) -> ssl.SSLContext:
         section = self._config.broker
         context = ssl.create_default_context(cafile=section.ca_file)
         if section.cert_file is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from gateway.config import Config
 from runtime.clock import Clock
@@ -86,10 +85,9 @@ def offload(config: Config) -> OffloadConfig | None:
     )
 
 
-def hints(config: Config) -> tuple[HintView, ...]:
-    """Lines to copy that connect something of one's own."""
-    url = urlsplit(config.broker.url or f"mqtt://{config.broker.listen}")
-    host, port = url.hostname, url.port or 1883
+def hints(config: Config, broker: str) -> tuple[HintView, ...]:
+    """Lines to copy that connect something of one's own. `broker` is where it listens; empty before it does."""
+    host, _, port = (broker or config.broker.listen).rpartition(":")
     return (
         HintView(
             "A sensor, plain JSON",

@@ -124,14 +124,14 @@ class Supervisor:
             try:
                 await part.run()
             except Exception as error:
-                if not self._passes(error):
+                reason = self._passing(error)
+                if not reason:
                     self._mark(part, "broken", f"{type(error).__name__}: {error}")
                     raise
                 if self._clock.monotonic() - started >= self._settled:
                     backoff.reset()
                 delay = backoff.next()
                 self._health[part.name].restarts += 1
-                reason = _reason(error)
                 self._mark(part, "waiting", reason)
                 logger.warning("%s: %s; again in %.1f s", part.name, reason, delay)
                 await self._clock.sleep(delay)
@@ -139,11 +139,12 @@ class Supervisor:
                 self._mark(part, "done")
                 return
 
-    def _passes(self, error: Exception) -> bool:
-        """True for what should be tried again, also when all that a group holds is such."""
+    def _passing(self, error: Exception) -> str:
+        """The reason when the part should be tried again, also when its own group of tasks wrapped it; else empty."""
         if isinstance(error, ExceptionGroup):
-            return all(self._passes(one) for one in error.exceptions)
-        return isinstance(error, self._transient)
+            reasons = [self._passing(each) for each in error.exceptions]
+            return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""
+        return (str(error) or type(error).__name__) if isinstance(error, self._transient) else ""
 
     async def _stop_all(self) -> None:
         for part in reversed(self._parts.values()):
@@ -167,10 +168,3 @@ class Supervisor:
     def _mark(self, part: Part, state: State, reason: str = "") -> None:
         health = self._health[part.name]
         health.state, health.reason, health.since = state, reason, self._clock.monotonic()
-
-
-def _reason(error: Exception) -> str:
-    """The words of an error; of a group, those of its members."""
-    if isinstance(error, ExceptionGroup):
-        return "; ".join(dict.fromkeys(_reason(one) for one in error.exceptions))
-    return str(error)
