@@ -157,7 +157,7 @@ class Show:
         for camera in cameras:
             if camera["reason"] or camera["infer_ms"]:
                 seen = f"{len(camera['boxes'])} persons now, {camera['infer_ms']:.0f} ms a picture"
-                return str(camera["reason"] or f"street video, {camera['fps']:.0f} pictures/s, {seen}")
+                return str(camera["reason"] or f"street video, {seen}")
         return ""
 
     async def _phone(self) -> str:
