@@ -49,7 +49,7 @@ export class Card {
     const [, name] = device.id.split(/\/(.*)/s);
     say(this.model, name?.startsWith(device.model) ? "" : device.model); // thermometer-1 need not say it twice
     this.tick();
-    const best = choose(device.properties);
+    const best = choose(device.properties, (name) => this.rows.get(name)?.busy);
     const shown = this.unfolded ? device.properties : best;
     arrange(this.list, shown.map((property) => this.row(property).element));
     this.fold(device.properties.length - best.length);

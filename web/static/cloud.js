@@ -43,6 +43,8 @@ export class Cloud {
 
   show({ cloud }) {
     if (!cloud) return;
+    cloud.state = cloud.state === "connecting" && this.cloud?.state === "cut" ? "cut" : cloud.state; // one more attempt
+    if (this.cloud?.state === "cut" && cloud.state === "cut") cloud.since = this.cloud.since;
     this.cloud = cloud;
     mark(this.element, "data-state", cloud.state);
     this.dot.className = `dot ${{ connected: "ok", connecting: "warn", cut: "warn" }[cloud.state] ?? "unknown"}`;

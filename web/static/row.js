@@ -7,9 +7,13 @@ import { Spark } from "./spark.js";
 
 const SHOWN = 6;
 
-/** What a card shows unfolded: what differs, what has a value, then what could be asked, at most six, in order. */
-export function choose(properties) {
-  const rank = ({ drifts, reported, writable }) => (drifts ? 0 : reported !== null ? 1 : writable ? 2 : 3);
+/**
+ * What a card shows unfolded: what differs, what has a value, then what could be asked, at most six, in their order.
+ * `kept(name)` says what must stay: a person is writing there.
+ */
+export function choose(properties, kept = () => false) {
+  const rank = ({ name, drifts, reported, writable }) =>
+    kept(name) || drifts ? 0 : reported !== null ? 1 : writable ? 2 : 3;
   const telling = properties.filter((property) => rank(property) < 3);
   if (telling.length <= SHOWN) return telling;
   const best = new Set([...telling].sort((a, b) => rank(a) - rank(b)).slice(0, SHOWN));
@@ -34,6 +38,11 @@ export class Row {
     const name = make("dt", property.name);
     name.title = property.name;
     this.element = make("div.property", name, this.trend, make("dd.now", this.number, this.unit), act, this.asked);
+  }
+
+  /** True while somebody asks a value here. */
+  get busy() {
+    return this.control?.asking ?? false;
   }
 
   draw(property) {
