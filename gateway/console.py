@@ -66,7 +66,7 @@ class Console:
         picture: Callable[[str], int],
         cloud: Callable[[], CloudView],
         health: Callable[[], Health],
-        hints: Sequence[HintView],
+        hints: Callable[[], Sequence[HintView]],
         queries: Sequence[QueryView],
     ) -> None:
         self._node = node
@@ -79,7 +79,7 @@ class Console:
         self._picture = picture
         self._cloud = cloud
         self._health = health
-        self._hints = tuple(hints)
+        self._hints = hints
         self._queries = tuple(queries)
         self._revisions = Revisions()
         self._events: deque[tuple[int, EventView]] = deque(maxlen=EVENTS)
@@ -153,7 +153,7 @@ class Console:
             rules=tuple(self._rulebook.views(rules)) if whole or rules else (),
             events=tuple(event for revision, event in self._events if revision > since),
             members=self._members() if whole or self._revisions.dropped(since) else None,
-            hints=self._hints if whole else (),
+            hints=tuple(self._hints()) if whole else (),
             queries=self._queries if whole else (),
         )
 

@@ -44,7 +44,7 @@ async def run(args: argparse.Namespace) -> int:
     folder = Path(tempfile.mkdtemp(prefix="gemelo-demo-"))
     (folder / "cloud").mkdir()
     say("gemelo demo")
-    models = args.models or _cache()
+    models = (args.models or _cache()).absolute()
     assets = await _assets(models)
     plan = Plan(folder, choose_ports(), args.devices, assets.get("bikes.mp4"), assets.get("astronaut.png"), models)
     show = Show(plan, SystemClock(), say)

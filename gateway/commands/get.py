@@ -55,7 +55,8 @@ def _device(device: dict[str, Any], *, wide: bool) -> tuple[str, ...]:
 
 def _value(p: dict[str, Any]) -> str:
     wanted = f" (want {p['desired']})" if p["drifts"] else ""
-    return f"{p['name']}={p['reported'] if p['reported'] is not None else '?'}{p['unit']}{wanted}"
+    unit = f" {p['unit']}" if p["unit"] else ""
+    return f"{p['name']}={p['reported'] if p['reported'] is not None else '?'}{unit}{wanted}"
 
 
 def ago(at: int) -> str:

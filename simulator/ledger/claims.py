@@ -11,6 +11,8 @@ from typing import Any, Literal
 Fate = Literal["accepted", "rejected", "handed", "unanswered"]
 Key = tuple[str, str, int]
 """device, property, time at its source in milliseconds: no sender uses one twice."""
+Stored = str | float | None
+"""A value as it came back."""
 
 
 @dataclass
@@ -50,13 +52,17 @@ class Claims:
             for name, value in message.values.items():
                 yield (message.device, name, message.at), value, message
 
-    def last_accepted(self) -> dict[tuple[str, str], str]:
-        """The last value of each property that its device was told is kept."""
+    def last_accepted(self) -> dict[tuple[str, str], list[str]]:
+        """The last value of each property that its device was told is kept; then those said later and not answered."""
         last: dict[tuple[str, str], tuple[int, str]] = {}
         for (device, name, at), value, message in self.keys():
             if message.fate == "accepted" and at >= last.get((device, name), (0, ""))[0]:
                 last[device, name] = (at, value)
-        return {key: value for key, (_, value) in last.items()}
+        found = {key: [value] for key, (_, value) in last.items()}
+        for (device, name, at), value, message in self.keys():
+            if message.fate == "unanswered" and (device, name) in last and at > last[device, name][0]:
+                found[device, name].append(value)
+        return found
 
     def _take(self, line: dict[str, Any]) -> None:
         what, event = line["what"], line["event"]
@@ -98,7 +104,7 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
     """The JSON lines of a record."""
     if not path.exists():
         return
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             try:
                 found = json.loads(line)

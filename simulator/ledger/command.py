@@ -6,6 +6,10 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulator.ledger.balance import Balance
 
 NAME = "ledger"
 HELP = "hold the senders' records against the store and the stand-in cloud"
@@ -22,7 +26,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
-    """0 when the books balance, 1 when something is lost, doubled, wrong, strange or missing in the cloud."""
+    """0 when the books balance, 1 when something is lost, doubled, wrong, strange or missing in the cloud.
+
+    2 when it can't be told: the store or the cloud does not answer.
+    """
+    import aiohttp
+
+    try:
+        balance = await weigh(args)
+    except (aiohttp.ClientError, TimeoutError, RuntimeError) as error:
+        sys.stderr.write(f"nothing is weighed: {error or 'no answer in time'}; are {args.url} and the cloud there?\n")
+        return 2
+    text = json.dumps(balance.as_json(), indent=2)
+    if args.out is not None:
+        args.out.write_text(text + "\n", "utf-8")
+    else:
+        sys.stdout.write(text + "\n")
+    return 0 if balance.sound else 1
+
+
+async def weigh(args: argparse.Namespace) -> Balance:
+    """Gather claims and evidence, and hold one against the other."""
     import aiohttp
 
     from simulator.ledger.balance import Balance, weigh_cloud, weigh_frames, weigh_points
@@ -49,12 +73,7 @@ async def run(args: argparse.Namespace) -> int:
         cloud = Cloud.read(args.cloud)
         balance.sent_to_cloud, balance.confirmed_by_cloud = cloud.sent, cloud.confirmed
         balance.doubled += cloud.backwards
-    text = json.dumps(balance.as_json(), indent=2)
-    if args.out is not None:
-        args.out.write_text(text + "\n", "utf-8")
-    else:
-        sys.stdout.write(text + "\n")
-    return 0 if balance.sound else 1
+    return balance
 
 
 async def statuses(session: object, api: str) -> dict[tuple[str, str], str]:

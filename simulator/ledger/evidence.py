@@ -9,10 +9,12 @@ from typing import Any
 
 import aiohttp
 
-from simulator.ledger.claims import Key, lines
+from simulator.ledger.claims import Key, Stored, lines
 
 PAGE = 9000
 """Rows of one question: below the gateway's own limit."""
+FIRST = -(1 << 53)
+"""Before the first time and the first number."""
 
 
 class Store:
@@ -33,13 +35,13 @@ class Store:
             rows: list[list[Any]] = told["rows"]
             return rows
 
-    async def points(self, devices: list[str]) -> tuple[Counter[Key], dict[Key, str | float]]:
+    async def points(self, devices: list[str]) -> tuple[Counter[Key], dict[Key, Stored]]:
         """How often each value is there, and what it is; device by device, page by page."""
         count: Counter[Key] = Counter()
-        value: dict[Key, str | float] = {}
+        value: dict[Key, Stored] = {}
         for device in devices:
             namespace, _, name = device.partition("/")
-            after = 0
+            after = FIRST
             while True:
                 rows = await self.ask(
                     "SELECT property, epoch_us(time), value, text FROM points WHERE namespace = ? AND device = ?"
@@ -49,7 +51,10 @@ class Store:
                     after,
                 )
                 full = len(rows) == PAGE
-                last = rows[-1][1] if rows else 0
+                last = rows[-1][1] if rows else FIRST
+                if full and rows[0][1] == last:
+                    msg = f"{device} has {PAGE} values or more at one instant ({last} µs): too many to count"
+                    raise RuntimeError(msg)
                 for prop, at, number, text in rows:
                     if full and at == last:
                         continue  # the page may cut through one instant: it comes whole with the next
@@ -62,20 +67,20 @@ class Store:
         return count, value
 
     async def results(self, device: str) -> Counter[int]:
-        """How many results each frame of a phone has."""
+        """How many results each frame of a phone has: answers of their own, and rows that are there twice."""
         namespace, _, name = device.partition("/")
         found: Counter[int] = Counter()
-        after = 0
+        after = FIRST
+        row = "(cause, label, score, x, y, w, h, track)"
         while True:
             rows = await self.ask(
-                "SELECT input, count(DISTINCT cause) FROM results WHERE namespace = ? AND device = ? AND input > ?"
-                f" GROUP BY input ORDER BY input LIMIT {PAGE}",
+                f"SELECT input, count(DISTINCT cause) + count(*) - count(DISTINCT {row}) FROM results"
+                f" WHERE namespace = ? AND device = ? AND input > ? GROUP BY input ORDER BY input LIMIT {PAGE}",
                 namespace,
                 name,
                 after,
             )
-            for number, causes in rows:
-                found[number] = causes
+            found.update(dict(rows))
             if len(rows) < PAGE:
                 return found
             after = rows[-1][0]
@@ -112,7 +117,7 @@ class Cloud:
             twin = line.get("content", {}).get("twin", {})
             for name, said in twin.items():
                 for side in ("actual", "expected"):
-                    version = (said or {}).get(f"{side}_version", {}).get("edge")
+                    version = ((said or {}).get(f"{side}_version") or {}).get("edge")
                     if version is None:
                         continue  # this report says nothing of that side
                     key = (device, name, side)
