@@ -123,7 +123,7 @@ class Console:
         view = EventView(
             event.id, event.at, event.kind, event.object, event.severity, event.message, event.cause, why, picture
         )
-        self._revisions.touch(f"event:{event.id}")
+        self._revisions.touch("events")
         self._events.append((self._revisions.number, view))
 
     def restore(self) -> None:
