@@ -232,7 +232,7 @@ def _write_parquet(table: pa.Table, path: Path) -> int:
 
 def _tidy(directory: Path, journal: str, listed: set[str]) -> tuple[list[Segment], set[str]]:
     """Remove what a kill left; returns the files of other journals, and the listed names that are not there."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     present = {path.name: path for path in directory.iterdir()}
     adopted = []
     for name in present.keys() - listed:

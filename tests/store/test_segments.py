@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 import sqlite3
@@ -48,6 +49,21 @@ async def test_a_segment_is_sorted_without_repeats_and_opens_anywhere(tmp_path: 
         assert keys == sorted(keys)
         assert await store.journal.transact(lambda db: db.execute("SELECT count(*) FROM point_log").fetchone()) == (0,)
         assert len(store.points) == 0
+
+
+async def test_what_is_kept_is_for_its_user_alone(tmp_path: Path, store_at: Any, point: Any) -> None:
+    before = os.umask(0o077)
+    try:
+        async with store_at(tmp_path / "data") as store:
+            await put(store, point(1))
+            await store.segments.seal()
+            await asyncio.to_thread(store.pictures.put, "alert-1", b"\xff\xd8\xff\xe0")
+            found = {path: path.stat().st_mode & 0o777 for path in [tmp_path / "data", *(tmp_path / "data").rglob("*")]}
+    finally:
+        os.umask(before)
+    assert {path.suffix for path in found} >= {".db", ".parquet", ".jpg"}
+    assert {mode for path, mode in found.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in found.items() if path.is_file()} == {0o600}
 
 
 async def test_a_point_in_memory_and_in_a_segment_shows_once(tmp_path: Path, store_at: Any, point: Any) -> None:
