@@ -164,32 +164,103 @@ async def test_a_place_that_cannot_be_written_keeps_the_points_in_the_log(
         assert await ask(store, COUNT) == [(1, 1)]
 
 
+class At:
+    """A clock that stands where it is put: `wall` seconds past the epoch, `passed` seconds of running."""
+
+    def __init__(self, wall: float) -> None:
+        self.wall = wall
+        self.passed = 0.0
+
+    def now(self) -> int:
+        return int(self.wall * 1e6)
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError(seconds)
+
+    def run(self, seconds: float) -> None:
+        self.wall += seconds
+        self.passed += seconds
+
+
 async def test_retention_removes_the_oldest_by_age_and_by_bytes(tmp_path: Path, journal_at: Any, point: Any) -> None:
-    class At:
-        """A clock that stands at one second past the epoch."""
-
-        def now(self) -> int:
-            return 1_000_000
-
-        def monotonic(self) -> float:
-            return 1.0
-
-        async def sleep(self, seconds: float) -> None:
-            raise AssertionError(seconds)
-
     points = Points()
     async with journal_at(tmp_path, sink=points.take) as (journal, _):
         segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock())
         await segments.open()
+        await Retention(journal, segments, At(1.0), age=0.5, size=10**9).sweep()
         for at in (100, 600_000, 700_000, 800_000):
             await journal.committed(journal.append(Batch(points=[point(at)])))
             await segments.seal()
-        await Retention(journal, segments, At(), age=0.5, size=10**9).sweep()
+        await Retention(journal, segments, At(1.0), age=0.5, size=10**9).sweep()
         assert [segment.first for segment in segments.known] == [600_000, 700_000, 800_000]
         size = segments.known[-1].bytes
-        await Retention(journal, segments, At(), age=0.5, size=2 * size).sweep()
+        await Retention(journal, segments, At(1.0), age=0.5, size=2 * size).sweep()
         assert [segment.first for segment in segments.known] == [700_000, 800_000]
         assert len(list(segments.directory.iterdir())) == 2
+        segments.close()
+
+
+DAY = 86_400
+YEARS = 50 * 365 * DAY
+
+
+@pytest.mark.parametrize("seals", [True, False])
+async def test_a_clock_that_jumps_ahead_removes_nothing_until_it_has_run_evenly_for_a_day(
+    tmp_path: Path, journal_at: Any, point: Any, caplog: Any, seals: bool
+) -> None:
+    points, clock = Points(keep=seals), At(DAY)
+    async with journal_at(tmp_path, sink=points.take) as (journal, _):
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock()) if seals else None
+        if segments:
+            await segments.open()
+
+        async def swept() -> int:
+            await retention.sweep()
+            (logged,) = await journal.transact(lambda db: db.execute("SELECT count(*) FROM point_log").fetchone())
+            (events,) = await journal.transact(lambda db: db.execute("SELECT count(*) FROM events").fetchone())
+            left = len(segments.known) if segments else logged
+            assert left == events
+            return int(left)
+
+        retention = Retention(journal, segments, clock, age=30 * DAY, size=10**9)
+        await retention.sweep()
+        event = Event("e-1", DAY * 1_000_000, "Joined", "x", "info", "x")
+        await journal.committed(journal.append(Batch(points=[point(DAY * 1_000_000)], events=[event])))
+        if segments:
+            await segments.seal()
+        clock.wall += YEARS
+        assert await swept() == 1
+        clock.run(600)
+        assert await swept() == 1
+        retention = Retention(journal, segments, clock, age=30 * DAY, size=10**9)  # a restart does not help it
+        assert await swept() == 1
+        clock.wall -= YEARS
+        assert await swept() == 1
+        clock.run(600)
+        assert await swept() == 1
+        assert len([record for record in caplog.records if "the clock" in record.message]) == 2  # once each start
+        clock.run(31 * DAY)  # evenly: now it is true, and the point is old
+        assert await swept() == 0
+        if segments:
+            segments.close()
+
+
+async def test_while_the_clock_is_in_doubt_bytes_still_bound_the_segments(
+    tmp_path: Path, journal_at: Any, point: Any
+) -> None:
+    points = Points()
+    async with journal_at(tmp_path, sink=points.take) as (journal, _):
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock())
+        await segments.open()
+        for at in (1, 2, 3):
+            await journal.committed(journal.append(Batch(points=[point(at)])))
+            await segments.seal()
+        clock = At(YEARS)  # segments whose last sweep is not known: those of a state.db that was set aside
+        await Retention(journal, segments, clock, age=DAY, size=2 * segments.known[0].bytes).sweep()
+        assert [segment.first for segment in segments.known] == [2, 3]
         segments.close()
 
 
