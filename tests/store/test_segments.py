@@ -19,7 +19,7 @@ from store.points import Points
 from store.retention import Retention
 from store.segments import Segments
 from store.store import Store
-from twins.errors import Unavailable
+from twins.errors import Rejected
 from twins.exchange import Batch, Event, Point, Result
 
 ROOT = Path(__file__).parents[2]
@@ -121,19 +121,58 @@ async def test_a_file_that_a_kill_left_before_its_transaction_is_removed(
         assert await ask(store, COUNT) == [(1, 1)]
 
 
-async def test_a_segment_that_somebody_removed_is_forgotten_on_the_next_start(
-    tmp_path: Path, store_at: Any, point: Any
+def harm(path: Path, how: str) -> None:
+    size = path.stat().st_size
+    if how == "gone":
+        path.unlink()
+    elif how == "cut":
+        os.truncate(path, size // 2)
+    elif how == "empty":
+        os.truncate(path, 0)
+    else:
+        whole = bytearray(path.read_bytes())
+        first = {"pages": 4, "footer": size - 200}[how]
+        for place in range(first, first + 150):
+            whole[place] ^= 0xFF
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "empty", "pages", "footer"])
+@pytest.mark.parametrize("asked", [True, False])  # before the harm: what a reader remembers of a file must not help
+async def test_a_damaged_segment_is_set_aside_and_the_rest_is_served(
+    tmp_path: Path, store_at: Any, point: Any, caplog: Any, how: str, asked: bool
 ) -> None:
     async with store_at(tmp_path) as store:
-        await put(store, point(1))
-        (segment,) = await store.segments.seal()
-        await put(store, point(2))
-        path = store.segments.path(segment)
-        path.unlink()
-        with pytest.raises(Unavailable, match="cannot be read"):
-            await ask(store, COUNT)
+        for start in (0, 1000):
+            await put(store, *(point(start + n, number=n * 0.37 % 17) for n in range(1000)))
+            await store.segments.seal()
+        await put(store, point(5000))
+        whole = "SELECT count(*), sum(value), sum(seq), max(time), max(device) FROM points"
+        if asked:
+            await ask(store, whole)
+        first, second = store.segments.known
+        harm(store.segments.path(first), how)
+        for _ in range(2):
+            assert (await ask(store, whole))[0][0] == 1001
+        assert store.segments.known == (second,)
+        assert not store.segments.path(first).exists()
+        assert (store.segments.directory / f"{first.name}.damaged").exists() == (how != "gone")
+        assert await ask(store, "SELECT kind, object FROM events") == [("SegmentDamaged", first.name)]
+        assert len([record for record in caplog.records if first.name in record.message]) == 1
+        with pytest.raises(Rejected, match="valu"):
+            await ask(store, "SELECT valu FROM points")
     async with store_at(tmp_path) as store:
-        assert await ask(store, COUNT) == [(1, 1)]
+        assert (await ask(store, whole))[0][0] == 1001
+
+
+async def test_all_segments_may_be_damaged_at_once(tmp_path: Path, store_at: Any, point: Any) -> None:
+    async with store_at(tmp_path) as store:
+        for at in range(5):
+            await put(store, point(at))
+            await store.segments.seal()
+        for segment in store.segments.known:
+            harm(store.segments.path(segment), "empty")
+        assert await ask(store, COUNT) == [(0, 0)]
 
 
 async def test_segments_outlive_a_damaged_state_file(tmp_path: Path, store_at: Any, point: Any) -> None:
