@@ -55,7 +55,7 @@ _FUNCTIONS = frozenset(
     radians round sign sin sqrt tan trunc
 
     array_to_string char_length chr concat concat_ws contains ends_with initcap instr left length levenshtein lower
-    lpad ltrim md5 regexp_extract regexp_full_match regexp_i_like regexp_like regexp_matches regexp_replace repeat
+    lpad ltrim md5 pad regexp_extract regexp_full_match regexp_i_like regexp_like regexp_matches regexp_replace repeat
     replace reverse right rpad rtrim split split_part starts_with str_position strip substr substring to_char trim
     upper
 

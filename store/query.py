@@ -26,9 +26,6 @@ _CELL = 64
 """Bytes that a value takes as a Python object, beside its own."""
 _BATCH = 2048
 
-_DAMAGE = (duckdb.IOException, duckdb.InvalidInputException, duckdb.InternalException, pa.ArrowException, OSError)
-"""What a damaged segment may raise; so may others, so the files are looked at."""
-
 _SETTINGS = (
     "SET TimeZone = 'UTC'",
     "SET python_enable_replacements = false",
@@ -74,27 +71,44 @@ class Sources:
             self._table = None
         try:
             return Query(self, question).run()
-        except (MemoryError, pa.ArrowMemoryError, duckdb.OutOfMemoryException):
-            reason = "the query needs more memory than queries may have: ask for less time, fewer series or columns"
-            return Refused(reason, 413, final=True)
         except sqlite3.Error as error:
             return Refused(f"{self.file.name} cannot be read now: {error}", 503)
         except (duckdb.InternalException, duckdb.FatalException) as error:
             return Refused(_first_line(error), 400, final=True)
-        except (duckdb.Error, pa.ArrowException, OverflowError, ValueError) as error:
+        except (duckdb.Error, pa.ArrowException, MemoryError, OverflowError, OSError, ValueError) as error:
+            if _out_of_memory(error):
+                reason = "the query needs more memory than queries may have: ask for less time, fewer series or columns"
+                return Refused(reason, 413, final=True)
             return Refused(_explained(error), 400)
 
-    def broken(self, paths: Sequence[Path], message: str) -> list[str]:
-        """Which of these segments cannot be read. One that is sound and not in `message` is read through but once."""
+    def broken(self, paths: Sequence[Path], error: Exception) -> list[str]:
+        """Which of these segments cannot be read.
+
+        A query at fault must not make us read all files again and again: what is sound and not in the error's words is
+        read through once. An error without a kind comes from files alone.
+        """
+        if type(error) is duckdb.Error:
+            self._sound.clear()
         found = []
         for path in paths:
-            if path.name in self._sound and path.name not in message:
+            if path.name in self._sound and path.name not in str(error):
                 continue
-            if sound(path):
+            if sound(path) and self._reads(path):
                 self._sound.add(path.name)
             else:
                 found.append(path.name)
         return found
+
+    def _reads(self, path: Path) -> bool:
+        """True if DuckDB reads the whole file too."""
+        with self.cursor() as cursor:
+            try:
+                cursor.execute(f"SELECT bit_xor(hash(COLUMNS(*))) FROM read_parquet({_quoted(path)})").fetchall()  # noqa: S608
+            except duckdb.OutOfMemoryException:
+                raise
+            except (duckdb.Error, ValueError):
+                return False
+        return True
 
     def memory(self, version: int, listed: Sequence[Segment]) -> pa.Table:
         """The unsealed points, less those that a listed segment has; built once for each state of both."""
@@ -113,20 +127,29 @@ class Query:
         self._question = question
         self._cursor = sources.cursor()
         self._paths: list[Path] = []
+        self._offered = False
 
     def run(self) -> Answer | Refused | Unreadable:
         """The answer, or the segments that keep it from one. Raises duckdb.Error, pa.ArrowException, MemoryError."""
         try:
             for name in self._question.tables:
                 self._offer(name)
+            self._offered = True
             return self._fetched()
-        except _DAMAGE as error:
-            broken = self._sources.broken(self._paths, str(error))
+        except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
+            broken = self._sources.broken(self._paths, error) if self._may_be_damage(error) else []
             if broken:
                 return Unreadable(broken)
             raise
         finally:
             self._cursor.close()
+
+    def _may_be_damage(self, error: Exception) -> bool:
+        """DuckDB has no error of its own for a damaged file, but for most faults of a query."""
+        if _out_of_memory(error):
+            return False
+        unnamed = duckdb.IOException, duckdb.InvalidInputException, duckdb.InternalException
+        return not self._offered or isinstance(error, unnamed) or not isinstance(error, duckdb.DatabaseError)
 
     def _fetched(self) -> Answer | Refused:
         question = self._question
@@ -162,8 +185,8 @@ class Query:
         wanted = ", ".join(f"{column}::{kind} AS {column}" for column, kind in TABLES[name].items())
         parts = [f"SELECT {wanted} FROM _{name}"]  # noqa: S608 - names of the schema
         if paths:
-            listed = ", ".join(map(_quoted, paths))
-            parts.append(f"SELECT {', '.join(TABLES[name])} FROM read_parquet([{listed}])")  # noqa: S608 - ours
+            files = ", ".join(map(_quoted, paths))
+            parts.append(f"SELECT {', '.join(TABLES[name])} FROM read_parquet([{files}])")  # noqa: S608 - ours
         self._cursor.execute(f"CREATE TEMP VIEW {name} AS {' UNION ALL '.join(parts)}")
 
     def _results(self) -> tuple[list[tuple[Any, ...]], list[Path]]:
@@ -235,6 +258,11 @@ def _number(value: Decimal | None) -> int | float | None:
         return None
     whole = value == value.to_integral_value() and -(2**63) <= value < 2**63
     return int(value) if whole else float(value)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """What comes through Arrow's reader has DuckDB's words alone."""
+    return isinstance(error, MemoryError | duckdb.OutOfMemoryException) or "Out of Memory Error" in str(error)
 
 
 def _explained(error: Exception) -> str:
