@@ -135,7 +135,7 @@ class Web(Section, frozen=True):
     key_file: Path | None = None
     """Key of the certificate."""
     token_file: Path | None = None
-    """File that holds the token to log in with; absent: one is made and printed."""
+    """File that holds the token to log in with, 16 characters at least; needed beyond loopback."""
 
 
 class Inference(Section, frozen=True):
