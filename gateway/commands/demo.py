@@ -30,8 +30,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--devices", type=int, default=20, help="how many simulated devices (default 20)")
     parser.add_argument("--keep", action="store_true", help="keep the demo's data")
-    parser.add_argument("--fault", action="append", default=[], help="break something: cloud:15s:20s or broker:40s")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=fault,
+        metavar="WHAT:AT[:FOR]",
+        help="break something: cloud:15s:20s (cut at 15 s for 20 s) or broker:40s (killed at 40 s)",
+    )
     parser.add_argument("--models", type=Path, help="folder of models and media (default: in your cache folder)")
+
+
+def fault(text: str) -> Fault:
+    """`cloud:15s:20s` or `broker:40s`."""
+    target, _, rest = text.partition(":")
+    at, _, length = rest.partition(":")
+    if target not in {"cloud", "broker"} or not at:
+        reason = f"{text!r}: write cloud:15s:20s (cut at 15 s for 20 s) or broker:40s (killed at 40 s)"
+        raise argparse.ArgumentTypeError(reason)
+    return Fault(target, seconds(at), seconds(length) if length else 20.0)
 
 
 async def run(args: argparse.Namespace) -> int:
@@ -40,7 +57,6 @@ async def run(args: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
-    faults = [_fault(text) for text in args.fault]
     folder = Path(tempfile.mkdtemp(prefix="gemelo-demo-"))
     (folder / "cloud").mkdir()
     say("gemelo demo")
@@ -54,7 +70,7 @@ async def run(args: argparse.Namespace) -> int:
         say(f"\n  page          {plan.page}        first value after {first:.1f} s\n")
         await show.describe()
         _hints(plan)
-        await show.run(args.duration, faults, ended)
+        await show.run(args.duration, args.fault, ended)
         code = 0
         if args.ledger is not None:
             code = await _ledger(args, plan, show)
@@ -109,7 +125,7 @@ async def _ledger(args: argparse.Namespace, plan: Plan, show: Show) -> int:
     command += ["--fleet", str(plan.records["fleet"])]
     if show.phone is not None:
         command += ["--phone", str(plan.records["phone"])]
-    if any(text.startswith("broker") for text in args.fault):
+    if any(fault.target == "broker" for fault in args.fault):
         command.append("--broker-killed")
     process = await asyncio.create_subprocess_exec(*command)
     code = await process.wait()
@@ -119,14 +135,6 @@ async def _ledger(args: argparse.Namespace, plan: Plan, show: Show) -> int:
         counts = json.loads(args.ledger.read_text("utf-8"))
         say("  " + "  ".join(f"{name} {counts[name]}" for name in ("offered", "accepted", "stored", "lost", "doubled")))
     return code
-
-
-def _fault(text: str) -> Fault:
-    target, _, rest = text.partition(":")
-    at, _, length = rest.partition(":")
-    if target not in {"cloud", "broker"} or not at:
-        raise Unavailable(f"--fault {text}: write cloud:15s:20s (cut at 15 s for 20 s) or broker:40s (killed at 40 s)")
-    return Fault(target, seconds(at), seconds(length) if length else 20.0)
 
 
 def _cache() -> Path:
