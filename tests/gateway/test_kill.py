@@ -24,7 +24,13 @@ from tests.mosquitto import Mosquitto
 DEVICES = 64
 RATE = 800.0
 READY = 3.0
+END = 3.0
 ENROL = "[twins]\nenrol = true\n"
+
+
+def crowding() -> float:
+    """How many programs want each core, 1 on a machine of our own: the limits in seconds and rates are meant there."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 class Load:
@@ -87,14 +93,15 @@ def check(gateway: Process, record: list[tuple[float, str, str, int]]) -> None:
 def killed_again_and_again(gateway: Process, devices: Load, kills: int, seed: int) -> None:
     """Kill, start, and look, so many times; then let the devices finish and check everything."""
     chance = random.Random(seed)
-    moments = []
+    moments, readies = [], []
     for _ in range(kills):
         time.sleep(chance.uniform(0.7, 1.6))  # random moments are what is tested
         moments.append(time.time())
         gateway.kill()
         answered = devices.answered()
         gateway.start()
-        assert gateway.ready() <= READY
+        readies.append(gateway.ready())
+        assert readies[-1] <= READY * crowding(), readies
         there = gateway.devices()
         versions = {device: there[device]["n"]["edge_version"] for device in answered}
         assert all(versions[device] >= count for device, count in answered.items()), "a version went back"
@@ -102,7 +109,8 @@ def killed_again_and_again(gateway: Process, devices: Load, kills: int, seed: in
     moments.append(time.time())
     devices.finish()
     print(f"answers a second before each kill and the end: {devices.rates(moments)}")
-    assert max(devices.rates(moments)) >= 500
+    print(f"ready again after {[round(seconds, 2) for seconds in readies]} s")
+    assert max(devices.rates(moments)) >= 500 / crowding()
     check(gateway, devices.record())
 
 
@@ -145,7 +153,7 @@ def test_an_end_in_order_answers_what_was_taken_and_the_next_start_goes_on(tmp_p
                 time.sleep(1.5)
                 began = time.monotonic()
                 assert gateway.stop() == 0
-                assert time.monotonic() - began <= 3.0
+                assert time.monotonic() - began <= END * crowding()
                 assert "Traceback" not in gateway.log
                 assert "not answered" not in gateway.log
                 assert "not everything was settled" not in gateway.log
@@ -162,7 +170,7 @@ def test_an_end_in_order_with_a_broker_of_its_own(tmp_path: Path) -> None:
             time.sleep(1.0)
             began = time.monotonic()
             assert gateway.stop() == 0
-            assert time.monotonic() - began <= 3.0
+            assert time.monotonic() - began <= END * crowding()
             assert "Traceback" not in gateway.log
             gateway.start().ready()
             devices.finish()
