@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -220,6 +221,26 @@ def test_a_reload_takes_up_what_changed_and_leaves_the_rest_alone(tmp_path: Path
         assert gateway.port != port
         assert gateway.stop() == 0
         assert "Traceback" not in gateway.log
+
+
+def test_a_reload_onto_a_taken_address_keeps_everything_but_the_page(tmp_path: Path) -> None:
+    with socket.socket() as other, Process(tmp_path / "gateway", ENROL) as gateway:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        gateway.start().ready()
+        free, gateway.port = gateway.port, other.getsockname()[1]
+        gateway.configure(ENROL)
+        gateway.signal(signal.SIGHUP)
+        gateway.logged("choose another with [web] listen; again in")
+        with load(gateway.broker_port, tmp_path / "record", rate=100) as devices:
+            time.sleep(0.5)
+            devices.finish()
+            gateway.port = free
+            gateway.configure(ENROL)
+            gateway.signal(signal.SIGHUP)
+            gateway.ready()
+            check(gateway, devices.record())
+        assert gateway.stop() == 0
 
 
 def fails(gateway: Process, *wrapper: str) -> str:
