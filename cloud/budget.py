@@ -23,7 +23,8 @@ class Budget:
         async with self._turn:
             self._fill()
             while self._tokens < 1.0:
-                await self._clock.sleep((1.0 - self._tokens) / self._rate)
+                # Never less than a millisecond: a remainder of rounding would not move the clock.
+                await self._clock.sleep(max(0.001, (1.0 - self._tokens) / self._rate))
                 self._fill()
             self._tokens -= 1.0
 

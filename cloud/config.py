@@ -34,7 +34,7 @@ class CloudCoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Reports a second; KubeEdge's own edge sends at most 30."""
     burst: int = 50
     backoff_first: float = 0.5
-    backoff_limit: float = 10.0
+    backoff_limit: float = 5.0
     """Longest wait between two attempts; the wait itself is drawn between nothing and its bound."""
 
     @property

@@ -8,28 +8,37 @@ import importlib
 import os
 import sys
 
+from gateway.interpreter import tune
 from gateway.wiring import product_version
 from twins.errors import Rejected, Unavailable
 
 COMMANDS = ("demo", "run", "check", "apply", "get", "describe", "set", "delete", "sql", "events", "tail", "model")
 
 
-def main() -> None:
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we fork only to exec; gRPC need not hear of it
-    parser = argparse.ArgumentParser(prog="gemelo", description="An edge gateway with device twins.")
-    parser.add_argument("--version", action="version", version=f"gemelo {product_version()}")
-    chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    wanted = next((a for a in sys.argv[1:] if not a.startswith("-")), None)
-    for name in COMMANDS:
-        if wanted in COMMANDS and name != wanted:
-            continue  # one command need not load the others' libraries
+def parser(wanted: str | None = None) -> argparse.ArgumentParser:
+    """What may be typed; of one command alone where it is known: it need not load the others' libraries."""
+    whole = argparse.ArgumentParser(prog="gemelo", description="An edge gateway with device twins.")
+    whole.add_argument("--version", action="version", version=f"gemelo {product_version()}")
+    chosen = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in (wanted,) if wanted in COMMANDS else COMMANDS:
         command = importlib.import_module(f"gateway.commands.{name}")
         sub = chosen.add_parser(name, help=command.HELP, description=command.HELP)
         command.arguments(sub)
         sub.set_defaults(run=command.run)
-    args = parser.parse_args()
+    return whole
+
+
+def main() -> None:
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we fork only to exec; gRPC need not hear of it
+    args = parser(next((a for a in sys.argv[1:] if not a.startswith("-")), None)).parse_args()
     try:
-        sys.exit(_loop(args))
+        code = _loop(args)
+        sys.stdout.flush()
+        if args.command == "run":
+            os._exit(
+                code
+            )  # all is on disk and closed; some extension modules grumble when the interpreter is taken down
+        sys.exit(code)
     except Rejected as error:
         print(f"gemelo: {error}", file=sys.stderr)
         sys.exit(1)
@@ -47,6 +56,7 @@ def _loop(args: argparse.Namespace) -> int:
     if args.command in {"run", "demo"}:
         import uvloop
 
+        tune()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return int(runner.run(args.run(args)))
     return int(asyncio.run(args.run(args)))

@@ -12,6 +12,7 @@ import ipaddress
 import tomllib
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 from msgspec import Struct, structs
@@ -19,7 +20,6 @@ from msgspec import Struct, structs
 from gateway.sections import (
     Broker,
     Cloud,
-    Dmi,
     Inference,
     Log,
     Manifests,
@@ -31,7 +31,7 @@ from gateway.sections import (
     Web,
 )
 from twins.errors import Rejected
-from twins.schema import decode
+from twins.schema import decode, nearest
 
 
 class Config(Section, frozen=True):
@@ -44,7 +44,6 @@ class Config(Section, frozen=True):
     web: Web = Web()
     inference: Inference = Inference()
     offload: Offload = Offload()
-    dmi: Dmi = Dmi()
     twins: Twins = Twins()
     manifests: Manifests = Manifests()
     log: Log = Log()
@@ -93,8 +92,6 @@ def doors(config: Config) -> dict[str, str]:
     found = {"broker.listen": "" if config.broker.url else config.broker.listen}
     if config.web.enabled:
         found["web.listen"] = config.web.listen
-    if config.inference.enabled:
-        found |= {"inference.listen": config.inference.listen, "inference.rest": config.inference.rest}
     if config.offload.enabled:
         found["offload.listen"] = config.offload.listen
     return {key: listen for key, listen in found.items() if listen}
@@ -147,6 +144,17 @@ def _faults(config: Config) -> list[str]:
         section = getattr(config, name)
         if (section.cert_file is None) != (section.key_file is None):
             faults.append(f"{name}: cert_file and key_file go together; give both or none")
+    if not _is_zone(config.node.zone):
+        hint = nearest(config.node.zone, available_timezones())
+        faults.append(f"node.zone: {config.node.zone!r} is no time zone: {hint}; write an IANA name")
     if config.cloud.kind != "none" and not config.cloud.url:
         faults.append(f'cloud.url: missing; kind = "{config.cloud.kind}" needs an address')
     return faults
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

@@ -10,6 +10,7 @@ is one and the same.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -21,9 +22,12 @@ from rules.instructions import Instruction
 from rules.rules import Rules
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
+from twins.errors import Broken
 from twins.exchange import Batch, Outcome, Ticket
 from twins.stimuli import Expired, Stimulus
 from twins.twin import Twins
+
+logger = logging.getLogger(__name__)
 
 BATCH = 256
 """Offers in one batch."""
@@ -126,10 +130,21 @@ class Core:
         while True:
             offers = await self._intake.take(BATCH)
             turn = self._turn()
-            settled = [(offer.done, turn.take(offer.stimuli)) for offer in offers]
+            settled = [(offer.done, self._taken(turn, offer)) for offer in offers]
             await self._settling.put(self._append(turn, settled))
             while self._journal.pressure > HIGH_PRESSURE:
                 await self._clock.sleep(0.01)
+
+    def _taken(self, turn: Turn, offer: _Offer) -> Outcome:
+        """What becomes of one offer. A fault of ours in it is its own: it is told and counted, the others go on."""
+        try:
+            return turn.take(offer.stimuli)
+        except Broken:
+            raise
+        except Exception:  # one input must not stop all others, nor come again for ever
+            self.counts.failed += 1
+            logger.exception("the gateway failed on %s", [s.cause for s in offer.stimuli])
+            return Outcome("the gateway failed on this input; its log says why", 500)
 
     def _turn(self) -> Turn:
         return Turn(self.twins, self.rules, self._timers, self.counts)

@@ -30,6 +30,7 @@ class Counts(Struct):
 
     stimuli: int = 0
     refused: int = 0
+    failed: int = 0
     facts: int = 0
     decisions: int = 0
     commands: int = 0

@@ -11,7 +11,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Generic, Protocol, TypeVar
+from itertools import islice
+from typing import Generic, Literal, Protocol, TypeVar
 
 from gateway.core import Core
 from gateway.turn import Committed
@@ -19,14 +20,18 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable
 from twins.exchange import Outcome
-from twins.instructions import Fact, Membership, Persist
+from twins.instructions import STATE, Fact, Membership, Persist
 from twins.stimuli import Applied, Confirmed, Stimulus
 from twins.values import Twin
 
 logger = logging.getLogger(__name__)
 
 CLOUD = "cloud"
-"""Cause of confirmations and of manifests from the cloud."""
+"""Cause of manifests from the cloud."""
+CONFIRMED = "cloud:confirmed"
+"""Cause of what a confirmation writes: no news for the cloud."""
+News = tuple[str, Literal["twin", "state"]]
+"""A device, and what of it is new to the cloud; with the first cause of that."""
 TOGETHER = 20
 """Reports on their way at once."""
 
@@ -86,14 +91,13 @@ class Uplink(Generic[R]):
         self._core = core
         self._clock = clock
         self._learned = learned
-        self._dirty: dict[str, str] = {}
-        self._states: dict[str, str] = {}
+        self._news: dict[News, str] = {}
         self._wake = asyncio.Event()
 
     @property
     def pending(self) -> int:
         """Devices with something that the cloud has not confirmed."""
-        return len(self._dirty) + len(self._states)
+        return len({device for device, _ in self._news})
 
     def tell(self, committed: Committed) -> None:
         """Note which devices have news for the cloud, and take up the manifests that it sent."""
@@ -102,19 +106,21 @@ class Uplink(Generic[R]):
                 self._learned(applied.kind, applied.name, applied.body)
         for i in committed.instructions:
             match i:
-                case Persist() | Membership(added=True):
-                    self._dirty.setdefault(i.device, i.cause)
-                case Fact(name="state", changed=True):
-                    self._states.setdefault(i.device, i.cause)
+                case Persist() | Membership(added=True) if i.cause != CONFIRMED:
+                    self._news.setdefault((i.device, "twin"), i.cause)
+                case Fact(name=name, changed=True) if name == STATE:
+                    self._news.setdefault((i.device, "state"), i.cause)
                 case _:
                     pass
-        if self._dirty or self._states:
+        if self._news:
             self._wake.set()
 
     async def run(self) -> None:
         for twin in self._core.twins:
             if any(p.unsynced for p in twin.properties.values()):
-                self._dirty.setdefault(twin.device, "restart")
+                self._news.setdefault((twin.device, "twin"), "restart")
+            if twin.state:
+                self._news.setdefault((twin.device, "state"), "restart")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._cloud.run(), name="cloud.link")
             group.create_task(self._up(), name="cloud.up")
@@ -127,7 +133,7 @@ class Uplink(Generic[R]):
             await self._cloud.online()
             await self._wake.wait()
             self._wake.clear()
-            while self._dirty or self._states:
+            while self._news:
                 try:
                     await self._push()
                     backoff.reset()
@@ -138,38 +144,43 @@ class Uplink(Generic[R]):
                     break
 
     async def _push(self) -> None:
-        """Send the news of some devices; what the cloud does not confirm stays noted."""
-        dirty = list(self._dirty.items())[:TOGETHER]
-        states = list(self._states.items())[:TOGETHER]
-        twins = self._core.twins
-        rows: list[R] = []
-        for device, cause in dirty:
-            del self._dirty[device]
-            twin = twins.get(device)
-            report = None if twin is None else self._cloud.report(twin, cause)
-            if report is not None:
-                rows.append(report)
-        for device, cause in states:
-            del self._states[device]
-            twin = twins.get(device)
-            report = None if twin is None else self._cloud.state_report(twin, cause)
-            if report is not None:
-                rows.append(report)
+        """Send some of the news; what the cloud does not confirm stays noted."""
+        taken = dict(islice(self._news.items(), TOGETHER))
+        rows: dict[News, R] = {}
+        for news, cause in taken.items():
+            del self._news[news]
+            row = self._row(news, cause)
+            if row is not None:
+                rows[news] = row
         if not rows:
             return
+        silent: Sequence[object] = tuple(rows.values())
         try:
-            await self._cloud.push(rows)
-        except BaseException:
-            for device, cause in dirty:
-                self._dirty.setdefault(device, cause)
-            for device, cause in states:
-                self._states.setdefault(device, cause)
+            await self._cloud.push(tuple(rows.values()))
+            silent = ()
+        except Unavailable as error:
+            silent = getattr(error, "reports", silent)  # a link that lives names those that got no answer
             raise
+        finally:
+            unanswered = set(map(id, silent))
+            for news, row in rows.items():
+                if id(row) in unanswered:
+                    self._news.setdefault(news, taken[news])
+            await self._confirm([row for row in rows.values() if id(row) not in unanswered])
+
+    async def _confirm(self, rows: Sequence[R]) -> None:
         now = self._clock.now()
-        confirmed = [Confirmed(row.device, CLOUD, now, dict(row.versions)) for row in rows if row.versions]
+        confirmed = [Confirmed(row.device, CONFIRMED, now, dict(row.versions)) for row in rows if row.versions]
         if confirmed:
             with suppress(TimeoutError):  # they are taken, only late; what a crash loses is sent again
                 await self._core.ask(*confirmed)  # not before it counts, else the same is sent twice
+
+    def _row(self, news: News, cause: str) -> R | None:
+        device, kind = news
+        twin = self._core.twins.get(device)
+        if twin is None:
+            return None
+        return self._cloud.report(twin, cause) if kind == "twin" else self._cloud.state_report(twin, cause)
 
     async def _down(self) -> None:
         async for change in self._cloud.changes():

@@ -49,6 +49,8 @@ def store(config: Config) -> StoreConfig:
         commit_wait=section.commit_wait,
         seal_points=section.segment_points,
         keep_days=section.retention_days,
+        points_mib=section.points_mb,
+        pictures_mib=section.pictures_mb,
     )
 
 
@@ -61,7 +63,8 @@ def web(config: Config) -> WebConfig:
             token = section.token_file.read_text("utf-8").strip()
         except OSError as error:
             raise Rejected(f"web.token_file: {section.token_file} cannot be read: {error.strerror}") from None
-    return WebConfig(listen=section.listen, token=token)
+    certificate, key = (str(section.cert_file or ""), str(section.key_file or ""))
+    return WebConfig(listen=section.listen, token=token, certificate=certificate, key=key)
 
 
 def offload(config: Config) -> OffloadConfig | None:
@@ -77,14 +80,14 @@ def offload(config: Config) -> OffloadConfig | None:
         credit=min(2, section.credits),
         credit_limit=section.credits,
         max_bytes=section.max_frame_bytes,
-        certificate="" if section.cert_file is None else str(section.cert_file),
-        key="" if section.key_file is None else str(section.key_file),
+        cert_file=section.cert_file,
+        key_file=section.key_file,
     )
 
 
-def hints(config: Config, broker: str = "127.0.0.1:1883") -> tuple[HintView, ...]:
-    """Lines to copy that connect something of one's own."""
-    host, _, port = broker.rpartition(":")
+def hints(config: Config, broker: str) -> tuple[HintView, ...]:
+    """Lines to copy that connect something of one's own. `broker` is where it listens; empty before it does."""
+    host, _, port = (broker or config.broker.listen).rpartition(":")
     return (
         HintView(
             "A sensor, plain JSON",

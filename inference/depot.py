@@ -37,11 +37,11 @@ class Row(Struct, frozen=True):
 
 
 class Depot:
-    """Files by their catalogue name in `<path>/models`. Whatever `find` returns was whole when it was put there."""
+    """Files by their catalogue name in `path`. Whatever `find` returns was whole when it was put there."""
 
     def __init__(self, path: Path, catalogue: Catalogue | None = None) -> None:
         self.catalogue = catalogue or load()
-        self.folder = path / "models"
+        self.folder = path
 
     def find(self, name: str) -> Path | None:
         """Where the file is, or None: absent or not of its right size. Cheap: nothing is read."""

@@ -28,7 +28,7 @@ class Network:
     """
 
     def __init__(
-        self, path: Path, shape: tuple[int, ...], clock: Clock, *, threads: int = 2, cache: Path | None = None
+        self, path: Path, shape: tuple[int, ...], clock: Clock, *, threads: int = 1, cache: Path | None = None
     ) -> None:
         self._clock = clock
         self._compiled = _compile(path, shape, threads, cache)

@@ -123,20 +123,28 @@ class Supervisor:
             self._mark(part, "running")
             try:
                 await part.run()
-            except self._transient as error:
+            except Exception as error:
+                reason = self._passing(error)
+                if not reason:
+                    self._mark(part, "broken", f"{type(error).__name__}: {error}")
+                    raise
                 if self._clock.monotonic() - started >= self._settled:
                     backoff.reset()
                 delay = backoff.next()
                 self._health[part.name].restarts += 1
-                self._mark(part, "waiting", str(error))
-                logger.warning("%s: %s; again in %.1f s", part.name, error, delay)
+                self._mark(part, "waiting", reason)
+                logger.warning("%s: %s; again in %.1f s", part.name, reason, delay)
                 await self._clock.sleep(delay)
-            except Exception as error:
-                self._mark(part, "broken", f"{type(error).__name__}: {error}")
-                raise
             else:
                 self._mark(part, "done")
                 return
+
+    def _passing(self, error: Exception) -> str:
+        """The reason when the part should be tried again, also when its own group of tasks wrapped it; else empty."""
+        if isinstance(error, ExceptionGroup):
+            reasons = [self._passing(each) for each in error.exceptions]
+            return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""
+        return (str(error) or type(error).__name__) if isinstance(error, self._transient) else ""
 
     async def _stop_all(self) -> None:
         for part in reversed(self._parts.values()):

@@ -98,7 +98,9 @@ class Device:
         self._ms = now
         event = f"{self.name}-{now}-{self._counter}"
         if self.kind.plain:
-            body: dict[str, object] = {"id": event, "at": now} | {k: json.loads(v) for k, v in values.items()}
+            numbers = {name: json.loads(value) for name, value in values.items()}
+            values = {name: json.dumps(number) for name, number in numbers.items()}  # as it stands on the wire
+            body: dict[str, object] = {"id": event, "at": now} | numbers
             topic = f"gemelo/telemetry/{self.id}"
             what = "telemetry"
         else:

@@ -147,7 +147,7 @@ class Vibration:
 KINDS: dict[str, type[Thermometer | Door | Pump | Reefer | Vibration]] = {
     kind.model: kind for kind in (Thermometer, Door, Pump, Reefer, Vibration)
 }
-SHARES = {"thermometer": 8, "door": 4, "pump": 4, "reefer": 2, "vibration": 2}
+SHARES = {"thermometer": 6, "door": 4, "pump": 6, "reefer": 2, "vibration": 2}
 PROPERTIES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "thermometer": (("temperature", "FLOAT", "ReadOnly", "°C"),),
     "door": (("open", "BOOLEAN", "ReadOnly", ""),),

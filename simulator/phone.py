@@ -1,12 +1,107 @@
-"""A phone that offloads inference: shows pictures to its camera, sends crops while it has credit, keeps its own record.
+"""`gemelo-sim phone`: a phone that offloads inference over gRPC and keeps its own record.
 
-It holds ONE picture, the newest, and sends only with credit, so a slow link or a busy gateway makes it skip, never lag. The
-record is one JSON line for each frame sent (written before it leaves) and each result received, for a ledger to compare
-with what the gateway stored. It speaks only the published protocol and shares no code with the gateway.
+It holds ONE picture, the newest, and sends only with credit: a slow link or a busy gateway makes it skip, never lag.
+The record is one JSON line for each frame sent, written before it leaves, and one for each result, for a ledger to hold
+against what the gateway stored: `{"event": "sent" | "result" | "lost" | …, "device", "at" (µs), "seq", "status", …}`.
 """
 
 from __future__ import annotations
 
-import logging
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-logger = logging.getLogger(__name__)
+from simulator.duration import seconds
+
+if TYPE_CHECKING:  # gRPC and Pillow are loaded when a phone runs
+    from simulator.handset import PhoneOptions, PhoneReport
+
+NAME = "phone"
+HELP = "a phone that offloads inference over gRPC, with real pictures"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--address", default="127.0.0.1:50051", help="the gateway (default %(default)s)")
+    parser.add_argument("--device", default="phone-1", help="the phone's name (default %(default)s)")
+    parser.add_argument(
+        "--pictures", nargs="+", required=True, metavar="PATH", help="files, folders, or FILE@X,Y,W,H around a face"
+    )
+    parser.add_argument("--fps", type=float, default=10.0, help="pictures a second (default %(default)s)")
+    parser.add_argument("--for", dest="duration", type=seconds, help="end after this time (default: never)")
+    parser.add_argument("--grace", type=seconds, default=5.0, help="how long to wait for results at the end")
+    parser.add_argument("--record", type=Path, help="append what was sent and heard to this file, as JSON lines")
+    parser.add_argument("--token-file", type=Path, help="file with the bearer token")
+    parser.add_argument("--authority", type=Path, help="certificate authority of the gateway; means TLS")
+    parser.add_argument("--model", default="", help="model wanted (default: the gateway's)")
+    parser.add_argument("--deadline-ms", type=int, default=0, help="how long a result is of use (default: always)")
+    parser.add_argument("--side", type=int, default=224, help="longer side of a crop in pixels (default %(default)s)")
+    parser.add_argument("--quality", type=int, default=80, help="JPEG quality (default %(default)s)")
+    parser.add_argument("--seed", type=int, help="make the crops repeat")
+
+
+async def run(args: argparse.Namespace) -> int:
+    """Be a phone until the time is over or a signal comes; 1 when a frame has no result, 2 when it was not let in."""
+    from simulator.handset import Handset
+
+    try:
+        phone = Handset(_options(args))
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, phone.stop)
+    print(f"{args.device} sends {args.fps:g} pictures/s to {args.address}", flush=True)
+    report = await phone.run()
+    print(summary(report), flush=True)
+    if report.refused:
+        print(report.refused, file=sys.stderr)
+        return 2
+    return 1 if report.lost or not report.connects else 0
+
+
+async def run_phone(options: PhoneOptions) -> PhoneReport:
+    """Be a phone until its time is over. Raises `ValueError` when its pictures cannot be read."""
+    from simulator.handset import Handset
+
+    return await Handset(options).run()
+
+
+def summary(report: PhoneReport) -> str:
+    """One line for people."""
+    statuses = ", ".join(f"{count} {status}" for status, count in report.statuses.most_common()) or "nothing answered"
+    rtt = sorted(report.rtt_us)
+    times = (
+        f"; round trip p50 {rtt[len(rtt) // 2] / 1000:.1f} ms, p95 {rtt[int(len(rtt) * 0.95)] / 1000:.1f} ms"
+        if rtt
+        else ""
+    )
+    return (
+        f"{report.captured} pictures, {report.skipped} skipped, {report.sent} sent ({report.bytes} bytes): "
+        f"{statuses}, {report.lost} lost{times}"
+    )
+
+
+def _options(args: argparse.Namespace) -> PhoneOptions:
+    from simulator.handset import PhoneOptions
+
+    return PhoneOptions(
+        address=args.address,
+        pictures=tuple(args.pictures),
+        device=args.device,
+        fps=args.fps,
+        duration=args.duration,
+        grace=args.grace,
+        record=args.record,
+        token=args.token_file.read_text().strip() if args.token_file else "",
+        authority=args.authority,
+        model=args.model,
+        deadline_ms=args.deadline_ms,
+        side=args.side,
+        quality=args.quality,
+        seed=args.seed,
+    )

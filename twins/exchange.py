@@ -167,13 +167,3 @@ class Outcome(Struct, frozen=True, gc=False):
 
     refused: str | None = None
     code: int = 0
-
-
-class Phone(Struct, frozen=True):
-    """What a phone says of itself when it registers."""
-
-    device: str
-    model: str
-    app: str
-    formats: tuple[str, ...] = ()
-    labels: dict[str, str] = {}

@@ -9,11 +9,13 @@ from msgspec import Struct
 from twins.stimuli import Reply
 from twins.values import Property
 
+STATE = "$state"
+"""Name of the fact and of the series that tell a device's state: no property can have it."""
 Sides = Literal["reported", "desired", "both", "all"]
 
 
-class Instruction(Struct, frozen=True):
-    """Root of all instructions; `cause` is that of the stimulus."""
+class Instruction(Struct, frozen=True, gc=False):
+    """Root of all instructions; `cause` is that of the stimulus. Built from parts, so no cycle: none is collected."""
 
     device: str
     cause: str

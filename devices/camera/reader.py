@@ -73,6 +73,8 @@ class Reader:
             error: Exception = Unavailable("stopped")
         except GemeloError as reason:
             error = reason
+        except ImportError as reason:
+            error = Unavailable(f"{reason.name or reason} is not installed: pip install 'gemelo[camera]'")
         except Exception as reason:  # noqa: BLE001 - the thread's boundary: whatever it is goes to whoever takes
             error = reason
         if not self._stop.is_set():

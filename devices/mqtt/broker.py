@@ -6,9 +6,9 @@
     host, port = broker.address
 
 mosquitto runs in its own session, so that Ctrl-C in a terminal reaches the gateway alone, which drains first and ends
-the broker itself. When the gateway is killed the kernel ends the broker: `setpriv --pdeathsig` asks for it and then
-becomes mosquitto, so nothing of ours runs between fork and exec (`preexec_fn` may deadlock in a process with threads).
-Where setpriv is absent, the next start ends what the last one left.
+the broker itself. When the gateway is killed the kernel ends the broker: a launcher asks for it (PR_SET_PDEATHSIG) and
+then becomes mosquitto. Not by `preexec_fn`, which may deadlock in a process with threads, and not by setpriv(1), whose
+capset(2) the service's system call filter refuses.
 """
 
 from __future__ import annotations
@@ -18,48 +18,38 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import signal
+import sys
 from collections import deque
 from pathlib import Path
 from typing import Literal
 
-from msgspec import Struct
-
+from devices.mqtt.mosquitto import Settings, configuration, find_mosquitto
 from devices.mqtt.ports import accepts, free_port
 from devices.mqtt.rights import GATEWAY, acl, password_line, users
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable
 
+__all__ = ["Broker", "Settings", "State", "find_mosquitto"]
+
 logger = logging.getLogger(__name__)
 
 State = Literal["new", "starting", "up", "down", "stopped"]
 
+_LAUNCHER = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the gateway is gone")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 _START = 5.0
 _STOP = 5.0
 _SETTLED = 10.0
 _FAILURES = 5
 _LINES = 50
 _LINE = 500
-
-
-class Settings(Struct, frozen=True):
-    """How to run it. `users_file` and `rights_file` are mosquitto's own formats, added to what is generated."""
-
-    host: str = "127.0.0.1"
-    port: int = 1883
-    anonymous: bool = False
-    users_file: Path | None = None
-    rights_file: Path | None = None
-    max_inflight: int = 1000
-    max_queued: int = 10_000
-    max_message_bytes: int = 1_048_576
-
-
-def find_mosquitto() -> str | None:
-    """Where mosquitto is; it lives in sbin, which is not in everybody's PATH."""
-    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
 
 
 class Broker:
@@ -134,14 +124,12 @@ class Broker:
     async def _live(self, program: str, backoff: Backoff) -> None:
         """One life of the process, from its start to its end."""
         self.state = "starting"
-        self._write_configuration()
+        _write(self._folder / "mosquitto.conf", configuration(self._settings, self._folder, self._port))
         self._write_rights()
         started = self._clock.monotonic()
         self._process = process = await asyncio.create_subprocess_exec(
-            *_bound_to_us(),
-            program,
-            "-c",
-            str(self._folder / "mosquitto.conf"),
+            *(sys.executable, "-ISc", _LAUNCHER, str(os.getpid())),
+            *(program, "-c", str(self._folder / "mosquitto.conf")),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -207,33 +195,6 @@ class Broker:
                     os.kill(pid, 0)  # raises when it is gone
                     await self._clock.sleep(0.05)
 
-    def _write_configuration(self) -> None:
-        settings = self._settings
-        lines = [
-            f"listener {self._port} {settings.host}",
-            "set_tcp_nodelay true",
-            f"max_inflight_messages {settings.max_inflight}",
-            f"max_queued_messages {settings.max_queued}",
-            f"message_size_limit {settings.max_message_bytes}",
-            f"max_packet_size {settings.max_message_bytes + 65_536}",
-            "persistence true",
-            f"persistence_location {self._folder}/",
-            "persistence_file sessions.db",
-            "persistent_client_expiration 14d",
-            "autosave_interval 10",
-            "connection_messages false",
-            "log_dest stderr",
-            "log_type error",
-            "log_type warning",
-            "log_type notice",
-            f"allow_anonymous {str(settings.anonymous).lower()}",
-        ]
-        if not settings.anonymous:
-            lines += [f"password_file {self._folder}/passwords", f"acl_file {self._folder}/rights"]
-        if os.geteuid() == 0:
-            lines.append("user root")  # else it becomes `mosquitto`, who may not read our files
-        _write(self._folder / "mosquitto.conf", "\n".join(lines) + "\n")
-
     def _write_rights(self) -> None:
         if self._settings.anonymous:
             return
@@ -256,11 +217,6 @@ def _orphan(folder: Path) -> int | None:
     except (OSError, ValueError):
         return None
     return pid if str(folder / "mosquitto.conf").encode() in arguments else None
-
-
-def _bound_to_us() -> list[str]:
-    setpriv = shutil.which("setpriv", path=f"{os.environ.get('PATH', os.defpath)}:/usr/bin")
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
 
 
 def _text(path: Path | None) -> str:

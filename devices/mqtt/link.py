@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from twins.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 _SETTLED = 5.0
+_TOPIC = 65_535
+"""Bytes that MQTT gives a topic at most."""
 _OVERHEAD = 16
 """Bytes of a publish beside its topic and payload, at most."""
 
@@ -31,7 +34,7 @@ class Message(Struct, frozen=True, gc=False):
 
 
 class LinkConfig(Struct, frozen=True):
-    """How to reach the broker.
+    """How to reach the broker; with `tls`, encrypted.
 
     `receive_maximum` bounds the QoS-1 messages that came and are not yet acknowledged; MQTT 3.1.1 has no word for it,
     there the broker's own in-flight window is the bound. It bounds our unconfirmed publishes too. `packet_limit` is
@@ -43,6 +46,7 @@ class LinkConfig(Struct, frozen=True):
     client_id: str = "gemelo"
     username: str | None = None
     password: str | None = None
+    tls: ssl.SSLContext | None = None
     keepalive: int = 20
     session_expiry: int = 86_400
     receive_maximum: int = 512
@@ -140,6 +144,6 @@ def check_granted(subscriptions: Sequence[str], codes: Sequence[int]) -> None:
 
 def fits(topic: str, payload: bytes, limit: int) -> bool:
     """True when a broker that takes packets of `limit` bytes would take this one."""
-    if len(payload) + 4 * len(topic) + _OVERHEAD > limit:  # a character has four bytes at most
-        return False
+    if not topic or 4 * len(topic) > _TOPIC or len(payload) + 4 * len(topic) + _OVERHEAD > limit:
+        return False  # a character has four bytes at most
     return not ("+" in topic or "#" in topic or "\0" in topic)

@@ -105,6 +105,7 @@ class SteadyLink:
             clean_session=False,
             keepalive=config.keepalive,
             timeout=config.connect_timeout,
+            tls_context=config.tls,
             max_inflight_messages=config.receive_maximum,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )

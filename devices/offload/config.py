@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec import Struct
 
 
@@ -14,7 +16,7 @@ class OffloadConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: str = "127.0.0.1:50051"
     namespace: str = "default"
-    model: str = "emotion"
+    model: str = "face-emotion"
     credit: int = 2
     credit_limit: int = 4
     max_bytes: int = 8 * 1024 * 1024
@@ -22,9 +24,9 @@ class OffloadConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_sessions: int = 64
     max_devices: int = 1024
     tokens: dict[str, str] = {}
-    certificate: str = ""
-    key: str = ""
-    client_ca: str = ""
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    client_ca_file: Path | None = None
     keepalive: float = 20.0
     keepalive_timeout: float = 5.0
     hello_timeout: float = 10.0

@@ -103,3 +103,11 @@ class Ledger(Generic[T]):
             self._waiting = None
         self.answered[status] += 1
         return Answer(frame, status, self.grant())
+
+
+def window_for(network: float, interval: float, least: int) -> int:
+    """Frames to allow so that a network slower than the pictures stays filled: one more for each interval it takes.
+
+    Both in seconds; `interval` 0 means not known.
+    """
+    return least + int(network / interval) if interval > 0 else least

@@ -8,33 +8,36 @@ from collections.abc import Callable
 
 from devices.offload import messages, twin
 from devices.offload.credit import Answer, Ledger, Status
-from devices.offload.deadline import Pace
 from devices.offload.ports import Detector, Intake
 from devices.offload.resume import Lineage
 from devices.offload.wire import offload_pb2 as pb
 from runtime.clock import Clock
-from twins.errors import Dropped, Rejected, Unavailable
+from twins.errors import Drop, Dropped, Rejected, Unavailable
 from twins.exchange import Frame, Outcome, Result
 from twins.stimuli import Inferred
 
-DROPS: dict[str, Status] = {
+DROPS: dict[Drop, Status] = {
     "newer": "DROPPED_NEWER",
     "deadline": "DROPPED_DEADLINE",
     "busy": "REJECTED_BUSY",
-    "left": "REJECTED_BUSY",
+    "left": "DROPPED_NEWER",
     "stopping": "REJECTED_BUSY",
 }
+NOT_FOUND = 404
 
 
 class Pending:
-    """A frame that has no answer yet, and when it passed each stage; monotonic seconds."""
+    """A frame that has no answer yet, and when it passed each stage; monotonic seconds.
 
-    __slots__ = ("deadline", "faces", "inferred", "message", "queued", "received", "result", "started")
+    `useful` is how long after `received` a result is of use; `None`: always.
+    """
 
-    def __init__(self, message: pb.Frame, received: float, deadline: float | None) -> None:
+    __slots__ = ("faces", "inferred", "message", "queued", "received", "result", "started", "useful")
+
+    def __init__(self, message: pb.Frame, received: float, useful: float | None) -> None:
         self.message = message
         self.received = self.queued = self.started = received
-        self.deadline = deadline
+        self.useful = useful
         self.inferred: float | None = None
         self.result: Result | None = None
         self.faces: list[pb.Face] = []
@@ -63,8 +66,7 @@ class Desk:
     ) -> None:
         self.model = model
         self.network = 0.0
-        self.retired = False
-        """True when the stream is over: what is answered now grants nothing."""
+        self._retired = self._stopped = False
         self._device = device
         self._ledger = ledger
         self._lineage = lineage
@@ -75,16 +77,15 @@ class Desk:
         self._answered = answered
         self._switched = switched
         self._commit_timeout = commit_timeout
-        self._pace = Pace()
         self._arrived = asyncio.Event()
         self._settled = asyncio.Event()
         self._source = ""
 
     def take(self, message: pb.Frame, deadline_ms: int) -> None:
-        """A frame came; `deadline_ms` counts from its capture, 0 is none."""
+        """A frame came; `deadline_ms` counts from its sending, 0 is none."""
         received = self._clock.monotonic()
-        deadline = received + max(0.0, deadline_ms / 1000 - self.network) if deadline_ms else None
-        pending = Pending(message, received, deadline)
+        useful = max(0.0, deadline_ms / 1000 - self.network) if deadline_ms else None
+        pending = Pending(message, received, useful)
         for answer in self._ledger.arrive(pending):
             self._answer(answer, "sent without credit" if answer.frame is pending else "a newer frame came")
         pending.queued = self._clock.monotonic()
@@ -97,6 +98,11 @@ class Desk:
             self._arrived.clear()
             while (pending := self._ledger.start()) is not None:
                 await self._look(pending)
+
+    def retire(self, *, stop: bool) -> None:
+        """The stream is over: what is answered now grants nothing. With `stop`, no further result is stored."""
+        self._retired = True
+        self._stopped = stop
 
     async def settled(self) -> None:
         """Return when every frame has its answer."""
@@ -119,25 +125,26 @@ class Desk:
 
     async def _look(self, pending: Pending) -> None:
         pending.started = self._clock.monotonic()
-        if self._pace.hopeless(pending.deadline, pending.started):
-            return self._close(pending, "DROPPED_DEADLINE", f"a result takes {self._pace.p95 * 1000:.0f} ms: too late")
+        waited = pending.started - pending.received
+        if pending.useful is not None and waited >= pending.useful:
+            return self._close(pending, "DROPPED_DEADLINE", f"its turn came after {waited * 1000:.0f} ms: too late")
         cause, at = self._next_cause(), self._clock.now()
         try:
             frame = messages.frame_of(pending.message, self._device, cause, at, pending.received)
-            result = await self._detector.infer(self.model.name, frame, deadline=pending.deadline)
+            result = await self._detector.infer(self.model.name, frame, deadline=pending.useful)
         except Rejected as bad:
-            self._close(pending, "BAD_INPUT", bad.reason)
+            self._close(pending, "MODEL_GONE" if bad.code == NOT_FOUND else "BAD_INPUT", bad.reason)
         except Dropped as dropped:
-            self._close(pending, DROPS[dropped.kind], str(dropped))
+            self._close(pending, DROPS[dropped.kind], dropped.reason)
         except Unavailable as gone:
             self._close(pending, "MODEL_GONE", str(gone))
         else:
-            await self._store(pending, frame, result)
+            if not self._stopped:
+                await self._store(pending, frame, result)
 
     async def _store(self, pending: Pending, frame: Frame, result: Result) -> None:
         """Offer the result, and go on: the answer leaves when `_stored` is called."""
         pending.inferred = now = self._clock.monotonic()
-        self._pace.record(now - pending.started, now)
         if result.version != self.model.version:
             self._switched(pb.Model(name=self.model.name, version=result.version, labels=self.model.labels))
         pending.result, pending.faces = result, messages.faces_of(result)
@@ -177,7 +184,7 @@ class Desk:
             durations=_durations(pending, self._clock.monotonic()),
             model=self.model.name,
             model_version=self.model.version,
-            credit=0 if self.retired else answer.credit,
+            credit=0 if self._retired else answer.credit,
             queue_depth=self._ledger.waiting,
         )
         self._answered[answer.status] += 1
@@ -193,7 +200,7 @@ def _durations(pending: Pending, now: float) -> pb.Durations:
     recv = _us(pending.queued - pending.received)
     if result is None or inferred is None:
         return pb.Durations(recv_to_queue_us=recv, queue_us=max(0, stay - recv))
-    queue = _us(pending.started - pending.queued) + result.queue_us
+    queue = max(_us(pending.started - pending.queued), result.queue_us - recv)  # the engine's counts from `received`
     commit = _us(now - inferred)
     named = recv + queue + result.decode_us + result.infer_us + commit
     return pb.Durations(

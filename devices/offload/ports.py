@@ -25,8 +25,8 @@ class Detector(Protocol):
     """What looks at pictures."""
 
     async def infer(self, model: str, frame: Frame, *, deadline: float | None) -> Result:
-        """`deadline` is monotonic, in seconds.
+        """`deadline` is in seconds after `frame.received`.
 
-        Raises `Rejected` (a bad picture), `Dropped` (the frame was given up) or `Unavailable` (the model is missing).
+        Raises `Rejected` (a bad picture; 404: no such model), `Dropped` (given up) or `Unavailable` (model not here).
         """
         ...

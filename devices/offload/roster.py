@@ -10,7 +10,6 @@ from devices.offload.config import OffloadConfig
 from devices.offload.ports import Intake
 from runtime.clock import Clock
 from twins.errors import Unavailable
-from twins.exchange import Phone
 from twins.stimuli import Seen
 
 CLOSING = 2.0
@@ -38,17 +37,17 @@ class Roster:
         self._departed: dict[str, None] = {}
         self._departure = asyncio.Event()
 
-    async def enrol(self, device: str, phone: Phone | None) -> None:
+    async def enrol(self, device: str, description: str = "") -> None:
         """Make the phone's twin if it has none, or tell more about it. Raises `Unavailable` beyond `max_devices`."""
         from devices.offload import twin
 
-        if phone is None and (device in self._joined or self._known(device)):
+        if not description and (device in self._joined or self._known(device)):
             return
         if device not in self._joined and len(self._joined) >= self._limit:
             reason = f"{self._limit} phones joined since the start; raise [offload] max_devices"
             raise Unavailable(reason)
         self._joined.add(device)
-        await self._intake.offer([twin.joined(device, self._next_cause(), self._clock.now(), phone)])
+        await self._intake.offer([twin.joined(device, self._next_cause(), self._clock.now(), description)])
 
     async def arrive(self, device: str) -> None:
         """The phone has a session."""

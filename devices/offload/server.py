@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devices.offload.config import OffloadConfig
@@ -99,6 +98,8 @@ def _options(config: OffloadConfig) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", config.max_streams),
         ("grpc.keepalive_time_ms", int(config.keepalive * 1000)),
         ("grpc.keepalive_timeout_ms", int(config.keepalive_timeout * 1000)),
+        # A ping of gRPC's bandwidth probe holds the keepalive ping back, and would itself wait 60 s for its answer.
+        ("grpc.http2.ping_timeout_ms", int(config.keepalive_timeout * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         # Phones ping often while they wait; without this they get GOAWAY ENHANCE_YOUR_CALM.
@@ -109,10 +110,14 @@ def _options(config: OffloadConfig) -> list[tuple[str, int]]:
 
 def _bind(server: Any, config: OffloadConfig) -> str:
     host, _, _ = config.listen.rpartition(":")
-    if not config.tokens and not config.client_ca and host.strip("[]") not in ("127.0.0.1", "::1", "localhost"):
+    if (
+        not config.tokens
+        and config.client_ca_file is None
+        and host.strip("[]") not in ("127.0.0.1", "::1", "localhost")
+    ):
         logger.warning("%s is open to the network without tokens: anybody may be any phone; set [offload.tokens]", host)
     try:
-        if config.certificate:
+        if config.cert_file is not None or config.key_file is not None:
             port = server.add_secure_port(config.listen, _credentials(config))
         else:
             port = server.add_insecure_port(config.listen)
@@ -125,10 +130,13 @@ def _bind(server: Any, config: OffloadConfig) -> str:
 def _credentials(config: OffloadConfig) -> Any:
     import grpc
 
+    if config.cert_file is None or config.key_file is None:
+        reason = "[offload] TLS needs both cert_file and key_file"
+        raise Rejected(reason)
     try:
-        pair = (Path(config.key).read_bytes(), Path(config.certificate).read_bytes())
-        authority = Path(config.client_ca).read_bytes() if config.client_ca else None
+        pair = (config.key_file.read_bytes(), config.cert_file.read_bytes())
+        authority = None if config.client_ca_file is None else config.client_ca_file.read_bytes()
     except OSError as missing:
-        reason = f"[offload] certificate, key or client_ca cannot be read: {missing}"
+        reason = f"[offload] cert_file, key_file or client_ca_file cannot be read: {missing}"
         raise Rejected(reason) from missing
     return grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)

@@ -21,7 +21,6 @@ from devices.offload.session import Ending, Session
 from devices.offload.wire import offload_pb2 as pb
 from runtime.clock import Clock
 from twins.errors import Rejected, Unavailable
-from twins.exchange import Phone
 from twins.values import device_id
 
 logger = logging.getLogger(__name__)
@@ -35,6 +34,26 @@ ENDINGS = {
     "stopping": (grpc.StatusCode.UNAVAILABLE, "the gateway stops"),
     "slow": (grpc.StatusCode.RESOURCE_EXHAUSTED, "results were not read in time"),
 }
+
+
+class GrpcStream:
+    """A session's view of gRPC's context."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    async def read(self) -> pb.ClientMessage | None:
+        try:
+            message = await self._context.read()
+        except Exception as gone:  # gRPC's error for a call that is over has no public name
+            raise ConnectionResetError from gone
+        return message if isinstance(message, pb.ClientMessage) else None
+
+    async def write(self, message: pb.ServerMessage) -> None:
+        try:
+            await self._context.write(message)
+        except Exception as gone:  # as above
+            raise ConnectionResetError from gone
 
 
 class Service:
@@ -98,9 +117,7 @@ class Service:
 
     async def _register(self, request: pb.RegisterRequest, context: Any) -> pb.RegisterReply:
         device = await self._admit(request.device_id, context)
-        formats = tuple(messages.FORMATS[code] for code in request.capabilities.formats if code in messages.FORMATS)
-        phone = Phone(device, request.phone_model, request.app_version, formats, dict(request.labels))
-        await self._enrol(device, phone, context)
+        await self._enrol(device, f"{request.phone_model} {request.app_version}", context)
         return pb.RegisterReply(
             twin=device,
             models=[messages.model_of(info) for info in self._models()],
@@ -122,7 +139,7 @@ class Service:
         if model is None:
             offered = ", ".join(info.name for info in self._models())
             await _abort(context, grpc.StatusCode.NOT_FOUND, f"no model {names[0]!r} here; on offer: {offered}")
-        await self._enrol(device, None, context)
+        await self._enrol(device, "", context)
         try:
             ending = await self._serve(device, hello, model, context)
         except Exception:  # gRPC's boundary: one session breaks, the others go on
@@ -154,7 +171,7 @@ class Service:
             device=device,
             hello=hello,
             model=model,
-            stream=context,
+            stream=GrpcStream(context),
             lineage=lineage,
             config=self._config,
             intake=self._intake,
@@ -186,9 +203,9 @@ class Service:
             await _abort(context, DENIALS.get(bad.code, grpc.StatusCode.INVALID_ARGUMENT), bad.reason)
         return device_id(self._config.namespace, name)
 
-    async def _enrol(self, device: str, phone: Phone | None, context: Any) -> None:
+    async def _enrol(self, device: str, description: str, context: Any) -> None:
         try:
-            await self._roster.enrol(device, phone)
+            await self._roster.enrol(device, description)
         except Unavailable as full:
             await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(full))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Literal, Protocol
 
 from devices.offload import twin
+from devices.offload.advice import Advice
 from devices.offload.config import OffloadConfig
-from devices.offload.credit import Ledger
+from devices.offload.credit import Ledger, window_for
 from devices.offload.desk import Desk, Pending
 from devices.offload.outgoing import Outgoing
 from devices.offload.ports import Detector, Intake
@@ -21,7 +22,7 @@ from twins.errors import Unavailable
 from twins.exchange import Detection, Result
 from twins.stimuli import Edit, Inferred, Updated
 
-Ending = Literal["left", "replaced", "stopping", "slow"]
+Ending = Literal["left", "gone", "replaced", "stopping", "slow"]
 
 GO_AWAY: dict[Ending, pb.GoAway.Cause] = {
     "replaced": pb.GoAway.REPLACED,
@@ -31,14 +32,20 @@ GO_AWAY: dict[Ending, pb.GoAway.Cause] = {
 FAREWELL = 1.0
 """Seconds to get a GoAway out; the session that replaces this one does not wait for it."""
 COME_BACK_MS = 1000
+ADVICE_MS = 3000
+"""How long a Hint holds; a new one comes each second while there is need."""
 
 
 class Stream(Protocol):
-    """What a session needs of gRPC's context."""
+    """Messages to and from one phone."""
 
-    def read(self) -> Awaitable[object]: ...
+    async def read(self) -> pb.ClientMessage | None:
+        """The next message; `None` when the phone sends no more. Raises `ConnectionError` when it is gone."""
+        ...
 
-    def write(self, message: pb.ServerMessage) -> Awaitable[None]: ...
+    async def write(self, message: pb.ServerMessage) -> None:
+        """Return when the transport took it. Raises `ConnectionError` when the phone is gone."""
+        ...
 
 
 class Session:
@@ -83,6 +90,8 @@ class Session:
         self._outgoing = Outgoing()
         self._over = asyncio.Event()
         self._ending: Ending = "left"
+        self._advice = Advice(hello.fps)
+        self._heard = (0, 0)
         self._edits: dict[str, Edit | None] = {"model": Edit(reported=model.name)}
 
     def welcome(self, token: bytes, resumed: bool) -> None:
@@ -106,16 +115,18 @@ class Session:
         """Serve until the phone leaves or `end` is called; frames it sent before it left are answered first."""
         async with asyncio.TaskGroup() as group:
             reader = group.create_task(self._read(), name=f"offload read {self.device}")
+            desk = group.create_task(self._desk.run(), name=f"offload desk {self.device}")
             others = [
-                group.create_task(self._desk.run(), name=f"offload desk {self.device}"),
                 group.create_task(self._write(), name=f"offload write {self.device}"),
                 group.create_task(self._tick(), name=f"offload tick {self.device}"),
             ]
             await self._over.wait()
             reader.cancel()
+            if self._ending != "left":
+                desk.cancel()
             with suppress(TimeoutError):
                 await self._finish()
-            for task in others:
+            for task in (desk, *others):
                 task.cancel()
         return self._ending
 
@@ -123,18 +134,16 @@ class Session:
         """End at once: a GoAway if it can be got out, no more answers."""
         if self._over.is_set():
             return
-        self._ending = ending
         away = pb.GoAway(cause=GO_AWAY[ending], reconnect_after_ms=COME_BACK_MS, reason=reason)
         self._send(pb.ServerMessage(go_away=away))
-        self._leave()
+        self._leave(ending)
 
     def ask(self, values: Mapping[str, str]) -> None:
         """Tell the phone what is asked of it. `enabled` also stops or starts its credit."""
         self._send(pb.ServerMessage(desired=pb.Desired(values=dict(values))))
         if "enabled" in values:
             self._ledger.pause(values["enabled"] == "false")
-            if credit := self._ledger.grant():
-                self._send(pb.ServerMessage(grant=pb.Grant(credit=credit)))
+            self._grant()
 
     def switch(self, model: pb.Model) -> None:
         """Look at the following frames with another model, or another version of it."""
@@ -145,8 +154,12 @@ class Session:
     async def _read(self) -> None:
         while not self._over.is_set():
             await self._outgoing.room()
-            message = await self._stream.read()
-            if not isinstance(message, pb.ClientMessage):  # gRPC's end of stream
+            try:
+                message = await self._stream.read()
+            except ConnectionError:
+                self._leave("gone")
+                break
+            if message is None:
                 break
             match message.WhichOneof("body"):
                 case "frame":
@@ -154,8 +167,7 @@ class Session:
                 case "local_result":
                     await self._local(message.local_result)
                 case "stats":
-                    self._desk.network = message.stats.network_p50_us / 1e6
-                    self._edits |= twin.edits_of(message.stats)
+                    self._heed(message.stats)
                 case "ack":
                     self._edits |= twin.acknowledged(message.ack)
                     with suppress(Unavailable, TimeoutError):
@@ -164,7 +176,19 @@ class Session:
                     break
                 case _:  # a second Hello, or a message of a later protocol: ignored, as the protocol says
                     pass
-        self._leave()
+        self._leave("left")
+
+    def _heed(self, stats: pb.ClientStats) -> None:
+        """Keep what the phone measured for the next tick; fill its network."""
+        self._edits |= twin.edits_of(stats)
+        self._desk.network = stats.network_p50_us / 1e6
+        interval = 1 / self._hello.fps if self._hello.fps > 0 else 0.0
+        self._ledger.resize(window_for(self._desk.network, interval, self._config.credit))
+        self._grant()
+
+    def _grant(self) -> None:
+        if credit := self._ledger.grant():
+            self._send(pb.ServerMessage(grant=pb.Grant(credit=credit)))
 
     async def _local(self, local: pb.LocalResult) -> None:
         """The phone inferred by itself. Nothing is answered, so one that finds no room is lost, as the phone knows."""
@@ -200,6 +224,8 @@ class Session:
                     await self._stream.write(message)
             except TimeoutError:
                 return self.end("slow")
+            except ConnectionError:
+                return self._leave("gone")
             self._outgoing.sent()
 
     async def _tick(self) -> None:
@@ -207,8 +233,18 @@ class Session:
         while True:
             await self._clock.sleep(1.0)
             self._desk.give_up()
+            self._advise()
             with suppress(Unavailable, TimeoutError):  # the values stay and go with the next tick
                 await self._report()
+
+    def _advise(self) -> None:
+        counts = self._ledger.answered
+        answered, dropped = counts.total(), counts["DROPPED_DEADLINE"] + counts["REJECTED_BUSY"]
+        fps = self._advice.hear(answered - self._heard[0], dropped - self._heard[1])
+        self._heard = (answered, dropped)
+        if fps is not None:
+            hint = pb.Hint(target_fps=fps, reason="frames are dropped for load", valid_ms=ADVICE_MS)
+            self._send(pb.ServerMessage(hint=hint))
 
     async def _report(self) -> None:
         if not self._edits:
@@ -221,12 +257,16 @@ class Session:
         async with asyncio.timeout(self._config.commit_timeout):
             await self._intake.offer([stimulus])
 
-    def _leave(self) -> None:
-        self._desk.retired = True
-        self._over.set()
+    def _leave(self, ending: Ending) -> None:
+        if not self._over.is_set():
+            self._ending = ending
+            self._desk.retire(stop=ending != "left")
+            self._over.set()
 
     async def _finish(self) -> None:
         """Answer what was sent, if the phone left in peace, and get the last messages out."""
+        if self._ending == "gone":
+            return
         async with asyncio.timeout(self._config.drain_timeout if self._ending == "left" else FAREWELL):
             if self._ending == "left":
                 await self._desk.settled()

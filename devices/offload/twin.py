@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from devices.offload.wire import offload_pb2 as pb
-from twins.exchange import Phone
 from twins.stimuli import Edit, Joined
 from twins.values import Declared
 
@@ -45,9 +44,9 @@ TEXT_LIMIT = 200
 """Characters of a text that a phone may put into its twin."""
 
 
-def joined(device: str, cause: str, seen: int, phone: Phone | None = None) -> Joined:
-    """A phone becomes a member."""
-    description = f"phone {phone.model} {phone.app}".strip()[:TEXT_LIMIT] if phone else "phone"
+def joined(device: str, cause: str, seen: int, description: str) -> Joined:
+    """A phone becomes a member, or says more of itself."""
+    description = f"phone {description}".strip()[:TEXT_LIMIT]
     return Joined(device, cause, seen, properties=PROPERTIES, description=description, model="phone")
 
 

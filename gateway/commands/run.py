@@ -9,7 +9,7 @@ import os
 import signal
 from pathlib import Path
 
-from gateway.assemble import Gateway
+from gateway.assemble import RELOADED, Gateway
 from gateway.config import Config, changed, load, parse
 from gateway.logs import configure
 from runtime.clock import SystemClock
@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 DEADLINE = 25.0
 """Seconds for an orderly end; systemd's own limit is 90."""
-LIVE = {"manifests", "log"}
-"""Sections that a reload changes in place; a change of any other starts the gateway's parts again."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,10 +54,11 @@ class Service:
         loop.add_signal_handler(signal.SIGTERM, self.stop)
         loop.add_signal_handler(signal.SIGINT, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        gateway = Gateway(config, self._clock)
         while not self._ends:
-            self._gateway = Gateway(config, self._clock, patient=self._gateway is not None)
+            self._gateway = gateway
             try:
-                config = await self._serve(self._gateway, config)
+                gateway = await self._serve(gateway)
             except BaseExceptionGroup as group:
                 expected, rest = group.split((Unavailable, Rejected, Broken))
                 if rest is not None or expected is None:
@@ -87,18 +86,19 @@ class Service:
         if self._gateway is not None:
             self._gateway.stop()
 
-    async def _serve(self, gateway: Gateway, config: Config) -> Config:
-        """Run one gateway; returns the configuration to go on with."""
+    async def _serve(self, gateway: Gateway) -> Gateway:
+        """Run one gateway; returns the one to go on with."""
         async with asyncio.TaskGroup() as group:
             running = group.create_task(gateway.run(), name="gateway")
             helpers = [
                 group.create_task(self._announce(gateway), name="ready"),
                 group.create_task(self._notify.beat(lambda: True, self._clock), name="watchdog"),
             ]
-            reloads = group.create_task(self._reloads(gateway, config), name="reloads")
+            reloads = group.create_task(self._reloads(gateway), name="reloads")
             await asyncio.wait({running, reloads}, return_when=asyncio.FIRST_COMPLETED)
+            following = gateway
             if reloads.done() and not running.done():
-                config = reloads.result()
+                following = reloads.result()
                 gateway.stop()
             try:
                 async with asyncio.timeout(None if running.done() else DEADLINE):
@@ -106,31 +106,31 @@ class Service:
             finally:
                 for task in (*helpers, reloads):
                     task.cancel()
-        return config
+        return following
 
     async def _announce(self, gateway: Gateway) -> None:
         await gateway.ready.wait()
         self._notify.ready(f"{len(gateway.twins)} devices, {len(gateway.rules.detectors)} rules")
 
-    async def _reloads(self, gateway: Gateway, config: Config) -> Config:
+    async def _reloads(self, gateway: Gateway) -> Gateway:
         """Take up what changed in the file; returns when the parts have to start again. A bad file changes nothing."""
         while True:
             await self._reload.wait()
             self._reload.clear()
             try:
                 new = self.read()
-            except Rejected as error:
+                differs = changed(gateway.config, new)
+                if differs - RELOADED:
+                    following = Gateway(new, self._clock)
+                    logger.info("reloaded: %s; all parts start again", ", ".join(sorted(differs)))
+                    return following
+                if "log" in differs:
+                    configure(new.log)
+                await gateway.reload(new)
+            except (Rejected, Unavailable) as error:
                 logger.error("not reloaded, the old configuration holds: %s", error)  # noqa: TRY400
                 continue
-            differs = changed(config, new)
             logger.info("reloaded: %s", ", ".join(sorted(differs)) or "nothing changed")
-            if "log" in differs:
-                configure(new.log)
-            if differs - LIVE:
-                return new
-            gateway.config = config = new
-            if differs or self._manifests or config.manifests.paths:
-                await gateway.apply_files()
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

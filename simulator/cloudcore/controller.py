@@ -121,7 +121,9 @@ class Controller:
         namespace = meta.get("namespace", "null")
         version = meta.get("resourceVersion", "")
         if operation != "delete":
-            self._syncs.setdefault((node, meta["uid"]), Synced(kind, namespace, meta["name"]))
+            sync = self._syncs.setdefault((node, meta["uid"]), Synced(kind, namespace, meta["name"]))
+            if int(version) <= sync.version:
+                return  # the node has it: a model that goes along with each change of its devices
         session = self.sessions.get(node)
         if session is None:
             return  # the queue of an absent node is lost; the comparison mends it when it is back

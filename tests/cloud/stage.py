@@ -13,7 +13,7 @@ import msgspec
 from cloud.cloudcore import CloudCore
 from cloud.config import CloudCoreConfig
 from cloud.identity import Identity
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
 from simulator.cloudcore.options import Options
 from simulator.cloudcore.server import CloudCore as StandIn
 from simulator.cloudcore.server import serve
@@ -98,9 +98,16 @@ class World:
 class Edge:
     """Takes what the cloud asks for, and reports what it does not have yet."""
 
-    def __init__(self, world: World, directory: Path, config: CloudCoreConfig, manifests: dict | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        directory: Path,
+        config: CloudCoreConfig,
+        manifests: dict | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.world = world
-        self.clock = SystemClock()
+        self.clock = clock or SystemClock()
         self.disk: dict[tuple[str, str], bytes] = dict(manifests or {})
         self.identity = Identity(directory, NODE, self.clock)
         self.core = CloudCore(config, self.identity, self.clock, manifests=self.disk, boot=1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import stat
+from typing import get_args
 
 import msgspec
 import pytest
 
 from cloud.link import Unanswered
+from simulator.cloudcore.faults import Fault
 from tests.cloud.stage import NODE, Edge, device, running, world
 from twins.stimuli import Joined
 
@@ -161,6 +163,25 @@ async def test_what_the_cloud_does_not_answer_is_sent_again(options, tmp_path):
         await place.until(lambda: place.status("d1") == {"mode": "auto"})
         await place.until(lambda: edge.core.state.counters.confirmed == 1)
         assert len(place.verdicts("unanswered")) >= 1
+
+
+@pytest.mark.parametrize("kind", get_args(Fault))
+async def test_whatever_the_cloud_does_for_a_while_both_sides_end_up_equal(options, tmp_path, kind):
+    config = {"heartbeat": 0.2, "answer": 0.3}
+    async with world(options) as place, running(Edge(place, tmp_path / "pki", place.config(**config))) as edge:
+        for name in ("d1", "d2"):
+            place.cloud.cluster.apply(device(name, temperature="20"))
+        await place.until(lambda: edge.core.state.devices == 2)
+        place.cloud.start(kind, 0.5)
+        edge.report("d1", mode="auto", temperature="5")
+        place.cloud.cluster.desire("default", "d1", {"temperature": "25"})
+        place.cloud.cluster.delete("Device", "default", "d2")
+        place.cloud.cluster.apply(device("d3", temperature="19"))
+        await place.until(lambda: edge.desired("d1", "temperature") == "25")
+        await place.until(lambda: edge.desired("d3", "temperature") == "19")
+        await place.until(lambda: edge.twins.get("default/d2") is None)
+        await place.until(lambda: place.status("d1") == {"mode": "auto", "temperature": "5"})
+        await place.until(lambda: edge.core.report(edge.twins.get("default/d1")) is None)
 
 
 async def test_a_report_of_a_device_the_cloud_forgot_fails_alone(options, tmp_path):

@@ -1,139 +1,257 @@
-"""The gateway as a process, and what a test does to it from outside."""
+"""A gateway as people have it: a process of its own, asked over HTTP, MQTT and the command line."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from tests.mosquitto import free_port
+import aiomqtt
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE = 15.0
+SECTIONS = {
+    "node": 'name = "edge-1"',
+    "broker": 'listen = "127.0.0.1:0"\nanonymous = true',
+    "store": 'path = "data"',
+    "web": 'listen = "127.0.0.1:0"',
+    "inference": "enabled = false",
+    "offload": "enabled = false",
+    "twins": "enrol = true",
+}
 
 
-class Process:
-    """`gemelo run` with a configuration in `folder`; ports are free ones. `more` is TOML added to it."""
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment, so that a child finds the code under test and no gateway of the machine's own."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("GEMELO_URL", "GEMELO_TOKEN"))}
+    return own | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | more
 
-    def __init__(self, folder: Path, more: str = "", *, broker: str = "") -> None:
+
+def until(look: Callable[[], T | None], deadline: float = 15.0, what: Callable[[], str] = str) -> T:
+    """What `look` gives once it gives something; fails after `deadline` seconds with what `what` says."""
+    end = time.monotonic() + deadline
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline:g} s: {what()}")
+        time.sleep(0.02)
+
+
+def gemelo(*words: str, deadline: float = 30.0, stdin: str | None = None, **env: str) -> subprocess.CompletedProcess:
+    """One command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *words],
+        env=environment(**env),
+        cwd=ROOT,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=deadline,
+        check=False,
+    )
+
+
+class Gateway:
+    """`gemelo run` in `folder`. Sections given by name replace those of `SECTIONS`; `user` is a number to run as."""
+
+    def __init__(self, folder: Path, *, user: int | None = None, **sections: str) -> None:
         self.folder = folder
-        self.port = free_port()
-        self.broker_port = free_port()
         self.config = folder / "gateway.toml"
-        self._log = folder / "log"
-        self._broker = broker or f'listen = "127.0.0.1:{self.broker_port}"\nanonymous = true'
+        text = "".join(f"[{name}]\n{body}\n" for name, body in (SECTIONS | sections).items())
+        self.config.write_text(text, "utf-8")
+        self._log = folder / "gateway.log"
+        self._before = 0
+        self._user = user
         self._process: subprocess.Popen[bytes] | None = None
-        folder.mkdir(exist_ok=True)
-        self.configure(more)
 
-    def configure(self, more: str = "") -> None:
-        self.config.write_text(
-            f"""
-[broker]
-{self._broker}
-[web]
-listen = "127.0.0.1:{self.port}"
-[inference]
-enabled = false
-[offload]
-enabled = false
-[dmi]
-enabled = false
-[store]
-path = "data"
-{more}
-"""
-        )
+    def __enter__(self) -> Gateway:
+        return self
 
-    def start(self, *wrapper: str) -> Process:
-        """Start it, by another program that becomes it if one is given."""
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def spawn(self) -> Gateway:
+        """Start the process, and wait for nothing."""
+        self._before = self._log.stat().st_size if self._log.exists() else 0
+        drop = [] if self._user is None else ["setpriv", f"--reuid={self._user}", f"--regid={self._user}"]
+        if drop:
+            drop += ["--clear-groups", "--"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*wrapper, sys.executable, "-m", "gateway.cli", "run", "-c", str(self.config)],
+                [*drop, sys.executable, "-m", "gateway", "run", "-c", str(self.config)],
+                env=environment(),
                 cwd=self.folder,
-                env=environment,
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
         return self
 
-    def ready(self) -> float:
-        """Wait until it is ready; the seconds that took."""
-        began = time.monotonic()
-        while time.monotonic() - began < DEADLINE:
-            try:
-                self.get("/readyz")
-                return time.monotonic() - began
-            except OSError:
-                assert self._process is not None
-                assert self._process.poll() is None, self.log
-                time.sleep(0.01)
-        raise AssertionError(self.log)
+    def start(self, *, ready: int = 200) -> Gateway:
+        """Start the process and wait until `/readyz` answers this."""
+        self.spawn()
+        self.address()
+        until(lambda: self.ask("GET", "/readyz")[0] == ready, what=lambda: self.output)
+        return self
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
 
-    def wait(self) -> int:
-        """Its exit code."""
+    def wait(self, deadline: float = 15.0) -> int:
+        """The exit code."""
         assert self._process is not None
-        return self._process.wait(DEADLINE)
-
-    def kill(self) -> None:
-        self.signal(signal.SIGKILL)
-        self.wait()
+        return self._process.wait(deadline)
 
     def stop(self) -> int:
-        self.signal(signal.SIGTERM)
-        return self.wait()
+        """SIGTERM, and SIGKILL if that ends nothing; the exit code."""
+        process = self._process
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(35)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        return process.wait(5)
 
     @property
-    def log(self) -> str:
-        """What it wrote since the first start."""
-        return self._log.read_text()
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
-    def logged(self, text: str) -> None:
-        """Wait until it wrote that."""
-        deadline = time.monotonic() + DEADLINE
-        while text not in self.log:
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.01)
+    @property
+    def output(self) -> str:
+        """What it has said since it was started last."""
+        with self._log.open("rb") as log:
+            log.seek(self._before)
+            return log.read().decode("utf-8", "replace")
 
-    def get(self, path: str) -> Any:
-        return self._call(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}"))
+    def says(self, pattern: str, deadline: float = 15.0) -> re.Match[str]:
+        """Wait for words in its output."""
+        return until(lambda: re.search(pattern, self.output), deadline, lambda: f"{pattern!r} in:\n{self.output}")
 
-    def sql(self, query: str) -> list[list[Any]]:
-        data = json.dumps({"query": query, "limit": 10_000}).encode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api/v1/sql", data, {"Content-Type": "application/json"}
+    def address(self) -> str:
+        """`host:port` of the page."""
+        return self.says(r"the page listens on (\S+)").group(1)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address()}"
+
+    def broker(self) -> int:
+        """The port of its own broker."""
+        return int(self.says(r"broker: mosquitto at [\d.]+:(\d+), process \d+").group(1))
+
+    def ask(self, method: str, path: str, body: object = None, kind: str = "application/json") -> tuple[int, Any]:
+        """Status and decoded body of an answer; (0, None) when nobody takes the connection."""
+        host, _, port = self.address().rpartition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        try:
+            connection.request(method, path, data, {"Content-Type": kind} if data is not None else {})
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+        except OSError:
+            return 0, None
+        finally:
+            connection.close()
+
+    def reasons(self) -> str:
+        """Why `/readyz` is not content, in one text."""
+        return " | ".join((self.ask("GET", "/readyz")[1] or {}).get("reasons", ["no answer"]))
+
+    def complains(self, pattern: str, deadline: float = 15.0) -> str:
+        """Wait until `/readyz` gives such a reason."""
+        return until(
+            lambda: (t := self.reasons()) if re.search(pattern, self.reasons()) else "", deadline, self.reasons
         )
-        rows: list[list[Any]] = self._call(request)["rows"]
-        return rows
 
-    def devices(self) -> dict[str, dict[str, Any]]:
-        """Properties of each device by name."""
-        found = self.get("/api/v1/devices")
-        return {device["id"]: {p["name"]: p for p in device["properties"]} for device in found}
+    def apply(self, manifest: str) -> list[str]:
+        status, told = self.ask("POST", "/api/v1/manifests", manifest.encode(), "application/yaml")
+        assert status == 200, told
+        return list(told["applied"])
 
-    def __enter__(self) -> Process:
+    def rows(self, query: str) -> list[list[Any]]:
+        status, told = self.ask("POST", "/api/v1/sql", {"query": query, "limit": 10_000})
+        assert status == 200, told
+        return list(told["rows"])
+
+    def device(self, name: str) -> dict[str, Any]:
+        """A device as the API shows it, its properties by name; empty when it is not there."""
+        status, told = self.ask("GET", f"/api/v1/devices/default/{name}")
+        if status != 200:
+            return {}
+        return told | {"properties": {p["name"]: p for p in told["properties"]}}
+
+    def reported(self, name: str, prop: str) -> str | None:
+        return self.device(name).get("properties", {}).get(prop, {}).get("reported")
+
+    def is_calm(self) -> bool:
+        """True when no traceback was written."""
+        return "Traceback" not in self.output and "Exception" not in self.output
+
+
+class Sensor:
+    """A device on MQTT: `async with Sensor(port, "pump-1") as sensor`."""
+
+    def __init__(self, port: int, name: str) -> None:
+        self.topic = f"$hw/events/device/default/{name}"
+        self._client = aiomqtt.Client("127.0.0.1", port, identifier=f"test-{name}", timeout=5)
+        self._count = 0
+
+    async def __aenter__(self) -> Sensor:
+        await self._client.__aenter__()
+        for what in ("result", "delta"):
+            await self._client.subscribe(f"{self.topic}/twin/update/{what}", qos=1)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self.kill()
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.__aexit__(None, None, None)
 
-    def _call(self, request: urllib.request.Request) -> Any:
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise OSError(f"{request.full_url}: {error.code}: {error.read().decode()}") from None
+    async def send(self, payload: bytes | dict[str, Any], verb: str = "twin/update") -> None:
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        await self._client.publish(f"{self.topic}/{verb}", body, qos=1, timeout=5)
+
+    async def report(self, **values: str) -> str:
+        """Send reported values; returns the event id, waits for no answer."""
+        self._count += 1
+        event = f"e-{self._count}-{time.time_ns()}"
+        twin = {name: {"actual": {"value": value}} for name, value in values.items()}
+        await self.send({"event_id": event, "timestamp": time.time_ns() // 1_000_000, "twin": twin})
+        return event
+
+    async def hear(self, what: str = "result", deadline: float = 10.0) -> dict[str, Any]:
+        """The next message on `twin/update/result` or `…/delta`."""
+        import asyncio
+
+        async with asyncio.timeout(deadline):
+            async for message in self._client.messages:
+                if message.topic.value == f"{self.topic}/twin/update/{what}":
+                    return dict(json.loads(bytes(message.payload)))
+        raise AssertionError("the broker went away")
+
+    async def tell(self, **values: str) -> dict[str, Any]:
+        """Send reported values and wait for the answer."""
+        event = await self.report(**values)
+        while True:
+            answer = await self.hear()
+            if answer.get("event_id") == event:
+                return answer
+
+
+def sequence(words: Sequence[str]) -> str:
+    """Words that come in this order, anything between them."""
+    return r"[\s\S]*".join(re.escape(word) for word in words)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.process import DEADLINE, Process
+from tests.gateway.service import DEADLINE, Process
 from tests.mosquitto import Mosquitto
 
 DEVICES = 64
@@ -195,6 +195,7 @@ def test_a_reload_takes_up_what_changed_and_leaves_the_rest_alone(tmp_path: Path
         (manifests / "one.yaml").write_text(DEVICE.format(name="one"))
         gateway.configure('[manifests]\npaths = ["manifests"]\n')
         gateway.start().ready()
+        gateway.logged("broker: mosquitto at")
         broker = (tmp_path / "gateway/data/broker/pid").read_text()
         assert gateway.devices().keys() == {"default/one"}
 
@@ -254,15 +255,6 @@ def test_wrong_toml_is_one_line_with_the_nearest_name(tmp_path: Path) -> None:
     gateway = Process(tmp_path / "gateway")
     gateway.configure('[twins]\ncompatt = "strict"\n')
     assert "gateway.toml: twins.compatt: no such key; did you mean compat?" in fails(gateway)
-
-
-def test_a_taken_port_is_one_line_with_a_way_out(tmp_path: Path) -> None:
-    with Process(tmp_path / "first") as first:
-        first.start().ready()
-        second = Process(tmp_path / "second")
-        second.port = first.port
-        second.configure()
-        assert "stop the program that has the port, or choose another with [web] listen" in fails(second)
 
 
 def test_a_data_folder_that_is_in_use_is_one_line(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def media(assets: Path) -> Path:
 @pytest.fixture
 def depot(assets: Path, tmp_path: Path) -> Depot:
     """A depot that holds the two face models, as a pull would leave them."""
-    depot = Depot(tmp_path)
+    depot = Depot(tmp_path / "models")
     depot.folder.mkdir()
     for name in ("face-yunet", "emotion-mini-xception"):
         shutil.copy(assets / "models" / "onnx" / depot.catalogue.entry(name).file, depot.folder)
@@ -72,7 +72,7 @@ def depot(assets: Path, tmp_path: Path) -> Depot:
 @pytest.fixture(scope="session")
 def pulled() -> Depot:
     """The default set as the product fetches it, kept in the repository's ignored `.cache` for the next run."""
-    depot = Depot(ROOT / ".cache")
+    depot = Depot(ROOT / ".cache" / "models")
     try:
         for entry in depot.catalogue.defaults():
             asyncio.run(depot.pull(entry.name))

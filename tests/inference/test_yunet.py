@@ -64,6 +64,6 @@ def test_two_boxes_on_one_face_become_one_and_the_best_comes_first() -> None:
 
 def test_the_input_is_bgr_in_the_upper_left() -> None:
     tensor, scale = prepare(Image.new("RGB", (160, 80), (1, 2, 3)))
-    assert (tensor.shape, tensor.dtype, scale) == (SHAPE, np.float32, 2.0)
+    assert (tensor.shape, tensor.dtype.name, scale) == (SHAPE, "float32", 2.0)
     assert tensor[0, :, 0, 0].tolist() == [3, 2, 1]
     assert not tensor[0, :, 160:].any()

@@ -40,6 +40,41 @@ async def test_a_part_whose_peer_is_away_is_tried_again_and_counted(clock: FakeC
     assert len(clock.slept) == 3
 
 
+async def test_a_part_whose_own_group_says_that_a_peer_is_away_is_tried_again(clock: FakeClock) -> None:
+    runs: list[int] = []
+
+    async def away() -> None:
+        raise Away("no broker")
+
+    async def part() -> None:
+        runs.append(1)
+        if len(runs) == 3:
+            sup.stop()
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(away())
+            group.create_task(forever())
+
+    sup = supervisor(clock)
+    sup.add(Part("mqtt", part))
+    sup.add(Part("core", forever))
+    async with asyncio.timeout(5):
+        await sup.run()
+    assert (len(runs), sup.health[0].restarts) == (3, 2)
+
+
+async def test_a_group_that_holds_anything_worse_ends_all(clock: FakeClock) -> None:
+    async def part() -> None:
+        raise ExceptionGroup("both", [Away("no broker"), ExceptionGroup("worse", [AssertionError("upside down")])])
+
+    sup = supervisor(clock)
+    sup.add(Part("mqtt", part))
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.timeout(5):
+            await sup.run()
+    assert caught.group_contains(AssertionError, match="upside down")
+
+
 async def test_the_backoff_starts_anew_after_a_part_ran_for_long(clock: FakeClock) -> None:
     tries: list[int] = []
     backoffs: list[Backoff] = []

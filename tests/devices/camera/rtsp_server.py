@@ -1,6 +1,6 @@
 """An RTSP server on loopback for tests; runs under Debian's own Python: `rtsp_server.py PORT` (0 picks one).
 
-Prints `ready PORT`. Serves a bouncing ball, H.264, 25 pictures a second, at /ball.
+Prints `ready PORT`. Serves a bouncing ball, H.264, 25 pictures a second, at /ball, and at /udp-only, which refuses TCP.
 """
 
 import sys
@@ -8,8 +8,9 @@ import sys
 import gi
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402 - versions first
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - versions first
 
 PIPELINE = (
     "( videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=25/1"
@@ -28,6 +29,10 @@ def main() -> None:
     factory.set_launch(PIPELINE)
     factory.set_shared(True)
     server.get_mount_points().add_factory("/ball", factory)
+    stubborn = GstRtspServer.RTSPMediaFactory()
+    stubborn.set_launch(PIPELINE)
+    stubborn.set_protocols(GstRtsp.RTSPLowerTrans.UDP)
+    server.get_mount_points().add_factory("/udp-only", stubborn)
     server.attach(None)
     print("ready", server.get_bound_port(), flush=True)
     GLib.MainLoop().run()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import sys
 import threading
 
 import numpy as np
@@ -81,12 +82,12 @@ async def test_pictures_beyond_the_wanted_rate_are_passed_over(bench, video, run
 
 
 async def test_a_missing_model_leaves_the_picture_and_says_so_once(bench, video, run):
-    bench.detector.missing = "no such model; `gemelo model pull pedestrian-ssdlite`"
+    bench.detector.missing = "no such model; `gemelo model pull`"
     feed = bench.feed(video(), loop=True, fps=25)
     async with run(feed):
         await bench.log.until(lambda: any("model pull" in reason for _, reason in bench.log.states()))
         assert bench.log.last[0] == "online"
-        assert feed.view.reason.startswith("model pedestrian-ssdlite: no such model")
+        assert feed.view.reason.startswith("model persons: no such model")
         assert bench.gallery.latest("default/gate").jpeg[:2] == b"\xff\xd8"
         seen = bench.gallery.version("default/gate")
         bench.detector.missing = ""
@@ -216,15 +217,24 @@ async def test_a_slow_intake_slows_the_camera_and_its_pictures_stay_fresh(bench,
     async with run(feed):
         await bench.log.until(lambda: bench.log.last[0] == "online")
         bench.log.offer = take
-        async with asyncio.timeout(10):
-            while feed.view.offered < 25:
-                await asyncio.to_thread(threading.Event().wait, 0.05)
+        (reader,) = (thread for thread in threading.enumerate() if thread.name == "camera default/gate")
+        await asyncio.to_thread(reader.join, 10)
+        assert feed.view.offered == 25
         gate.set()
         await bench.log.until(lambda: bench.log.last[0] == "offline")
         view = feed.view
     assert view.processed == 2, "the one that waited and the newest"
     assert bench.log.inferred()[-1].seq > 20
     assert view.processed + view.skipped == view.offered
+
+
+async def test_without_pyav_the_camera_says_what_to_install(bench, video, run, monkeypatch):
+    path = video()
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.delitem(sys.modules, "devices.camera.video", raising=False)
+    async with run(bench.feed(path)):
+        await bench.log.until(lambda: bench.log.last[0] == "offline")
+    assert bench.log.last[1] == "av is not installed: pip install 'gemelo[camera]'"
 
 
 async def test_no_thread_outlives_its_camera(bench, video, run):

@@ -76,6 +76,20 @@ async def test_an_rtsp_camera_is_watched(bench, rtsp, run, transport):
     assert len({(round(box.x, 2), round(box.y, 2)) for box in positions}) >= 3, "the ball moves"
 
 
+async def test_a_camera_that_refuses_tcp_is_watched_over_udp(bench, rtsp, run):
+    url = f"rtsp://127.0.0.1:{rtsp.port}/udp-only"
+    async with run(bench.feed(url)):
+        await bench.log.until(lambda: len(bench.log.inferred()) >= 3)
+    assert bench.log.states() == [("connecting", ""), ("online", "")]
+
+
+async def test_a_camera_that_refuses_the_only_transport_allowed_says_so(bench, rtsp, run):
+    url = f"rtsp://127.0.0.1:{rtsp.port}/udp-only"
+    async with run(bench.feed(url, transport="tcp")):
+        await bench.log.until(lambda: bench.log.last[0] == "offline")
+    assert bench.log.last[1] == f"{url} refuses `transport: tcp`: try `transport: auto`"
+
+
 async def test_a_slow_detector_does_not_fall_behind_a_live_camera(bench, rtsp, run):
     bench.detector.delay = 0.1
     feed = bench.feed(rtsp.url, fps=25)

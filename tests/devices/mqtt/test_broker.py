@@ -15,8 +15,9 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from devices.mqtt.broker import Broker, Settings, find_mosquitto
+from devices.mqtt.broker import Broker
 from devices.mqtt.embedded import EmbeddedBroker
+from devices.mqtt.mosquitto import Settings, configuration, find_mosquitto
 from devices.mqtt.rights import password_line
 from runtime.clock import SystemClock
 from twins.errors import Unavailable
@@ -201,7 +202,8 @@ async def test_an_absent_users_file_is_named(tmp_path: Path, port: int) -> None:
 GATEWAY = """
 import asyncio, sys
 from pathlib import Path
-from devices.mqtt.broker import Broker, Settings
+from devices.mqtt.broker import Broker
+from devices.mqtt.mosquitto import Settings
 from runtime.clock import SystemClock
 
 async def main():
@@ -227,3 +229,15 @@ async def test_the_broker_dies_with_a_killed_gateway_and_the_next_has_the_port(t
         async with running(managed(tmp_path, port, anonymous=True)) as broker:
             assert broker.address[1] == port
             assert broker.pid != pid
+
+
+@needs_mosquitto
+async def test_a_broker_left_by_an_earlier_gateway_is_ended_and_its_port_taken_over(tmp_path: Path, port: int) -> None:
+    conf = tmp_path / "mosquitto.conf"
+    conf.write_text(configuration(Settings(anonymous=True), tmp_path, port))
+    left = await asyncio.create_subprocess_exec(str(find_mosquitto()), "-c", str(conf))
+    (tmp_path / "pid").write_text(f"{left.pid}\n")
+    await until(lambda: b"mosquitto.conf" in Path(f"/proc/{left.pid}/cmdline").read_bytes())
+    async with running(managed(tmp_path, port, anonymous=True)) as broker:
+        assert broker.address[1] == port
+        assert await left.wait() in (0, -signal.SIGTERM)

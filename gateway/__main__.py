@@ -1,0 +1,5 @@
+"""`python -m gateway` is `gemelo`."""
+
+from gateway.cli import main
+
+main()

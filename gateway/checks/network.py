@@ -1,0 +1,219 @@
+"""Checks of ports and peers: doors, broker, cloud, cameras."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+from shlex import quote
+from typing import Any
+from urllib.parse import urlsplit
+
+import mqtt5
+
+from gateway.checks.files import documents
+from gateway.checks.finding import Finding, Subject, edit, failure, ok, warning
+from gateway.config import address, doors, is_loopback
+
+_TIMEOUT = 1.0
+_LEAST_PACKET = 65_536
+_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443, "http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
+_LISTENING = "0A"
+
+
+def ports(subject: Subject) -> Iterable[Finding]:
+    """Each door can be opened, or is held by a named process."""
+    for key, listen in doors(subject.config).items():
+        host, port = address(listen) or ("", 0)
+        yield _port(subject, key, host, port)
+
+
+def exposure(subject: Subject) -> Iterable[Finding]:
+    """Doors beyond this machine are locked."""
+    if all(is_loopback((address(listen) or ("", 0))[0]) for listen in doors(subject.config).values()):
+        yield ok("exposure", "all doors are on loopback")
+    for key, listen in doors(subject.config).items():
+        host, _ = address(listen) or ("", 0)
+        section = getattr(subject.config, key.partition(".")[0])
+        if is_loopback(host):
+            continue
+        if key == "broker.listen" and subject.config.broker.anonymous:
+            message = f"anybody who reaches {listen} may command every device; set broker.anonymous = false"
+            yield failure("exposure", message, edit(subject))
+        elif getattr(section, "cert_file", None) is None:
+            message = (
+                f"{key} = {listen} is open to the network without TLS; set cert_file and key_file, or use loopback"
+            )
+            yield warning("exposure", message, edit(subject))
+
+
+def broker(subject: Subject) -> Iterable[Finding]:
+    """The configured broker answers, lets us in, and takes messages large enough."""
+    section = subject.config.broker
+    if not section.url:
+        return
+    try:
+        with _connected(section.url, section.ca_file, section.cert_file, section.key_file) as sock:
+            password = section.password_file.read_bytes().strip() if section.password_file else None
+            answer = _greet(sock, section.user or None, password)
+    except (OSError, ValueError) as error:
+        yield failure("broker", f"{section.url}: {_reason(error)}", _reach(section.url))
+        return
+    yield _welcome(subject, answer)
+
+
+def cloud(subject: Subject) -> Iterable[Finding]:
+    """The cloud's addresses take connections; without them the gateway works and waits."""
+    section = subject.config.cloud
+    for url in filter(None, (section.url, section.register_url) if section.kind != "none" else ()):
+        try:
+            with _reached(url):
+                yield ok("cloud", url)
+        except OSError as error:
+            yield warning("cloud", f"{url}: {_reason(error)}; twins are synchronised once it answers", _reach(url))
+
+
+def cameras(subject: Subject) -> Iterable[Finding]:
+    """The sources of the cameras among the manifests."""
+    for path in filter(Path.exists, subject.config.manifests.paths):
+        for file, document in documents(path):
+            if isinstance(document, dict) and document.get("kind") == "Camera":
+                yield _camera(file, document)
+
+
+def holder(port: int) -> str:
+    """Who listens on a TCP port: `name (process 123)`, as far as we may see; empty if nobody does."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(f"socket:[{fields[9]}]")
+    if not inodes:
+        return ""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if any(str(each.readlink()) in inodes for each in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+    return "a process of another user"
+
+
+def _port(subject: Subject, key: str, host: str, port: int) -> Finding:
+    name = f"port {port}"
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(where)
+            sock.listen(1)
+    except OSError as error:
+        return _refused(subject, key, name, f"{host}:{port}", port, error)
+    return ok(name, f"free for {key}")
+
+
+def _refused(subject: Subject, key: str, name: str, where: str, port: int, error: OSError) -> Finding:
+    match error.errno:
+        case errno.EADDRINUSE:
+            who = holder(port) or "another process"
+            if key == "broker.listen":
+                return warning(
+                    name, f"{key}: taken by {who}; the broker takes the next free one", f"ss -ltnp 'sport = :{port}'"
+                )
+            pid = who.rpartition(" ")[2].rstrip(")") if "(process" in who else ""
+            return failure(name, f"{key}: taken by {who}", f"kill {pid}" if pid else f"sudo ss -ltnp 'sport = :{port}'")
+        case errno.EACCES:
+            fix = f"sudo sysctl net.ipv4.ip_unprivileged_port_start={port}"
+            return failure(name, f"{key}: ports below 1024 are for root", fix)
+    return failure(name, f"{key}: {where} is no address of this machine ({_reason(error)})", edit(subject))
+
+
+def _greet(sock: socket.socket, user: str | None, password: bytes | None) -> mqtt5.ConnAckPacket:
+    """MQTT 5's CONNECT, and the answer. Raises `ValueError` when it is none."""
+    packet = mqtt5.ConnectPacket(f"gemelo-check-{os.getpid()}", username=user, password=password, clean_start=True)
+    sock.sendall(packet.write())
+    answer = b""
+    while True:
+        piece = sock.recv(4096)
+        if not piece:
+            msg = "it closed the connection: no MQTT 5 broker (MQTT 5 is needed; mosquitto 1.6 and newer speak it)"
+            raise ValueError(msg)
+        answer += piece
+        with contextlib.suppress(IndexError):  # not whole yet
+            packet_, _ = mqtt5.read(memoryview(answer))
+            if isinstance(packet_, mqtt5.ConnAckPacket):
+                return packet_
+            msg = f"it answers with {type(packet_).__name__}: no MQTT broker"
+            raise ValueError(msg)
+
+
+def _welcome(subject: Subject, answer: mqtt5.ConnAckPacket) -> Finding:
+    url = subject.config.broker.url
+    if answer.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
+        reason = answer.reason_code.name.lower().replace("_", " ")
+        return failure("broker", f"{url}: {reason}; see broker.user and broker.password_file", edit(subject))
+    largest = answer.max_packet_size
+    if largest is not None and largest < _LEAST_PACKET:
+        message = f"{url}: takes packets of {largest} bytes at most; twins need {_LEAST_PACKET}"
+        return warning(
+            "broker", message, f"echo 'max_packet_size {_LEAST_PACKET}' | sudo tee -a /etc/mosquitto/mosquitto.conf"
+        )
+    return ok("broker", f"{url}: {answer.receive_max} in flight, packets up to {largest or 'any'} bytes")
+
+
+def _camera(file: Path, document: dict[str, Any]) -> Finding:
+    from devices.camera.manifest import Camera
+    from twins.errors import Rejected
+
+    try:
+        camera = Camera.from_manifest(document)
+    except Rejected as error:
+        return failure("camera", f"{file}: {error.reason}", f"${{EDITOR:-vi}} {quote(str(file))}")
+    name, spec = f"camera {camera.metadata.name}", camera.spec
+    if spec.path is not None:
+        if not os.access(spec.path, os.R_OK):
+            what = "cannot be read" if spec.path.exists() else "is not there"
+            return failure(name, f"{spec.path} {what}", f"ls -l {quote(str(spec.path))}")
+        return ok(name, f"{spec.path}")
+    try:
+        with _reached(spec.source):
+            return ok(name, f"{spec.shown} answers")
+    except (OSError, ValueError) as error:
+        return warning(name, f"{spec.shown}: {_reason(error)}; it is tried again and again", _reach(spec.source))
+
+
+def _reached(url: str) -> socket.socket:
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)), _TIMEOUT)
+
+
+def _connected(url: str, ca: Path | None, cert: Path | None, key: Path | None) -> socket.socket:
+    sock = _reached(url)
+    if urlsplit(url).scheme not in {"mqtts", "ssl"}:
+        return sock
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if cert is not None:
+            context.load_cert_chain(cert, key)
+        return context.wrap_socket(sock, server_hostname=urlsplit(url).hostname)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _reach(url: str) -> str:
+    """A command that shows the way to a peer."""
+    parts = urlsplit(url)
+    return f"nc -vz {parts.hostname} {parts.port or _PORTS.get(parts.scheme, 0)}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {_TIMEOUT:g} s"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message}"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,0 +1,1 @@
+"""`gemelo demo`: every part as a process of its own, in one terminal, so that each can be broken and watched."""

@@ -1,0 +1,146 @@
+"""What messages of the cloud mean for the twins, decided from recorded frames."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cloud import frames
+from cloud.catalog import Catalog
+from twins.errors import Rejected
+from twins.stimuli import Joined, Left
+
+FRAMES = [json.loads(line)["frame"] for line in (Path(__file__).parent / "frames.jsonl").read_text().splitlines()]
+
+
+def recorded(operation: str, resource: str, index: int = 0):
+    found = [f for f in FRAMES if f'"operation":"{operation}","resource":"{resource}"' in f and '"content":{' in f]
+    return frames.decode(found[index])
+
+
+MODEL = recorded("insert", "default/devicemodel/thermo-model")
+DEVICE = recorded("insert", "default/device/thermo1")
+UPDATE = recorded("update", "default/device/thermo1", 0)
+RECONCILED = recorded("update", "default/device/thermo1", 1)
+REMOVAL = recorded("delete", "default/device/thermo1")
+MODEL_REMOVAL = recorded("delete", "default/devicemodel/thermo-model")
+MEMBERS = [m for m in map(frames.decode, FRAMES) if isinstance(m, frames.Members)]
+ADDED = MEMBERS[0]
+REMOVED = next(m for m in MEMBERS if m.removed)
+
+
+class Cloud:
+    """A catalog whose every step is committed at once."""
+
+    def __init__(self) -> None:
+        self.disk: dict = {}
+        self.catalog = Catalog({})
+
+    def __call__(self, message):
+        step = self.catalog.step(message, "cloud:1:1", 5)
+        if step is None:
+            return None
+        self.catalog.keep(step)
+        for key, data in step.manifests.items():
+            self.disk.pop(key, None) if data is None else self.disk.update({key: data})
+        return list(step.stimuli)
+
+
+def test_the_recorded_life_of_a_device():
+    cloud = Cloud()
+    assert cloud(MODEL) == []
+    (joined,) = cloud(DEVICE)
+    assert isinstance(joined, Joined)
+    assert (joined.device, joined.description, joined.model) == ("default/thermo1", "boiler-room", "thermo-model")
+    assert joined.origin == "cloud"
+    temperature = joined.properties["temperature"]
+    assert (temperature.kind, temperature.desired, temperature.maximum, temperature.unit) == ("int", "20", 100.0, "C")
+    assert cloud.catalog.declared("default/thermo1") == {"temperature", "mode"}
+    assert cloud(UPDATE)[0].properties["temperature"].desired == "25"
+    assert cloud(RECONCILED)[0].properties["temperature"].desired == "26"  # its source is edgecontroller
+    assert cloud(MODEL_REMOVAL) == []
+    assert cloud(REMOVED) is None  # the object decides, not the membership
+    assert cloud(REMOVAL) == [Left("default/thermo1", "cloud:1:1", 5)]
+    assert cloud.disk == {}
+
+
+def test_a_repeat_and_an_older_version_have_no_effect():
+    cloud = Cloud()
+    for message in (MODEL, DEVICE, UPDATE):
+        cloud(message)
+    assert cloud(UPDATE) is None
+    assert cloud(DEVICE) is None
+    assert cloud(MODEL) is None
+
+
+def test_nothing_is_taken_in_before_its_commit():
+    catalog = Catalog({})
+    assert catalog.step(MODEL, "c", 1) is not None
+    assert catalog.step(MODEL, "c", 1) is not None
+
+
+def test_a_repeat_is_known_after_a_restart_from_the_manifests_on_disk():
+    cloud = Cloud()
+    cloud(MODEL)
+    cloud(DEVICE)
+    again = Catalog({**cloud.disk, ("Device", "default/local"): b'{"kind":"Device","metadata":{"name":"local"}}'})
+    assert again.step(DEVICE, "c", 1) is None
+    assert again.declared("default/thermo1") == {"temperature", "mode"}
+    assert not again.knows("default/local")
+
+
+def test_a_device_waits_for_its_model():
+    cloud = Cloud()
+    assert cloud(DEVICE) == []
+    assert cloud.catalog.pending == ("default/thermo1",)
+    (joined,) = cloud(MODEL)
+    assert joined.properties["temperature"].kind == "int"
+    assert cloud.catalog.pending == ()
+
+
+def test_a_device_made_anew_while_we_were_away_leaves_first():
+    cloud = Cloud()
+    cloud(MODEL)
+    cloud(DEVICE)
+    anew = msgspec.structs.replace(RECONCILED, content=RECONCILED.content.replace(b"365c1822", b"00000000"))
+    left, joined = cloud(anew)
+    assert (type(left), type(joined)) == (Left, Joined)
+    assert cloud(REMOVAL) is None  # the late removal of the earlier one
+
+
+def test_a_reconciling_removal_with_nothing_but_metadata_is_understood():
+    cloud = Cloud()
+    cloud(MODEL)
+    cloud(DEVICE)
+    meta = {"name": "thermo1", "namespace": "default", "uid": "365c1822-8d89-4498-8a0a-f4e0bcb68b67"}
+    bare = msgspec.json.encode({"kind": "Device", "metadata": meta})
+    assert cloud(msgspec.structs.replace(REMOVAL, content=bare, source="edgecontroller"))
+
+
+def test_membership_without_an_object_joins_and_leaves_as_old_clouds_mean_it():
+    cloud = Cloud()
+    (joined,) = cloud(ADDED)
+    assert (joined.device, joined.properties) == ("default/thermo1", {})
+    assert cloud(REMOVED) == [Left("default/thermo1", "cloud:1:1", 5)]
+
+
+def test_membership_of_old_clouds_carries_what_is_desired():
+    injected = next(m for m in MEMBERS if m.added and m.added[0].twin)
+    (joined,) = Cloud()(injected)
+    assert (joined.properties["temperature"].kind, joined.properties["temperature"].desired) == ("int", "57")
+
+
+def test_a_kind_of_no_use_asks_for_nothing():
+    node = frames.decode(
+        '{"header":{"msg_id":"m"},"route":{"group":"resource","operation":"update","resource":"null/node/n1"},'
+        '"content":{"kind":"Node","metadata":{"name":"n1"}}}'
+    )
+    assert Cloud()(node) is None
+
+
+def test_an_object_that_cannot_be_read_is_rejected_by_name():
+    with pytest.raises(Rejected, match="Device default/thermo1 from the cloud cannot be read"):
+        Cloud()(msgspec.structs.replace(DEVICE, content=b'{"kind":"Device","metadata":{"name":5}}'))
