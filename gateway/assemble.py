@@ -159,12 +159,13 @@ class Gateway:
     async def apply_files(self) -> None:
         """Apply the manifests that the configuration names; a bad one is told and left out."""
         for path in self.config.manifests.paths:
-            for file in _files(path):
-                for where, data in documents_of(file.read_bytes(), file.name):
-                    try:
-                        logger.info("%s", await self.registry.apply(data, where))
-                    except Rejected as error:
-                        logger.warning("not applied: %s", error)
+            for where, data in _documents(path):
+                try:
+                    logger.info("%s", await self.registry.apply(data, where))
+                except Rejected as error:
+                    logger.warning("not applied: %s", error)
+                except TimeoutError:
+                    logger.warning("not applied yet: %s: the store is behind; it follows by itself", where)
 
     async def reload(self, config: Config) -> None:
         """Take up sections that `RELOADED` names: their parts start again, all others go on. Raises `Rejected`."""
@@ -296,7 +297,14 @@ async def off() -> None:
     """The run of a part that is turned off."""
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json"})
-    return [path]
+def _documents(path: Path) -> Iterator[tuple[str, object]]:
+    """Manifests of a file or of a folder's files; what can't be read is told and left out."""
+    is_folder = path.is_dir()
+    files = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json"}) if is_folder else [path]
+    for file in files:
+        try:
+            yield from documents_of(file.read_bytes(), file.name)
+        except Rejected as error:
+            logger.warning("not applied: %s", error)
+        except OSError as error:
+            logger.warning("not applied: %s cannot be read: %s", file, error.strerror)

@@ -72,7 +72,7 @@ def documents_of(text: bytes, where: str = "manifest") -> list[tuple[str, object
                 if len(found) > MANIFESTS:
                     raise Rejected(f"{where}: more than {MANIFESTS} documents; apply them in parts")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Rejected(f"{where}: not YAML: {error}") from None
+        raise Rejected(f"{where}: not YAML: {' '.join(str(error).split())}") from None
     return found
 
 
