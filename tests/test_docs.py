@@ -125,6 +125,17 @@ def test_the_architecture_names_every_package_stimulus_and_instruction() -> None
     assert [kind for kind in sorted(known) if f"`{kind}`" not in text] == []
 
 
+def test_what_the_architecture_says_to_change_is_where_it_says() -> None:
+    table = (DOCS / "architecture.md").read_text("utf-8").partition("## Where to add what")[2]
+    for row in table.splitlines():
+        words = INLINE.findall(row)
+        files = [ROOT / word for word in words if "/" in word]
+        text = "".join(path.read_text("utf-8") for path in files if path.is_file())
+        text += "".join(path.read_text("utf-8") for folder in files if folder.is_dir() for path in folder.rglob("*.py"))
+        names = [word.partition("(")[0] for word in words if "/" not in word and " " not in word]
+        assert [word for word in names if word not in text] == [], row
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_configuration_shown_is_valid(page: Path) -> None:
     for language, block in FENCE.findall(page.read_text("utf-8")):
