@@ -123,8 +123,7 @@ class Gateway:
         self._kernel.add(Part("orders", self.orders.run))
         kernel = group.create_task(self._kernel.run(), name="kernel")
         await self.apply_files()
-        for name in DOORS:
-            self._doors.add(self._door(name))
+        self._open_doors()
         doors = group.create_task(self._doors.run(), name="doors")
         self.ready.set()
         logger.info("ready: %d devices, %d rules", len(self.twins), len(self.rules.detectors))
@@ -200,6 +199,10 @@ class Gateway:
             self.metrics.registry(),
         )
         return Part("page", page.run)
+
+    def _open_doors(self) -> None:
+        for name in DOORS:
+            self._doors.add(self._door(name))
 
     def _door(self, name: str) -> Part:
         """A door as the configuration wants it now; one that is turned off is there, and done at once."""
