@@ -132,6 +132,7 @@ class Core:
             turn = self._turn()
             settled = [(offer.done, self._taken(turn, offer)) for offer in offers]
             await self._settling.put(self._append(turn, settled))
+            await asyncio.sleep(0)  # neither call above waits while there is work: sockets and answers get their turn
             while self._journal.pressure > HIGH_PRESSURE:
                 await self._clock.sleep(0.01)
 
