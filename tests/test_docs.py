@@ -56,7 +56,7 @@ def anchors(page: Path) -> set[str]:
 def commands(page: Path) -> Iterator[str]:
     """Every line of a block and every word in backticks that calls one of our programs."""
     text = page.read_text("utf-8")
-    lines = [line.strip() for _, block in FENCE.findall(text) for line in block.splitlines()]
+    lines = [line.strip().removeprefix("$ ") for _, block in FENCE.findall(text) for line in block.splitlines()]
     yield from (said for said in [*lines, *INLINE.findall(FENCE.sub("", text))] if CALL.match(said))
 
 
