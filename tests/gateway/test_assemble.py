@@ -6,7 +6,7 @@ from pathlib import Path
 from runtime.clock import SystemClock
 from store.journal import Journal
 from tests.clock import in_virtual_time
-from tests.gateway.process import Process
+from tests.gateway.service import Process
 from tests.gateway.stage import Disk, Stage, body, rule
 from twins.exchange import Batch, Recovered
 
