@@ -12,9 +12,11 @@ from gateway.registry import Registry
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.schema import nearest
-from twins.stimuli import Edit, Updated
+from twins.stimuli import Edit, Left, Updated
 from twins.values import device_id
 
+DEPTH = 64
+"""Collections within collections."""
 MANIFESTS = 10_000
 """Documents in one call."""
 
@@ -54,7 +56,12 @@ class Operations:
         return self._registry.bodies(kind)
 
     async def delete(self, kind: str, name: str) -> None:
-        await self._registry.delete(kind, name if "/" in name else device_id("default", name))
+        name = name if "/" in name else device_id("default", name)
+        declared = any(known == name for known, _ in self._registry.of(kind))
+        if kind == "Device" and not declared and self._core.twins.get(name) is not None:
+            await self._core.ask(Left(name, self._next_cause(), self._clock.now()))  # it joined by its first message
+            return
+        await self._registry.delete(kind, name)
 
 
 def documents_of(text: bytes, where: str = "manifest") -> list[tuple[str, object]]:
@@ -63,6 +70,7 @@ def documents_of(text: bytes, where: str = "manifest") -> list[tuple[str, object
         raise Rejected(f"{where}: more than 1000 anchors or ampersands: that is no manifest we take")
     found: list[tuple[str, object]] = []
     try:
+        _check_depth(text, where)
         for number, document in enumerate(yaml.load_all(text, Loader=_Loader), 1):
             if document is None:
                 continue
@@ -74,6 +82,18 @@ def documents_of(text: bytes, where: str = "manifest") -> list[tuple[str, object
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Rejected(f"{where}: not YAML: {_story(error)}") from None
     return found
+
+
+def _check_depth(text: bytes, where: str) -> None:
+    """Raise `Rejected` for what is nested so deeply that composing it would overflow the parser's own stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEPTH:
+                raise Rejected(f"{where}: nested more than {DEPTH} deep: that is no manifest we take")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _story(error: Exception) -> str:
