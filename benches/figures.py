@@ -63,6 +63,11 @@ def processor() -> str:
     return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
 
 
+def resident() -> float:
+    """Memory of this process in MB (10⁶ bytes)."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def rate(work: Callable[[], int], seconds: float) -> float:
     """Items a second: `work` is done over and over for `seconds` in three parts; the best counts, noise only slows."""
     best = 0.0

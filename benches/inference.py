@@ -1,26 +1,20 @@
 """What one picture costs: each network alone, and each pipeline from an encoded frame to a result.
 
-    python -m benches.inference DEPOT [PICTURE …]
-
-DEPOT is a folder into which the default models were pulled; without PICTURE the depot's astronaut is looked at.
-Prints medians and 95th percentiles in milliseconds with the conditions they were measured under.
+The default models have to be here (`gemelo model pull`); the picture is the demo's astronaut.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import platform
-import statistics
 import sys
 import time
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
-import openvino
 
+from benches.figures import Figure, percentile, show
+from benches.stage import models
 from inference import emotion, persons, yunet
 from inference.depot import Depot
 from inference.network import Network
@@ -39,46 +33,53 @@ NETWORKS = (
 )
 
 
-def main(depot: Depot, pictures: list[Path]) -> None:
-    print(f"{_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print(f"OpenVINO {openvino.__version__}, Python {platform.python_version()}")
-    print(f"{WORKERS} workers, {THREADS} thread a network, {RUNS} runs each\n")
-    print(f"{'network':34} {'ms p50':>8} {'ms p95':>8} {'load s':>8}  precision")
+def main(quick: bool = False) -> list[Figure]:
+    """Milliseconds; none when the default models are not here."""
+    folder = models()
+    if folder is None:
+        print("inference is left out: the default models are not here, fetch them with `gemelo model pull`")
+        return []
+    runs = 20 if quick else RUNS
+    depot = Depot(folder)
+    figures: list[Figure] = []
     for name, shape, kind in NETWORKS:
         started = time.perf_counter()
         network = Network(depot.need(name), shape, SystemClock(), threads=THREADS)
         loaded = time.perf_counter() - started
         tensor = np.random.default_rng(1).integers(0, 255, shape).astype(kind)
-        print(f"{name:34} {_figures([network.run(tensor)[1] for _ in range(RUNS)])} {loaded:8.2f}  {network.precision}")
-    asyncio.run(_pipelines(depot, {path.name: path.read_bytes() for path in pictures}))
-    print(f"\nresident at the end: {_resident() / 1e6:.0f} MB")
+        title = f"inference: {name}, {network.precision}"
+        figures.append(Figure(f"{title}: loaded in", loaded, "s"))
+        figures += _stage(title, [network.run(tensor)[1] for _ in range(runs)])
+    figures += asyncio.run(_pipelines(depot, depot.need("astronaut.png").read_bytes(), runs, 1 if quick else SECONDS))
+    show(f"inference: {WORKERS} workers, {THREADS} thread a network, {runs} runs each", figures)
+    return figures
 
 
-async def _pipelines(depot: Depot, pictures: dict[str, bytes]) -> None:
+async def _pipelines(depot: Depot, picture: bytes, runs: int, seconds: int) -> list[Figure]:
     inference = Inference(depot, SystemClock(), Settings(workers=WORKERS, threads=THREADS))
+    figures: list[Figure] = []
     async with asyncio.TaskGroup() as group:
         runner = group.create_task(inference.run())
         await asyncio.sleep(0)
         for model in ("face-emotion", "persons"):
-            for name, data in pictures.items():
-                results = [await _look(inference, model, data, number) for number in range(RUNS)]
-                size = f"{results[0][1].width}x{results[0][1].height}"
-                print(f"\n{model}, {name} {size}, {len(results[0][1].detections)} detections")
-                _stage("from frame to result", (seconds for seconds, _ in results))
-                for stage in ("queue", "decode", "infer", "post"):
-                    _stage(f"  {stage}", (_stage_of(result, stage) for _, result in results))
-        await _overload(inference, "face-emotion", next(iter(pictures.values())))
+            results = [await _look(inference, model, picture, number) for number in range(runs)]
+            title = f"inference: {model}, {results[0][1].width}x{results[0][1].height}"
+            figures += _stage(f"{title}, frame to result", [seconds for seconds, _ in results])
+            for stage in ("queue", "decode", "infer", "post"):
+                figures += _stage(f"{title}, {stage}", [_stage_of(result, stage) for _, result in results])
+        figures += await _overload(inference, "face-emotion", picture, seconds)
         runner.cancel()
+    return figures
 
 
-async def _overload(inference: Inference, model: str, data: bytes) -> None:
+async def _overload(inference: Inference, model: str, data: bytes, seconds: int) -> list[Figure]:
     """More frames than can be looked at: what is answered must stay quick, the rest be accounted for."""
     taken: list[float] = []
     before = inference.counts()[model]
 
     async def camera(number: int) -> None:
         async with asyncio.TaskGroup() as group:
-            for seq in range(FRAMES_A_SECOND * SECONDS):
+            for seq in range(FRAMES_A_SECOND * seconds):
                 group.create_task(offer(f"bench/camera-{number}", seq))
                 await asyncio.sleep(1 / FRAMES_A_SECOND)
 
@@ -93,11 +94,12 @@ async def _overload(inference: Inference, model: str, data: bytes) -> None:
             group.create_task(camera(number))
     after = inference.counts()[model]
     offered, done, dropped = after.offered - before.offered, after.done - before.done, after.dropped - before.dropped
-    print(
-        f"\n{model}, {SOURCES} sources of {FRAMES_A_SECOND} frames/s for {SECONDS} s, deadline {DEADLINE * 1000:.0f} ms"
-    )
-    _stage("from frame to result", taken)
-    print(f"  offered {offered} = done {done} + dropped {dropped} {after.drops}, {done / SECONDS:.0f} results/s")
+    title = f"inference: {model}, {SOURCES} sources of {FRAMES_A_SECOND}/s"
+    return [
+        *_stage(f"{title}, frame to result", taken),
+        Figure(f"{title}, results", done / seconds, "1/s"),
+        Figure(f"{title}, offered - done - dropped", offered - done - dropped, "frames", "0"),
+    ]
 
 
 async def _look(inference: Inference, model: str, data: bytes, number: int) -> tuple[float, Result]:
@@ -111,25 +113,13 @@ def _stage_of(result: Result, stage: str) -> float:
     return float(getattr(result, f"{stage}_us")) / 1e6
 
 
-def _stage(name: str, seconds: Iterable[float]) -> None:
-    print(f"{name:34} {_figures(list(seconds))}")
-
-
-def _figures(seconds: list[float]) -> str:
-    return f"{statistics.median(seconds) * 1000:8.2f} {statistics.quantiles(seconds, n=20)[-1] * 1000:8.2f}"
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def _stage(title: str, seconds: Sequence[float]) -> list[Figure]:
+    ordered = sorted(seconds)
+    return [
+        Figure(f"{title}: p50", percentile(ordered, 0.5) * 1e3, "ms"),
+        Figure(f"{title}: p95", percentile(ordered, 0.95) * 1e3, "ms"),
+    ]
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    place = Depot(Path(sys.argv[1]))
-    main(place, [Path(name) for name in sys.argv[2:]] or [place.need("astronaut.png")])
+    main("--quick" in sys.argv)

@@ -1,7 +1,5 @@
 """How fast batches reach the disk: points a second by size of batch, and commits a second with many in flight.
 
-    python benches/journal.py [SECONDS]
-
 A batch counts when `committed` has returned, so every figure includes its fsync (`synchronous=FULL`). The directory is
 the system's temporary one: set TMPDIR to measure another disk.
 """
@@ -9,13 +7,12 @@ the system's temporary one: set TMPDIR to measure another disk.
 from __future__ import annotations
 
 import asyncio
-import platform
-import sqlite3
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benches.figures import Figure, percentile, show
 from runtime.clock import SystemClock
 from store.journal import Journal
 from store.points import Points
@@ -31,17 +28,24 @@ LOADS = (
 )
 
 
-async def main(seconds: float) -> None:
-    print(f"SQLite {sqlite3.sqlite_version}, Python {platform.python_version()}, {platform.machine()}")
-    print(f"{'batch':22}{'in flight':>10}{'batches/s':>12}{'points/s':>12}{'commits/s':>12}{'p50 ms':>9}{'p99 ms':>9}")
+def main(quick: bool = False) -> list[Figure]:
+    """Batches a second and how long each waited for its commit."""
+    seconds = 0.4 if quick else 2.0
+    figures: list[Figure] = []
     for name, points, twins, flights in LOADS:
-        with tempfile.TemporaryDirectory() as directory:
-            waits, commits = await measured(Path(directory), points, twins, flights, seconds)
-        rate = len(waits) / seconds
+        with tempfile.TemporaryDirectory(prefix="gemelo-bench-") as folder:
+            waits, commits = asyncio.run(measured(Path(folder), points, twins, flights, seconds))
         waits.sort()
-        half, most = waits[len(waits) // 2] * 1e3, waits[len(waits) * 99 // 100] * 1e3
-        commit_rate = commits / seconds
-        print(f"{name:22}{flights:10}{rate:12,.0f}{rate * points:12,.0f}{commit_rate:12,.0f}{half:9.2f}{most:9.2f}")
+        title = f"journal: {name}, {flights} in flight"
+        figures += [
+            Figure(title, len(waits) / seconds, "batches/s"),
+            Figure(f"{title}: points", len(waits) * points / seconds, "points/s"),
+            Figure(f"{title}: commits", commits / seconds, "commits/s"),
+            Figure(f"{title}: p50", percentile(waits, 0.5) * 1e3, "ms"),
+            Figure(f"{title}: p99", percentile(waits, 0.99) * 1e3, "ms"),
+        ]
+    show("journal: batches to disk, each waited for", figures)
+    return figures
 
 
 async def measured(directory: Path, points: int, twins: int, flights: int, seconds: float) -> tuple[list[float], int]:
@@ -80,4 +84,4 @@ async def lane(journal: Journal, number: int, points: int, twins: int, end: floa
 
 
 if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 2.0))
+    main("--quick" in sys.argv)

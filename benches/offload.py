@@ -1,7 +1,5 @@
 """What the offload protocol itself costs on loopback: round trips and frames a second by credit and size of frame.
 
-    python -m benches.offload [FRAMES]
-
 The door runs here and its client in a process of its own. The detector answers at once and the disk is memory, so what
 is left is gRPC, the session and the event loops. `server` is the sum of the durations in each Result.
 """
@@ -10,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +16,7 @@ from itertools import count
 import grpc
 import grpc.aio
 
+from benches.figures import Figure, percentile, show
 from devices.offload.config import OffloadConfig
 from devices.offload.ports import Done
 from devices.offload.server import OffloadDoor
@@ -44,14 +42,21 @@ class AtOnce:
             done(STORED)
 
 
-async def main(frames: int) -> None:
-    print(f"grpcio {grpc.__version__}, Python {platform.python_version()}, {platform.machine()}, {frames} frames each")
-    print(f"{'credit':>6}{'bytes':>8}{'frames/s':>10}{'p50 ms':>8}{'p95 ms':>8}{'server p50':>12}{'server p95':>12}")
+def main(quick: bool = False) -> list[Figure]:
+    """Frames a second and round trips."""
+    frames = 300 if quick else 3000
+    figures: list[Figure] = []
     for credit, size in LOADS:
-        seconds, trips, server = await measured(credit, size, frames)
-        half, most = (trips[int(part * len(trips))] / 1e3 for part in (0.5, 0.95))
-        own, worst = (server[int(part * len(server))] / 1e3 for part in (0.5, 0.95))
-        print(f"{credit:6}{size:8}{frames / seconds:10,.0f}{half:8.2f}{most:8.2f}{own:12.2f}{worst:12.2f}")
+        seconds, trips, server = asyncio.run(measured(credit, size, frames))
+        title = f"offload: credit {credit}, {size} bytes"
+        figures += [
+            Figure(title, frames / seconds, "frames/s"),
+            Figure(f"{title}: p50", percentile(trips, 0.5) / 1e3, "ms"),
+            Figure(f"{title}: p95", percentile(trips, 0.95) / 1e3, "ms"),
+            Figure(f"{title}: p95 of the door's own part", percentile(server, 0.95) / 1e3, "ms"),
+        ]
+    show("offload: frames of a phone and their results over gRPC", figures)
+    return figures
 
 
 async def measured(credit: int, size: int, frames: int) -> tuple[float, list[int], list[int]]:
@@ -72,7 +77,9 @@ async def measured(credit: int, size: int, frames: int) -> tuple[float, list[int
 
 async def send(address: str, size: int, frames: int) -> tuple[float, list[int], list[int]]:
     """The client: as many frames under way as there is credit."""
-    picture, trips, server = bytes(size), [], []
+    picture = bytes(size)
+    trips: list[int] = []
+    server: list[int] = []
     async with grpc.aio.insecure_channel(address) as channel:
         call = channel.stream_stream(
             "/gemelo.offload.v1.Offload/Session",
@@ -101,4 +108,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["client"]:
         print(json.dumps(asyncio.run(send(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))))
     else:
-        asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 3000))
+        main("--quick" in sys.argv)

@@ -7,11 +7,10 @@ many instances, and their restart. Run it from the root: `python -m benches.rule
 
 from __future__ import annotations
 
-import platform
-import resource
 import time
 from collections.abc import Callable
 
+from benches.figures import Figure, resident, show
 from rules.detector import Detector, decode
 from rules.instructions import Keep
 from rules.rules import Rules
@@ -80,25 +79,28 @@ def restart() -> tuple[float, float]:
     """Megabytes that `MANY` instances add, and seconds to restore them with a timer each."""
     rules = Rules()
     rules.apply(detector())
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = resident()
     states: dict[str, bytes] = {}
     for fact in facts(20.0, MANY):
         states |= {each.key: each.body for each in rules.handle(fact, 0) if isinstance(each, Keep)}
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    grown = resident() - before
     timers = {f"{key}#x": (1, b"") for key in states}
     again = Rules()
     again.apply(detector())
     return grown, timed(lambda: again.restore(states, timers))
 
 
-def main() -> None:
-    print(f"rules: {INSTANCES} instances, Python {platform.python_version()}, {platform.machine()}, one core")
-    for name, value in rates().items():
-        print(f"  {name:24} {value:12,.0f} inputs/s  {1e6 / value:6.2f} µs")
+def main(quick: bool = False) -> list[Figure]:
+    """Inputs a second on one core, memory and restart."""
+    del quick  # some seconds
+    figures = [Figure(f"rules: {INSTANCES} instances, {name}", value, "inputs/s") for name, value in rates().items()]
     grown, seconds = restart()
-    print(
-        f"  {MANY:,} instances: {grown:.0f} MB with facts and kept bytes; restored with a timer each in {seconds:.2f} s"
-    )
+    figures += [
+        Figure(f"rules: memory of {MANY:,} instances, with facts and kept bytes", grown, "MB"),
+        Figure(f"rules: {MANY:,} instances restored, a timer each", seconds, "s"),
+    ]
+    show("rules: facts through one detector", figures)
+    return figures
 
 
 if __name__ == "__main__":

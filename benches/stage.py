@@ -10,14 +10,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 
 ROOT = Path(__file__).resolve().parent.parent
-OFF = "[inference]\nenabled = false\n[offload]\nenabled = false\n[dmi]\nenabled = false\n"
+OFF = "[inference]\nenabled = false\n[offload]\nenabled = false\n"
 _CONFIGURATION = """
 listener {port} 127.0.0.1
 allow_anonymous true
@@ -53,7 +53,8 @@ def mosquitto(folder: Path) -> Iterator[int]:
         sys.exit("mosquitto is not installed: apt-get install mosquitto")
     process = subprocess.Popen([program, "-c", str(folder / "mosquitto.conf")])
     try:
-        _wait(lambda: _accepts(port), 5.0, "mosquitto does not listen")
+        if not _waited(lambda: _accepts(port), 5.0):
+            sys.exit("mosquitto does not listen")
         yield port
     finally:
         end(process)
@@ -70,10 +71,34 @@ def gateway(folder: Path, sections: str, *arguments: str) -> Iterator[Running]:
     with (folder / "gateway.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stderr=log)
     try:
-        _wait(lambda: answers(f"{page}/readyz"), 30.0, f"the gateway is not ready: {folder}/gateway.log")
+        ready = _waited(lambda: process.poll() is not None or answers(f"{page}/readyz"), 30.0)
+        if not ready or process.poll() is not None:
+            sys.exit(f"the gateway is not ready:\n{(folder / 'gateway.log').read_text('utf-8')[-2000:]}")
         yield Running(process, page, folder, time.perf_counter() - began)
     finally:
         end(process)
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of this project, `python -m …`, until the block ends."""
+    process = subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def models() -> Path | None:
+    """A folder that holds the default models and the demo's media: the repository's, the demo's, or none."""
+    from inference.depot import Depot
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for folder in (ROOT / ".cache" / "models", cache / "gemelo" / "models"):
+        depot = Depot(folder)
+        if all(depot.find(entry.name) for entry in depot.catalogue.entries if entry.default):
+            return folder
+    return None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -119,10 +144,11 @@ def _accepts(port: int) -> bool:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _wait(is_so: object, seconds: float, otherwise: str) -> None:
-    assert callable(is_so)
+def _waited(is_so: Callable[[], bool], seconds: float) -> bool:
+    """True once it is so; false when the time is over."""
     end_at = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > end_at:
-            sys.exit(otherwise)
+            return False
         time.sleep(0.02)
+    return True

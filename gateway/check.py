@@ -38,7 +38,6 @@ CHECKS: tuple[Check, ...] = (
     files.secrets,
     files.models,
     files.manifests,
-    files.mappers,
     network.ports,
     network.exposure,
     network.broker,

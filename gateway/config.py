@@ -20,7 +20,6 @@ from msgspec import Struct, structs
 from gateway.sections import (
     Broker,
     Cloud,
-    Dmi,
     Inference,
     Log,
     Manifests,
@@ -45,7 +44,6 @@ class Config(Section, frozen=True):
     web: Web = Web()
     inference: Inference = Inference()
     offload: Offload = Offload()
-    dmi: Dmi = Dmi()
     twins: Twins = Twins()
     manifests: Manifests = Manifests()
     log: Log = Log()
@@ -94,8 +92,6 @@ def doors(config: Config) -> dict[str, str]:
     found = {"broker.listen": "" if config.broker.url else config.broker.listen}
     if config.web.enabled:
         found["web.listen"] = config.web.listen
-    if config.inference.enabled:
-        found |= {"inference.listen": config.inference.listen, "inference.rest": config.inference.rest}
     if config.offload.enabled:
         found["offload.listen"] = config.offload.listen
     return {key: listen for key, listen in found.items() if listen}

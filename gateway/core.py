@@ -10,6 +10,7 @@ is one and the same.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -17,12 +18,16 @@ from msgspec import Struct
 
 from gateway.timers import Timers
 from gateway.turn import Committed, Counts, Turn
+from rules.instructions import Instruction
 from rules.rules import Rules
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
+from twins.errors import Broken
 from twins.exchange import Batch, Outcome, Ticket
 from twins.stimuli import Expired, Stimulus
 from twins.twin import Twins
+
+logger = logging.getLogger(__name__)
 
 BATCH = 256
 """Offers in one batch."""
@@ -76,22 +81,26 @@ class Core:
         self._intake: Mailbox[_Offer] = Mailbox("intake", intake)
         self._settling: Mailbox[_Work] = Mailbox("settling", 16)
         self._listeners: list[Listener] = []
-        self._busy = 0
+        self._settled = 0
 
     def listen(self, listener: Listener) -> None:
         """Tell `listener` of every commit from now on, in order."""
         self._listeners.append(listener)
 
+    def resume(self, decided: Sequence[Instruction]) -> None:
+        """Take what the rules decided when they were taken up again, before `run`: it is the first batch."""
+        if decided:
+            turn = self._turn()
+            turn.follow(decided)
+            self._settling.offer_nowait(self._append(turn, []))
+
     async def offer(self, stimuli: Sequence[Stimulus], done: Done | None = None) -> None:
         """Take stimuli, waiting for room; `done` is called after their commit."""
         await self._intake.put(_Offer(stimuli, done))
-        self._busy += 1
 
     def offer_nowait(self, stimuli: Sequence[Stimulus], done: Done | None = None) -> bool:
         """Take stimuli, or say `False` when there is no room."""
-        taken = self._intake.offer_nowait(_Offer(stimuli, done))
-        self._busy += taken
-        return taken
+        return self._intake.offer_nowait(_Offer(stimuli, done))
 
     async def ask(self, *stimuli: Stimulus, within: float = 10.0) -> Outcome:
         """Offer stimuli together and wait for what becomes of them; `TimeoutError` after `within` seconds."""
@@ -108,7 +117,8 @@ class Core:
     @property
     def idle(self) -> bool:
         """True when all that was offered has been settled."""
-        return self._busy == 0
+        intake = self._intake.statistics
+        return intake.depth == intake.waiting == 0 and intake.taken == self._settled
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -119,13 +129,29 @@ class Core:
     async def _decide(self) -> None:
         while True:
             offers = await self._intake.take(BATCH)
-            turn = Turn(self.twins, self.rules, self._timers, self.counts)
-            settled = [(offer.done, turn.take(offer.stimuli)) for offer in offers]
-            ticket = self._journal.append(turn.close())
-            self.counts.batches += 1
-            await self._settling.put(_Work(ticket, turn.committed, settled))
+            turn = self._turn()
+            settled = [(offer.done, self._taken(turn, offer)) for offer in offers]
+            await self._settling.put(self._append(turn, settled))
             while self._journal.pressure > HIGH_PRESSURE:
                 await self._clock.sleep(0.01)
+
+    def _taken(self, turn: Turn, offer: _Offer) -> Outcome:
+        """What becomes of one offer. A fault of ours in it is its own: it is told and counted, the others go on."""
+        try:
+            return turn.take(offer.stimuli)
+        except Broken:
+            raise
+        except Exception:  # one input must not stop all others, nor come again for ever
+            self.counts.failed += 1
+            logger.exception("the gateway failed on %s", [s.cause for s in offer.stimuli])
+            return Outcome("the gateway failed on this input; its log says why", 500)
+
+    def _turn(self) -> Turn:
+        return Turn(self.twins, self.rules, self._timers, self.counts)
+
+    def _append(self, turn: Turn, settled: list[tuple[Done | None, Outcome]]) -> _Work:
+        self.counts.batches += 1
+        return _Work(self._journal.append(turn.close()), turn.committed, settled)
 
     async def _settle(self) -> None:
         while True:
@@ -136,7 +162,7 @@ class Core:
                         done(outcome)
                 for listener in self._listeners:
                     listener.tell(work.committed)
-                self._busy -= len(work.settled)
+                self._settled += len(work.settled)
 
     async def _expire(self, timer: str, due: int, cause: str) -> None:
         await self.offer((Expired("", cause, self._clock.now(), timer, due),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 class Messaging:
     """The part `mqtt`. Before it runs nothing is published; what a commit announces then is queued by the link."""
 
-    def __init__(self, config: Config, core: Core, clock: Clock, next_cause: Callable[[], str]) -> None:
+    def __init__(self, config: Callable[[], Config], core: Core, clock: Clock, next_cause: Callable[[], str]) -> None:
         self._config = config
         self._core = core
         self._clock = clock
@@ -58,10 +59,12 @@ class Messaging:
             self._door.tell(committed.instructions)
 
     async def run(self) -> None:
-        section = self._config.broker
+        section = self._config().broker
         if section.url:
             url = urlsplit(section.url)
-            await self._serve(self._foreign(url.hostname or "127.0.0.1", url.port or 1883), section.protocol == "5")
+            port = url.port or (8883 if url.scheme == "mqtts" else 1883)
+            link = self._foreign(url.hostname or "127.0.0.1", port, encrypted=url.scheme == "mqtts")
+            await self._serve(link, section.protocol == "5")
             return
         async with asyncio.TaskGroup() as group:
             broker = self._broker()
@@ -76,7 +79,7 @@ class Messaging:
                 running.cancel()
 
     def _broker(self) -> Broker | EmbeddedBroker:
-        section = self._config.broker
+        section = self._config().broker
         host, port = address(section.listen) or ("127.0.0.1", 1883)
         if find_mosquitto() is None:
             logger.warning("mosquitto is absent: the embedded broker serves, without rights and persistence")
@@ -91,7 +94,7 @@ class Messaging:
             section.max_queued,
             section.max_message_bytes,
         )
-        self._own = Broker(Path(self._config.store.path) / "broker", settings, self._clock)
+        self._own = Broker(Path(self._config().store.path) / "broker", settings, self._clock)
         return self._own
 
     async def _keep(self, broker: Broker | EmbeddedBroker) -> None:
@@ -100,32 +103,40 @@ class Messaging:
             await broker.run()
         except OSError as error:
             message = (
-                f"the broker can't keep its files ({error.filename or self._config.store.path}: {error.strerror}): "
+                f"the broker can't keep its files ({error.filename or self._config().store.path}: {error.strerror}): "
                 "give this user the right to write there, or set [store] path"
             )
             raise Unavailable(message) from error
 
     def _compare(self, found: tuple[str, int]) -> None:
         """Say so when the broker is not where it was wanted."""
-        wanted = address(self._config.broker.listen)
+        wanted = address(self._config().broker.listen)
         if wanted is not None and wanted[1] not in (0, found[1]):
             logger.warning("port %d is taken: the broker listens on %d, tell your devices", wanted[1], found[1])
 
-    def _foreign(self, host: str, port: int) -> LinkConfig:
-        section = self._config.broker
-        password = None
-        if section.password_file is not None:
-            try:
-                password = section.password_file.read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-                raise Unavailable(f"broker.password_file: {section.password_file} cannot be read: {reason}") from None
-        return LinkConfig(host, port, self._client_id, section.user or None, password)
+    def _foreign(self, host: str, port: int, *, encrypted: bool) -> LinkConfig:
+        """The broker that the configuration names. Raises `Unavailable` when a file it names cannot be used."""
+        section = self._config().broker
+        try:
+            password = section.password_file.read_text("utf-8").strip() if section.password_file else None
+            tls = self._tls() if encrypted else None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = (error.strerror or str(error)) if isinstance(error, OSError) else "is not UTF-8"
+            name = getattr(error, "filename", None) or section.password_file
+            raise Unavailable(f"[broker] {name} cannot be used: {reason}; see password_file and ca_file") from None
+        return LinkConfig(host, port, self._client_id, section.user or None, password, tls)
+
+    def _tls(self) -> ssl.SSLContext:
+        section = self._config().broker
+        context = ssl.create_default_context(cafile=section.ca_file)
+        if section.cert_file is not None:
+            context.load_cert_chain(section.cert_file, section.key_file)
+        return context
 
     async def _serve(self, config: LinkConfig, fast: bool) -> None:
         topics = SUBSCRIPTIONS + telemetry.SUBSCRIPTIONS
         link: Link = FastLink(config, topics, self._clock) if fast else SteadyLink(config, topics, self._clock)
-        name, strict = self._config.node.name, self._config.twins.compat == "strict"
+        name, strict = self._config().node.name, self._config().twins.compat == "strict"
         self._place = f"{config.host}:{config.port}"
         self._door = MqttDoor(
             link, Reader(name, strict=strict), Writer(name, strict=strict), self._core, self._clock, self._next_cause
@@ -135,4 +146,4 @@ class Messaging:
 
     @property
     def _client_id(self) -> str:
-        return f"gemelo-{self._config.node.name}"
+        return f"gemelo-{self._config().node.name}"

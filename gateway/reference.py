@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[1]
 PACKAGED = {
     "store.path": "/var/lib/gemelo",
     "inference.models": "/var/lib/gemelo/models",
-    "dmi.socket": "/run/gemelo/dmi.sock",
     "manifests.paths": ["/etc/gemelo/manifests"],
 }
 """What the example for the service sets, because the service may write nowhere else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -51,6 +52,7 @@ class Registry:
         self._bodies: dict[tuple[str, str], bytes] = {}
         self._objects: dict[tuple[str, str], Any] = {}
         self._watchers: dict[str, list[Watcher]] = {}
+        self._turn = asyncio.Lock()  # what a manifest means depends on those that hold, so one comes after the other
 
     def watch(self, kind: str, watcher: Watcher) -> None:
         """Call `watcher(name, manifest)` for each manifest of a kind, now and on each change; `None` when deleted."""
@@ -61,6 +63,11 @@ class Registry:
     def of(self, kind: str) -> Iterator[tuple[str, Any]]:
         """Name and manifest of each object of a kind."""
         return ((name, m) for (k, name), m in self._objects.items() if k == kind)
+
+    @property
+    def manifests(self) -> dict[tuple[str, str], bytes]:
+        """All manifests as they are kept, by kind and name."""
+        return dict(self._bodies)
 
     def bodies(self, kind: str) -> list[dict[str, Any]]:
         """All objects of a kind as they were written."""
@@ -80,17 +87,8 @@ class Registry:
     async def apply(self, data: object, where: str, *, origin: Origin = "edge") -> str:
         """Apply one manifest; says what was done. Raises `Rejected` with path, reason and nearest valid name."""
         kind, name, manifest = self._decoded(data, where)
-        body = msgspec.json.encode(data)
-        known = self._bodies.get((kind, name))
-        if known == body:
-            return f"{kind.lower()}/{name} unchanged"
-        stimuli: list[Stimulus] = [self._applied(kind, name, body)]
-        stimuli += self._effects(kind, name, manifest, origin)
-        outcome = await self._offer(*stimuli)
-        if outcome.refused is not None:
-            raise Rejected(f"{where}: {outcome.refused}", outcome.code or 400)
-        self._keep(kind, name, body, manifest)
-        return f"{kind.lower()}/{name} {'created' if known is None else 'configured'}"
+        async with self._turn:
+            return await self._apply(kind, name, manifest, msgspec.json.encode(data), where, origin)
 
     def check(self, data: object, where: str) -> None:
         """Raise what `apply` would raise for its form."""
@@ -105,25 +103,40 @@ class Registry:
             return
         try:
             manifest = self._known(kind).decode(msgspec.json.decode(body), f"{kind} {name}")
-        except Rejected as error:
+        except (Rejected, msgspec.DecodeError) as error:
             logger.warning("a manifest of the cloud is kept, but not understood: %s", error)
             return
         self._keep(kind, name, body, manifest)
 
     async def delete(self, kind: str, name: str) -> str:
         """Delete a manifest and what it stands for. Raises `Rejected` (404) when there is none."""
-        found = self._known(kind)
+        self._known(kind)
+        async with self._turn:
+            return await self._delete(kind, name)
+
+    async def _apply(self, kind: str, name: str, manifest: Any, body: bytes, where: str, origin: Origin) -> str:
+        known = self._bodies.get((kind, name))
+        if known == body:
+            return f"{kind.lower()}/{name} unchanged"
+        stimuli: list[Stimulus] = [self._applied(kind, name, body)]
+        stimuli += self._effects(kind, name, manifest, origin)
+        outcome = await self._offer(*stimuli)
+        if outcome.refused is not None:
+            raise Rejected(f"{where}: {outcome.refused}", outcome.code or 400)
+        self._keep(kind, name, body, manifest)
+        return f"{kind.lower()}/{name} {'created' if known is None else 'configured'}"
+
+    async def _delete(self, kind: str, name: str) -> str:
         if (kind, name) not in self._bodies:
             names = [n for k, n in self._bodies if k == kind]
             raise Rejected(f"there is no {kind} {name}: {nearest(name, names)}", 404)
         stimuli: list[Stimulus] = [self._applied(kind, name, None)]
-        if kind == "Device" or found.is_device:
+        if kind == "Device" or self._kinds[kind].is_device:
             stimuli.append(Left(name, self._next_cause(), self._clock.now()))
         outcome = await self._offer(*stimuli)
         if outcome.refused is not None:
             raise Rejected(outcome.refused, outcome.code or 400)
-        del self._bodies[kind, name], self._objects[kind, name]
-        self._tell(kind, name, None)
+        self.learned(kind, name, None)
         return f"{kind.lower()}/{name} deleted"
 
     def _decoded(self, data: object, where: str) -> tuple[str, str, Any]:

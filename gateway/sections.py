@@ -94,33 +94,33 @@ class Store(Section, frozen=True):
 
     path: Path = Path("data")
     """Data folder; made when absent."""
-    commit_wait: Annotated[float, Meta(ge=0)] = 0.0
-    """Time each commit waits for more to write: less wear of flash, later answers. Under load 0 gathers as well."""
+    commit_wait: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """Time that a commit waits for more to write: less wear of flash, later answers. Under load they gather anyway."""
     segment_points: Positive = 200_000
     """Points that make a sealed segment."""
     retention_days: Annotated[float, Meta(gt=0)] = 30.0
     """Days that points are kept."""
-    reserve_mb: Natural = 256
-    """Free space in MiB below which the oldest points go early."""
+    points_mb: Positive = 4096
+    """Most space of all points in MiB; the oldest go first."""
+    pictures_mb: Positive = 512
+    """Most space of the pictures of alerts in MiB; the oldest go first."""
 
 
 class Cloud(Section, frozen=True):
     """What the twins are kept in step with."""
 
-    kind: Literal["none", "cloudcore", "mqtt"] = "none"
+    kind: Literal["none", "cloudcore"] = "none"
     """What the cloud is."""
     url: Url = ""
-    """cloudcore: `wss://host:10000`; mqtt: `mqtts://host:8883`."""
+    """CloudCore's websocket: `wss://host:10000`."""
     register_url: Url = ""
-    """cloudcore: `https://host:10002`, where the node gets its certificate."""
+    """Where the node gets its certificate: `https://host:10002`; empty means the same host with that port."""
     token_file: Path | None = None
     """File that holds the token to join with."""
-    ca_file: Path | None = None
-    """Certificates to trust; absent: the one the token names, else the system's."""
     heartbeat: Seconds = 15.0
     """Time between signs of life."""
-    max_rows: Positive = 1_000_000
-    """Most rows kept for the cloud while it is away."""
+    rate: Seconds = 25.0
+    """Reports a second; KubeEdge's own edge sends at most 30."""
 
 
 class Web(Section, frozen=True):
@@ -135,24 +135,18 @@ class Web(Section, frozen=True):
     key_file: Path | None = None
     """Key of the certificate."""
     token_file: Path | None = None
-    """File that holds the token to log in with, 16 characters at least; needed beyond loopback."""
+    """File that holds the token to log in with, 16 characters or more; needed beyond loopback."""
 
 
 class Inference(Section, frozen=True):
-    """Models on this box, and the doors to them."""
+    """Models on this box."""
 
     enabled: bool = True
     """Run models."""
-    listen: Listen = "127.0.0.1:8001"
-    """gRPC: KServe v2, TF-Serving, health."""
-    rest: Listen = "127.0.0.1:8501"
-    """HTTP: `/v2` and `/v1`."""
     models: Path = Path("models")
     """Folder of model packages; `gemelo model pull` fills it."""
-    device: str = "CPU"
-    """OpenVINO device: CPU, GPU, NPU, AUTO."""
     threads: Natural = 0
-    """Threads of one model; 0: OpenVINO's choice."""
+    """Cores that one model uses at a time; 0 means one."""
     max_queued: Positive = 32
     """Frames that may wait for one model; more are refused."""
 
@@ -172,15 +166,6 @@ class Offload(Section, frozen=True):
     """Frames a phone may have under way."""
     max_frame_bytes: Positive = 4_194_304
     """Largest frame."""
-
-
-class Dmi(Section, frozen=True):
-    """KubeEdge mappers, over gRPC on a Unix socket."""
-
-    enabled: bool = True
-    """Serve it."""
-    socket: Path = Path("data/dmi.sock")
-    """Path of the socket; the system allows 107 characters."""
 
 
 class Twins(Section, frozen=True):

@@ -15,6 +15,8 @@ from twins.exchange import Batch
 
 LOOK_AGAIN = 1.0
 """Seconds after which the wall clock is read again, so that a jump of it delays no timer for longer."""
+STALE = 1024
+"""Entries of changed timers that may lie in the heap; a watchdog leaves one behind with every message."""
 
 
 class Timers:
@@ -43,7 +45,11 @@ class Timers:
         self._due[timer] = (due, body)
         batch.timers[timer] = (due, body)
         heapq.heappush(self._heap, (due, timer))
-        self._changed.set()
+        if len(self._heap) > 2 * len(self._due) + STALE:
+            self._heap = [(when, each) for each, (when, _) in self._due.items()]
+            heapq.heapify(self._heap)
+        if self._heap[0] == (due, timer):
+            self._changed.set()
 
     def fired(self, timer: str, due: int, batch: Batch) -> bool:
         """The timer's stimulus is taken: it is pending no more. `False` when it was changed meanwhile."""

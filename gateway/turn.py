@@ -30,6 +30,7 @@ class Counts(Struct):
 
     stimuli: int = 0
     refused: int = 0
+    failed: int = 0
     facts: int = 0
     decisions: int = 0
     commands: int = 0
@@ -57,7 +58,7 @@ class Turn:
         self._rules = rules
         self._timers = timers
         self._counts = counts
-        self._changed: set[str] = set()
+        self._changed: dict[str, None] = {}  # in order, unlike a set
 
     def take(self, stimuli: Sequence[Stimulus]) -> Outcome:
         """Take stimuli that were offered together; the first refusal if one was refused."""
@@ -67,6 +68,12 @@ class Turn:
             if refused is not None and outcome is ACCEPTED:
                 outcome = refused
         return outcome
+
+    def follow(self, decided: Sequence[wanted.Instruction]) -> None:
+        """Carry what rules wrote of themselves into the batch when no stimulus led to it: at a start."""
+        self.committed.decisions += decided
+        for d in decided:
+            self._write(d)
 
     def close(self) -> Batch:
         """The batch, with every changed twin as it is now."""
@@ -92,14 +99,14 @@ class Turn:
                 case Fact():
                     self._fact(i, stimulus, depth)
                 case Persist():
-                    self._changed.add(i.device)
+                    self._changed[i.device] = None
                 case Remember():
                     self.batch.seen.append(i.seq)
                 case Refuse():
                     self._counts.refused += 1
                     refused = Outcome(i.reason, i.code)
                 case Forget():
-                    self._changed.add(i.device)
+                    self._changed[i.device] = None
                     self._follow(self._rules.forget(i.device), stimulus, depth)
                 case Conflict():
                     self._event(conflict(i, stimulus.seen))
@@ -138,24 +145,28 @@ class Turn:
 
     def _follow(self, decided: Sequence[wanted.Instruction], stimulus: Stimulus, depth: int) -> None:
         """Carry what the rules want into the batch; their commands are stimuli of the same batch."""
-        batch = self.batch
         self.committed.decisions += decided
         for d in decided:
-            match d:
-                case wanted.Keep():
-                    batch.rules[d.key] = d.body
-                case wanted.Drop():
-                    batch.rules[d.key] = None
-                case wanted.Wake():
-                    self._timers.set(d.timer, d.due, d.body, batch)
-                case wanted.Raise():
-                    self._event(d.event)
-                case wanted.Decided():
-                    self._counts.decisions += 1
-                case wanted.Command():
-                    self._command(d, stimulus, depth)
-                case _:
-                    pass
+            if isinstance(d, wanted.Command):
+                self._command(d, stimulus, depth)
+            else:
+                self._write(d)
+
+    def _write(self, d: wanted.Instruction) -> None:
+        batch = self.batch
+        match d:
+            case wanted.Keep():
+                batch.rules[d.key] = d.body
+            case wanted.Drop():
+                batch.rules[d.key] = None
+            case wanted.Wake():
+                self._timers.set(d.timer, d.due, d.body, batch)
+            case wanted.Raise():
+                self._event(d.event)
+            case wanted.Decided():
+                self._counts.decisions += 1
+            case _:
+                pass
 
     def _command(self, command: wanted.Command, stimulus: Stimulus, depth: int) -> None:
         seen, rule, cause = stimulus.seen, command.rule, command.cause
@@ -169,7 +180,9 @@ class Turn:
         refused = self._take(Updated(command.device, cause, seen, edits, seen, origin="edge"), depth + 1)
         if refused is not None:
             message = f"rule {rule} can't set {command.device}: {refused.refused}"
-            self._event(Event(f"{cause}:{rule}:refused", seen, "rule", rule, "warning", message, cause))
+            self._event(
+                Event(f"{cause}:{rule}:{command.device}:refused", seen, "rule", rule, "warning", message, cause)
+            )
 
     def _event(self, event: Event) -> None:
         self.batch.events.append(event)

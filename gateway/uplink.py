@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from contextlib import suppress
+from itertools import islice
+from typing import Generic, Literal, Protocol, TypeVar
 
 from gateway.core import Core
 from gateway.turn import Committed
@@ -24,8 +26,12 @@ from twins.values import Twin
 
 logger = logging.getLogger(__name__)
 
+CLOUD = "cloud"
+"""Cause of manifests from the cloud."""
 CONFIRMED = "cloud:confirmed"
-"""The cause of what a confirmation writes: no news for the cloud."""
+"""Cause of what a confirmation writes: no news for the cloud."""
+News = tuple[str, Literal["twin", "state"]]
+"""A device, and what of it is new to the cloud; with the first cause of that."""
 TOGETHER = 20
 """Reports on their way at once."""
 
@@ -85,32 +91,34 @@ class Uplink(Generic[R]):
         self._core = core
         self._clock = clock
         self._learned = learned
-        self._dirty: dict[str, str] = {}
-        self._states: dict[str, str] = {}
+        self._news: dict[News, str] = {}
         self._wake = asyncio.Event()
 
     @property
     def pending(self) -> int:
         """Devices with something that the cloud has not confirmed."""
-        return len(self._dirty) + len(self._states)
+        return len({device for device, _ in self._news})
 
     def tell(self, committed: Committed) -> None:
-        """Note which devices have news for the cloud."""
+        """Note which devices have news for the cloud, and take up the manifests that it sent."""
+        for applied in committed.applied:
+            if applied.cause == CLOUD:
+                self._learned(applied.kind, applied.name, applied.body)
         for i in committed.instructions:
             match i:
                 case Persist() | Membership(added=True) if i.cause != CONFIRMED:
-                    self._dirty.setdefault(i.device, i.cause)
+                    self._news.setdefault((i.device, "twin"), i.cause)
                 case Fact(name="state", changed=True):
-                    self._states.setdefault(i.device, i.cause)
+                    self._news.setdefault((i.device, "state"), i.cause)
                 case _:
                     pass
-        if self._dirty or self._states:
+        if self._news:
             self._wake.set()
 
     async def run(self) -> None:
         for twin in self._core.twins:
             if any(p.unsynced for p in twin.properties.values()):
-                self._dirty.setdefault(twin.device, "restart")
+                self._news.setdefault((twin.device, "twin"), "restart")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._cloud.run(), name="cloud.link")
             group.create_task(self._up(), name="cloud.up")
@@ -123,7 +131,7 @@ class Uplink(Generic[R]):
             await self._cloud.online()
             await self._wake.wait()
             self._wake.clear()
-            while self._dirty or self._states:
+            while self._news:
                 try:
                     await self._push()
                     backoff.reset()
@@ -134,42 +142,48 @@ class Uplink(Generic[R]):
                     break
 
     async def _push(self) -> None:
-        """Send the news of some devices; what the cloud does not confirm stays noted."""
-        dirty = list(self._dirty.items())[:TOGETHER]
-        states = list(self._states.items())[:TOGETHER]
-        twins = self._core.twins
-        rows: list[R] = []
-        for device, cause in dirty:
-            del self._dirty[device]
-            twin = twins.get(device)
-            report = None if twin is None else self._cloud.report(twin, cause)
-            if report is not None:
-                rows.append(report)
-        for device, cause in states:
-            del self._states[device]
-            twin = twins.get(device)
-            report = None if twin is None else self._cloud.state_report(twin, cause)
-            if report is not None:
-                rows.append(report)
+        """Send some of the news; what the cloud does not confirm stays noted."""
+        taken = dict(islice(self._news.items(), TOGETHER))
+        rows: dict[News, R] = {}
+        for news, cause in taken.items():
+            del self._news[news]
+            row = self._row(news, cause)
+            if row is not None:
+                rows[news] = row
         if not rows:
             return
+        silent: Sequence[object] = tuple(rows.values())
         try:
-            await self._cloud.push(rows)
-        except BaseException:
-            for device, cause in dirty:
-                self._dirty.setdefault(device, cause)
-            for device, cause in states:
-                self._states.setdefault(device, cause)
+            await self._cloud.push(tuple(rows.values()))
+            silent = ()
+        except Unavailable as error:
+            silent = getattr(error, "reports", silent)  # a link that lives names those that got no answer
             raise
+        finally:
+            unanswered = set(map(id, silent))
+            for news, row in rows.items():
+                if id(row) in unanswered:
+                    self._news.setdefault(news, taken[news])
+            await self._confirm([row for row in rows.values() if id(row) not in unanswered])
+
+    async def _confirm(self, rows: Sequence[R]) -> None:
         now = self._clock.now()
         confirmed = [Confirmed(row.device, CONFIRMED, now, dict(row.versions)) for row in rows if row.versions]
         if confirmed:
-            await self._core.offer(confirmed)
+            with suppress(TimeoutError):  # they are taken, only late; what a crash loses is sent again
+                await self._core.ask(*confirmed)  # not before it counts, else the same is sent twice
+
+    def _row(self, news: News, cause: str) -> R | None:
+        device, kind = news
+        twin = self._core.twins.get(device)
+        if twin is None:
+            return None
+        return self._cloud.report(twin, cause) if kind == "twin" else self._cloud.state_report(twin, cause)
 
     async def _down(self) -> None:
         async for change in self._cloud.changes():
             now = self._clock.now()
-            applied = [Applied("", "cloud", now, k, name, body) for (k, name), body in change.manifests.items()]
+            applied = [Applied("", CLOUD, now, k, name, body) for (k, name), body in change.manifests.items()]
             try:
                 outcome: Outcome = await self._core.ask(*applied, *change.stimuli, within=30.0)
             except TimeoutError:
@@ -177,6 +191,4 @@ class Uplink(Generic[R]):
                 continue
             if outcome.refused is not None:
                 logger.warning("what the cloud asks is refused: %s", outcome.refused)
-            for (k, name), body in change.manifests.items():
-                self._learned(k, name, body)
             change.done()

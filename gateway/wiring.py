@@ -50,6 +50,8 @@ def store(config: Config) -> StoreConfig:
         commit_wait=section.commit_wait,
         seal_points=section.segment_points,
         keep_days=section.retention_days,
+        points_mib=section.points_mb,
+        pictures_mib=section.pictures_mb,
     )
 
 

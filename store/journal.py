@@ -168,7 +168,7 @@ class Journal:
 
     async def _load(self, news: Event | None = None) -> Recovered:
         database = state.Database(self.file)
-        await database
+        await database.open()
         try:
             recovered, blobs = await database.run(lambda connection: self._writer.recover(connection, news))
         except BaseException:

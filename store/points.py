@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
@@ -41,7 +42,7 @@ class Points:
         """Grows with every change of what `snapshot` gives."""
         self._unsealed = 0
         self._latest: dict[int, tuple[int, int, float, str | None]] = {}
-        self._rings: dict[int, _Ring] = {}
+        self._rings: OrderedDict[int, _Ring] = OrderedDict()  # a plain dict is slow to give its oldest
 
     def __len__(self) -> int:
         """Points not sealed yet."""
@@ -115,7 +116,7 @@ class Points:
         rows = zip(columns.series, columns.at, columns.seq, columns.number, strict=True)
         for index, (key, at, seq, number) in enumerate(rows):
             known = latest.get(key)
-            if known is None or (at, seq) >= known[:2]:
+            if known is None or at > known[0] or (at == known[0] and seq >= known[1]):
                 latest[key] = (at, seq, number, text.get(index))
             if number == number:  # not NaN
                 ring = rings.get(key)
@@ -125,7 +126,7 @@ class Points:
 
     def _ring(self, key: int) -> _Ring:
         if len(self._rings) >= _RINGS:
-            del self._rings[next(iter(self._rings))]
+            self._rings.popitem(last=False)
         ring = self._rings[key] = _Ring(self._recent)
         return ring
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import secrets
@@ -80,6 +81,14 @@ class Database(aiosqlite.Connection):
     def __init__(self, path: Path) -> None:
         super().__init__(lambda: _connect(path), iter_chunk_size=64)
         self._thread.daemon = True  # a process that dies without closing must not hang on its journal
+
+    async def open(self) -> None:
+        """Connect. When that fails, the thread has ended too: it would otherwise speak to a loop that may be closed."""
+        try:
+            await self
+        except BaseException:
+            await asyncio.to_thread(self._thread.join, 5.0)
+            raise
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """`work` in the connection's thread; it goes on even if the caller is cancelled."""

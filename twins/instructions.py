@@ -12,8 +12,8 @@ from twins.values import Property
 Sides = Literal["reported", "desired", "both", "all"]
 
 
-class Instruction(Struct, frozen=True):
-    """Root of all instructions; `cause` is that of the stimulus."""
+class Instruction(Struct, frozen=True, gc=False):
+    """Root of all instructions; `cause` is that of the stimulus. Built from parts, so no cycle: none is collected."""
 
     device: str
     cause: str

@@ -6,7 +6,7 @@ apart. In default mode an unchanged value keeps its version (KubeEdge's own coun
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from twins.errors import Rejected
 from twins.kinds import VALUE_LIMIT, check_declared, kind_of, read
@@ -15,7 +15,7 @@ from twins.stimuli import Edit
 from twins.values import Declared, Property, Synced, Value, Version
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True, gc=False):
     """One edited property: `number` is the reported value as a number."""
 
     last: Property | None

@@ -29,8 +29,8 @@ class Edit(Struct, frozen=True, gc=False):
     at: int | None = None
 
 
-class Stimulus(Struct, frozen=True):
-    """Root of all stimuli."""
+class Stimulus(Struct, frozen=True, gc=False):
+    """Root of all stimuli. Built from parts, so no cycle: none is collected."""
 
     device: str
     cause: str

@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import msgspec
 
+import twins.announcements as told
+from twins.digests import Digests
 from twins.errors import Rejected
 from twins.instructions import (
-    Actuate,
     Answer,
     Conflict,
-    Delta,
     Document,
     Fact,
     Forget,
@@ -27,7 +27,6 @@ from twins.instructions import (
     Refuse,
     Remember,
     Roster,
-    Sides,
     StateAnswer,
 )
 from twins.property import Change, adopted, deleted, edited
@@ -48,10 +47,8 @@ from twins.stimuli import (
 from twins.values import Property, Synced, Twin
 
 UNKNOWN_DEVICE = "update rejected due to the device is not existed"
-SEEN_LIMIT = 200_000
+SEEN_LIMIT = 100_000
 STATES = frozenset({"online", "offline", "ok", "unknown", "unhealthy"})
-TEXT = frozenset({"string", "bytes", "stream"})
-HOUR_US = 3_600_000_000
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Twin).decode
 
@@ -63,7 +60,7 @@ class Twins:
         self._strict = strict
         self._enrols = enrols
         self._twins: dict[str, Twin] = {}
-        self._known: dict[int, None] = {}
+        self._known = Digests(SEEN_LIMIT)
         self._handlers: dict[type[Stimulus], Callable[[Any], list[Instruction]]] = {
             Updated: self._update,
             Asked: self._ask,
@@ -100,7 +97,7 @@ class Twins:
         for body in twins:
             twin = _decode(body)
             self._twins[twin.device] = twin
-        self._known.update(dict.fromkeys(seen))
+        self._known.update(seen)
 
     # -- stimuli ---------------------------------------------------------------------------------------------------
 
@@ -113,7 +110,7 @@ class Twins:
             out += self._join(Joined(s.device, s.cause, s.seen, {}, description="enrolled by its first message"))
             twin = self._twins[s.device]
         if s.seq and s.repeats and s.seq in self._known:
-            return out + self._again(twin, s)
+            return out + told.answer_again(twin, s)
         try:
             changes, gone = self._changes(twin, s)
         except Rejected as error:
@@ -121,11 +118,14 @@ class Twins:
         self._commit(twin, changes, gone, s.seen)
         if s.seq:
             out.append(Remember(s.device, s.cause, s.seq))
-            self._remember(s.seq)
+            self._known.add(s.seq)
         out.append(Persist(s.device, s.cause))
-        out += self._facts(s, changes)
-        out += self._published(twin, s, changes, gone)
-        return out
+        out += told.facts(s, changes)
+        out += told.answer(s, changes, gone)
+        out += told.document(s, changes, gone)
+        if not s.edits:  # an empty update asks for the delta again
+            return out + told.delta(twin, s.cause)
+        return out + told.asked_of(twin, s.cause, changes, always=self._strict)
 
     def _ask(self, s: Asked) -> list[Instruction]:
         twin = self._twins.get(s.device)
@@ -201,7 +201,7 @@ class Twins:
                     wanted[name] = merge.value
         if shown:
             out.append(Document(s.device, s.cause, "", shown))
-        return out + self._wanted(twin, s.cause, wanted)
+        return out + (told.delta(twin, s.cause) if wanted else []) + told.orders(twin, s.cause, wanted)
 
     def _leave(self, s: Left) -> list[Instruction]:
         if self._twins.pop(s.device, None) is None:
@@ -253,98 +253,9 @@ class Twins:
             properties[name] = deleted(last, seen)
         twin.seen = seen
 
-    def _facts(self, s: Updated, changes: dict[str, Change]) -> list[Instruction]:
-        at = source_time(s.at, s.seen)
-        out: list[Instruction] = []
-        for name, edit in s.edits.items():
-            if edit is None or edit.reported is None or name not in changes:
-                continue
-            change = changes[name]
-            when = at if edit.at is None else source_time(edit.at, s.seen)
-            text = change.current.kind in TEXT
-            number, changed = change.number, change.reported_changed
-            out.append(Fact(s.device, s.cause, name, edit.reported, number, when, s.seq, changed, text))
-        return out
-
-    def _published(
-        self, twin: Twin, s: Updated, changes: dict[str, Change], gone: dict[str, Property]
-    ) -> list[Instruction]:
-        out: list[Instruction] = []
-        if s.reply is not None:
-            shown: dict[str, Property | None] = {name: c.current for name, c in changes.items()}
-            shown.update(dict.fromkeys(gone))
-            out.append(Answer(s.device, s.cause, "update", s.reply, shown, touched(s, changes)))
-        if changes or gone:
-            document: dict[str, tuple[Property | None, Property | None]] = {
-                name: (c.last, c.current) for name, c in changes.items()
-            }
-            document.update({name: (last, None) for name, last in gone.items()})
-            out.append(Document(s.device, s.cause, s.reply.event if s.reply else "", document))
-        if not s.edits:  # an empty update asks for the delta again
-            return out + self._delta(twin, s.cause)
-        return out + self._asked_of(twin, s.cause, changes)
-
-    def _asked_of(self, twin: Twin, cause: str, changes: dict[str, Change]) -> list[Instruction]:
-        """The delta, once per change: when something new is asked, or when a device leaves what was asked."""
-        wanted: dict[str, str] = {}
-        left = False
-        for name, c in changes.items():
-            if not c.current.drifts or c.current.desired is None:
-                continue
-            if c.desired_changed:
-                wanted[name] = c.current.desired.value
-            elif c.last is not None and not c.last.drifts:
-                left = True
-        return self._wanted(twin, cause, wanted, tell=left or self._strict)
-
-    def _wanted(self, twin: Twin, cause: str, wanted: dict[str, str], *, tell: bool = False) -> list[Instruction]:
-        out: list[Instruction] = []
-        if wanted or tell:
-            out += self._delta(twin, cause)
-        if wanted:
-            out.append(Actuate(twin.device, cause, wanted))
-        return out
-
-    def _delta(self, twin: Twin, cause: str) -> list[Instruction]:
-        asked = {n: p for n, p in twin.properties.items() if not p.deleted and p.desired and p.desired.value}
-        if not any(p.drifts for p in asked.values()):
-            return []
-        return [Delta(twin.device, cause, asked)]
-
     def open_deltas(self) -> list[Instruction]:
         """The delta of every device that has one, to be told again after a broker was away."""
-        return [d for twin in self._twins.values() for d in self._delta(twin, "link")]
-
-    def _again(self, twin: Twin, s: Updated) -> list[Instruction]:
-        if s.reply is None:
-            return []
-        shown = {n: twin.properties.get(n) for n in s.edits}
-        shown = {n: None if p is None or p.deleted else p for n, p in shown.items()}
-        sides = {n: side_of(e) for n, e in s.edits.items() if e is not None}
-        return [Answer(s.device, s.cause, "update", s.reply, shown, sides)]
+        return [d for twin in self._twins.values() for d in told.delta(twin, "link")]
 
     def _refusal(self, s: Updated, code: int, reason: str) -> list[Instruction]:
         return [Refuse(s.device, s.cause, code, reason, s.reply or Reply(), "twin/update" if s.reply else "")]
-
-    def _remember(self, seq: int) -> None:
-        known = self._known
-        known[seq] = None
-        if len(known) > SEEN_LIMIT:
-            del known[next(iter(known))]
-
-
-def source_time(at: int, seen: int) -> int:
-    """The source's own time when it is plausible (a week back, a minute ahead), else that of arrival."""
-    return at if seen - 168 * HOUR_US <= at <= seen + HOUR_US // 60 else seen
-
-
-def side_of(edit: Edit) -> Sides:
-    """Which sides an edit touches."""
-    if edit.reported is not None:
-        return "both" if edit.desired is not None else "reported"
-    return "desired"
-
-
-def touched(s: Updated, changes: dict[str, Change]) -> dict[str, Sides]:
-    """Per changed property the sides that its edit touched."""
-    return {name: side_of(edit) for name, edit in s.edits.items() if edit is not None and name in changes}

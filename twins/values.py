@@ -38,7 +38,7 @@ class Synced(Struct, frozen=True, gc=False, array_like=True):
     base: str | None = None
 
 
-class Property(Struct, frozen=True, array_like=True):
+class Property(Struct, frozen=True, gc=False, array_like=True):
     """One property of a twin. A deleted one is a tombstone: it keeps its versions and is shown nowhere."""
 
     reported: Value | None = None

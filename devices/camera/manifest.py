@@ -33,7 +33,7 @@ class CameraSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """Play a file again and again. A file that has ended is played again when it was replaced."""
     fps: Annotated[float, Meta(gt=0, le=60)] = 5.0
     """Pictures a second that go to the model, at most."""
-    model: Annotated[str, Meta(min_length=1)] = "pedestrian-ssdlite"
+    model: Annotated[str, Meta(min_length=1)] = "persons"
     labels: Annotated[tuple[str, ...], Meta(min_length=1)] = ("person",)
     """What is counted; each becomes a property `<label>.count`, also when none is seen."""
     minimum: Annotated[float, Meta(ge=0, le=1)] = 0.4

@@ -1,11 +1,16 @@
 """The MQTT door: messages of devices in, answers, documents and deltas out, through one link.
 
 A QoS-1 message is acknowledged to the broker after its commit, so what we have not kept the broker keeps. What is
-refused is answered on the device's own topic, counted, and acknowledged: it would be refused again.
+refused is answered on the device's own topic, counted, and acknowledged: it would be refused again. When the intake is
+full a QoS-0 message is gone, and counted; a QoS-1 message is held here until there is room, for the broker would not
+send it again while the link lives. The link's window bounds how many those can be.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -20,7 +25,12 @@ from twins.instructions import Instruction
 from twins.kubeedge import Reader, Writer
 from twins.stimuli import Stimulus
 
+logger = logging.getLogger(__name__)
+
 Done = Callable[[Outcome], None]
+
+DRAIN = 2.0
+"""Seconds that what was taken gets to be answered when the door closes."""
 
 
 class Intake(Protocol):
@@ -32,7 +42,7 @@ class Intake(Protocol):
 
 
 class DoorCounts(Struct):
-    """offered = accepted + refused + overflowed + foreign, exactly."""
+    """offered = accepted + refused + overflowed + foreign, exactly, once everything that was taken is committed."""
 
     offered: int = 0
     accepted: int = 0
@@ -60,13 +70,23 @@ class MqttDoor:
         self._intake = intake
         self._clock = clock
         self._next_cause = next_cause
+        self._held: deque[tuple[Stimulus, Done]] = deque()
         self._settled: list[Message] = []
+        self._closing = False
 
     async def run(self) -> None:
-        await self.link.run(self._receive)
+        """Until cancelled; then nothing more is taken, and the link stays until what was taken is answered."""
+        async with asyncio.TaskGroup() as group:
+            link = group.create_task(self.link.run(self._receive), name="mqtt.link")
+            try:
+                await asyncio.wait({link})
+            finally:
+                self._closing = True
+                await self._answered()
+                link.cancel()
 
     def tell(self, instructions: Sequence[Instruction]) -> None:
-        """Publish what a commit announced, then acknowledge the messages it kept."""
+        """Publish what a commit announced, acknowledge the messages it kept, and offer what waited for room."""
         now = self._clock.now()
         write = self._writer.write
         messages = [message for i in instructions for message in write(i, now)]
@@ -75,20 +95,22 @@ class MqttDoor:
         if self._settled:
             self.link.acknowledge(self._settled)
             self._settled.clear()
+        while self._held and self._offer(*self._held[0]):
+            self._held.popleft()
+
+    @property
+    def unanswered(self) -> int:
+        """Messages that were taken and not committed yet."""
+        counts = self.counts
+        return counts.offered - counts.accepted - counts.refused - counts.overflowed - counts.foreign
 
     def _receive(self, message: Message) -> None:
         counts = self.counts
+        if self._closing and message.qos:
+            return  # the broker keeps it for the next start
         counts.offered += 1
-        now = self._clock.now()
-        cause = self._next_cause()
-        try:
-            stimulus = self._read(message, cause, now)
-        except Rejected:
-            counts.refused += 1
-            self.link.acknowledge([message])
-            return
+        stimulus = self._stimulus(message)
         if stimulus is None:
-            counts.foreign += 1
             self.link.acknowledge([message])
             return
 
@@ -100,14 +122,41 @@ class MqttDoor:
             if message.qos:
                 self._settled.append(message)
 
-        if not self._intake.offer_nowait((stimulus,), done):
-            counts.overflowed += 1  # QoS 1 stays with the broker, unacknowledged; QoS 0 is gone, and counted
+        if not self._held and not self._closing and self._offer(stimulus, done):
+            return
+        if message.qos:
+            self._held.append((stimulus, done))
+        else:
+            counts.overflowed += 1
 
-    def _read(self, message: Message, cause: str, now: int) -> Stimulus | None:
-        if message.topic.startswith(telemetry.PREFIX):
-            return telemetry.read(
-                message.topic, message.payload, cause, now, packet=message.packet, duplicate=message.duplicate
-            )
-        return self._reader.read(
-            message.topic, message.payload, cause, now, packet=message.packet, duplicate=message.duplicate
-        )
+    def _stimulus(self, message: Message) -> Stimulus | None:
+        """What a message means; `None`, counted, when it goes no further."""
+        try:
+            stimulus = self._read(message)
+        except Rejected as error:
+            logger.debug("%s: refused: %s", message.topic, error)
+            self.counts.refused += 1
+            return None
+        except Exception:  # a message that we fail to read must not come again and silence every device
+            logger.exception("%s: could not be read; please report this", message.topic)
+            self.counts.refused += 1
+            return None
+        self.counts.foreign += stimulus is None
+        return stimulus
+
+    def _offer(self, stimulus: Stimulus, done: Done) -> bool:
+        return self._intake.offer_nowait((stimulus,), done)
+
+    def _read(self, message: Message) -> Stimulus | None:
+        topic, payload = message.topic, message.payload
+        cause, now = self._next_cause(), self._clock.now()
+        read = telemetry.read if topic.startswith(telemetry.PREFIX) else self._reader.read
+        return read(topic, payload, cause, now, packet=message.packet, duplicate=message.duplicate)
+
+    async def _answered(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN):
+                while self.link.connected and (self.unanswered or self.link.waiting):
+                    await self._clock.sleep(0.01)
+        except TimeoutError:
+            logger.warning("%d messages were not answered within %g s; they come again", self.unanswered, DRAIN)

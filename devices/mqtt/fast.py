@@ -7,7 +7,6 @@ publishes, the outgoing queue) belongs to the link.
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections import deque
 from collections.abc import Sequence
@@ -15,12 +14,9 @@ from typing import Protocol, cast
 
 import mqtt5
 
-from devices.mqtt.link import LinkConfig, LinkCounts, Message, Receive
-from runtime.backoff import Backoff
+from devices.mqtt.link import LinkConfig, LinkCounts, Message, Patience, Receive, check_granted, fits
 from runtime.clock import Clock
 from twins.errors import Unavailable
-
-logger = logging.getLogger(__name__)
 
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE
 
@@ -41,26 +37,29 @@ class FastLink:
 
     @property
     def connected(self) -> bool:
-        return self._connection is not None
+        return self._connection is not None and self._connection.window > 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._outgoing) + len(self._unconfirmed)
 
     async def run(self, receive: Receive) -> None:
-        backoff = Backoff(first=0.1, limit=15.0)
+        config = self._config
+        patience = Patience(f"broker {config.host}:{config.port}", self._clock)
         while True:
             try:
-                connection = await self._connect(receive)
-                backoff.reset()
-                await connection.closed
-                logger.warning(
-                    "broker %s:%d closed the link: %s", self._config.host, self._config.port, connection.reason
-                )
+                await self._connect(receive)
+                assert self._connection is not None  # just made
+                patience.begun()
+                await self._connection.closed
+                reason = self._connection.reason
             except (OSError, TimeoutError, Unavailable) as error:
-                if backoff.tries in {0, 5}:
-                    logger.warning("broker %s:%d is away: %s", self._config.host, self._config.port, error)
+                reason = str(error) or "it does not answer"
             finally:
                 if self._connection is not None:
                     self._connection.close()
                     self._connection = None
-            await self._clock.sleep(backoff.next())
+            await patience.wait(reason)
 
     def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         queue = self._outgoing
@@ -78,26 +77,32 @@ class FastLink:
         self.counts.acknowledged += len(packets)
         connection.write([mqtt5.PubAckPacket(packet).write() for packet in packets])
 
-    async def _connect(self, receive: Receive) -> _Connection:
+    async def _connect(self, receive: Receive) -> None:
+        """Make a connection; messages may come, and be acknowledged, before its handshake is over."""
         config = self._config
         loop = asyncio.get_running_loop()
         self._epoch += 1
         async with asyncio.timeout(config.connect_timeout):
-            _, connection = await loop.create_connection(
-                lambda: _Connection(self._epoch, receive, self._confirmed, self.counts), config.host, config.port
+            _, self._connection = await loop.create_connection(
+                lambda: _Connection(config, self._epoch, receive, self._confirmed, self.counts),
+                config.host,
+                config.port,
+                ssl=config.tls,
             )
-            try:
-                granted = await connection.handshake(config, self._subscriptions)
-            except BaseException:
-                connection.close()
-                raise
+            granted = await self._connection.handshake(self._subscriptions)
         self.counts.connects += 1
-        connection.window = granted.receive_max
-        self._connection = connection
-        for packet, (topic, payload) in self._unconfirmed.items():
-            connection.write([_publish(topic, payload, packet, duplicate=granted.session_present)])
+        self._repeat(self._connection, granted)
         self._send_waiting()
-        return connection
+
+    def _repeat(self, connection: _Connection, granted: mqtt5.ConnAckPacket) -> None:
+        """Send again what the last connection did not confirm; what this one has no room for waits its turn."""
+        connection.window = min(granted.receive_max, self._config.receive_maximum)
+        connection.limit = min(granted.max_packet_size or self._config.packet_limit, self._config.packet_limit)
+        unconfirmed = list(self._unconfirmed.items())
+        self._unconfirmed = dict(unconfirmed[: connection.window])
+        self._outgoing.extendleft(message for _, message in reversed(unconfirmed[connection.window :]))
+        again = granted.session_present
+        connection.write([_publish(*message, packet, duplicate=again) for packet, message in self._unconfirmed.items()])
 
     def _send_waiting(self) -> None:
         connection = self._connection
@@ -107,6 +112,9 @@ class FastLink:
         queue, unconfirmed = self._outgoing, self._unconfirmed
         while queue and len(unconfirmed) < connection.window:
             topic, payload = queue.popleft()
+            if not fits(topic, payload, connection.limit):
+                self.counts.unfit += 1
+                continue
             packet = self._next_packet()
             unconfirmed[packet] = (topic, payload)
             frames.append(_publish(topic, payload, packet))
@@ -132,12 +140,14 @@ class FastLink:
 class _Connection(asyncio.BufferedProtocol):
     """One connection, used once."""
 
-    def __init__(self, epoch: int, receive: Receive, confirm: _Confirm, counts: LinkCounts) -> None:
+    def __init__(self, config: LinkConfig, epoch: int, receive: Receive, confirm: _Confirm, counts: LinkCounts) -> None:
         loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = loop.create_future()
         self.reason = "closed by us"
         self.window = 0
+        self.limit = 0
         self.paused = False
+        self._config = config
         self._loop = loop
         self._epoch = epoch
         self._receive = receive
@@ -153,8 +163,9 @@ class _Connection(asyncio.BufferedProtocol):
         self._keepalive = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def handshake(self, config: LinkConfig, subscriptions: Sequence[str]) -> mqtt5.ConnAckPacket:
+    async def handshake(self, subscriptions: Sequence[str]) -> mqtt5.ConnAckPacket:
         """Introduce ourselves and subscribe; what the broker grants. `Unavailable` when it refuses."""
+        config = self._config
         connect = mqtt5.ConnectPacket(
             config.client_id,
             username=config.username,
@@ -173,10 +184,7 @@ class _Connection(asyncio.BufferedProtocol):
         filters = [mqtt5.TopicFilter(s, max_qos=_QOS1, no_local=True) for s in subscriptions]
         self.write([mqtt5.SubscribePacket(1, filters).write()])
         granted = await self._granted
-        refused = [s for s, code in zip(subscriptions, granted.reason_codes, strict=True) if int(code) >= 128]
-        if refused:
-            msg = f"the broker refuses our subscription to {refused[0]}: give this user the right to read it"
-            raise Unavailable(msg)
+        check_granted(subscriptions, [int(code) for code in granted.reason_codes])
         self._keepalive = float(hello.server_keep_alive or config.keepalive)
         self._watch()
         return hello
@@ -241,6 +249,8 @@ class _Connection(asyncio.BufferedProtocol):
                 try:
                     packet, size = mqtt5.read(view[start:])
                 except IndexError:  # the rest has not come yet
+                    if self._filled - start > self._config.packet_limit:
+                        self._abort(f"the broker sends a packet of more than {self._config.packet_limit} bytes")
                     break
                 start += size
                 self._take(packet, confirmed)

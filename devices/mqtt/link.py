@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
+
+from runtime.backoff import Backoff
+from runtime.clock import Clock
+from twins.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+_SETTLED = 5.0
+_OVERHEAD = 16
+"""Bytes of a publish beside its topic and payload, at most."""
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -20,13 +32,19 @@ class Message(Struct, frozen=True, gc=False):
 
 
 class LinkConfig(Struct, frozen=True):
-    """How to reach the broker. `receive_maximum` bounds QoS-1 messages that came and are not yet acknowledged."""
+    """How to reach the broker; with `tls`, encrypted.
+
+    `receive_maximum` bounds the QoS-1 messages that came and are not yet acknowledged; MQTT 3.1.1 has no word for it,
+    there the broker's own in-flight window is the bound. It bounds our unconfirmed publishes too. `packet_limit` is
+    the largest packet in bytes that we send or, where the protocol can say so, take.
+    """
 
     host: str = "127.0.0.1"
     port: int = 1883
     client_id: str = "gemelo"
     username: str | None = None
     password: str | None = None
+    tls: ssl.SSLContext | None = None
     keepalive: int = 20
     session_expiry: int = 86_400
     receive_maximum: int = 512
@@ -36,13 +54,18 @@ class LinkConfig(Struct, frozen=True):
 
 
 class LinkCounts(Struct):
-    """What a link did, for health and metrics. `dropped` counts outgoing messages that its bounded queue let go."""
+    """What a link did, for health and metrics.
+
+    Of outgoing messages `dropped` counts those that the bounded queue let go, `unfit` those that no broker would take
+    (too large, a wildcard in the topic): sent all the same, each would end the link again and again.
+    """
 
     received: int = 0
     acknowledged: int = 0
     published: int = 0
     confirmed: int = 0
     dropped: int = 0
+    unfit: int = 0
     connects: int = 0
 
 
@@ -67,4 +90,58 @@ class Link(Protocol):
         ...
 
     @property
-    def connected(self) -> bool: ...
+    def connected(self) -> bool:
+        """True when the broker has taken our subscriptions."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Messages published here that the broker has not confirmed yet."""
+        ...
+
+
+class Patience:
+    """The time between two connections: at most two seconds, so that a broker that is back is found at once.
+
+    An absence is told when it begins and when it lasts. A connection that ends soon after it was made does not count
+    as success, so that a broker which takes us and throws us out again is not asked twenty times a second.
+    """
+
+    def __init__(self, peer: str, clock: Clock) -> None:
+        self._peer = peer
+        self._clock = clock
+        self._backoff = Backoff(first=0.1, limit=2.0)
+        self._since: float | None = None
+
+    def begun(self) -> None:
+        """The connection is made."""
+        self._since = self._clock.monotonic()
+        if self._backoff.tries:
+            logger.info("%s: connected", self._peer)
+
+    async def wait(self, reason: str) -> None:
+        """The connection is gone, or could not be made."""
+        if self._since is not None and self._clock.monotonic() - self._since >= _SETTLED:
+            self._backoff.reset()
+        self._since = None
+        if self._backoff.tries in {0, 5}:
+            logger.warning("%s is away: %s", self._peer, reason)
+        await self._clock.sleep(self._backoff.next())
+
+
+def check_granted(subscriptions: Sequence[str], codes: Sequence[int]) -> None:
+    """Raise `Unavailable` unless every subscription was granted; codes from 128 are refusals in all versions."""
+    if len(codes) != len(subscriptions):
+        msg = f"the broker answers {len(subscriptions)} subscriptions with {len(codes)} codes: that is no MQTT"
+        raise Unavailable(msg)
+    for subscription, code in zip(subscriptions, codes, strict=True):
+        if code >= 128:
+            msg = f"the broker refuses our subscription to {subscription}: give this user the right to read it"
+            raise Unavailable(msg)
+
+
+def fits(topic: str, payload: bytes, limit: int) -> bool:
+    """True when a broker that takes packets of `limit` bytes would take this one."""
+    if len(payload) + 4 * len(topic) + _OVERHEAD > limit:  # a character has four bytes at most
+        return False
+    return not ("+" in topic or "#" in topic or "\0" in topic)

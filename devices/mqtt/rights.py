@@ -1,7 +1,7 @@
 """Who may do what at the managed broker: mosquitto's password and ACL files. Pure.
 
-A device's user name is its id, `namespace/name`, or `name` in the default namespace. It may write what KubeEdge's twin
-protocol has a device write, on its own topics alone, and read what is said about it.
+A device's user name is its id, `namespace/name`, or `name` in the default namespace. It may write plain telemetry and
+what KubeEdge's twin protocol has a device write, on its own topics alone, and read what is said about it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,25 @@ def acl(devices: Iterable[str], extra: str = "") -> str:
         for root in _roots(device):
             lines += [f"topic write {root}/{suffix}" for suffix in _WRITES]
             lines.append(f"topic read {root}/#")
+        lines += [f"topic write {root}/#" for root in _plain(device)]
     return "\n".join([*lines, "", extra.rstrip()]).rstrip() + "\n"
 
 
 def _roots(device: str) -> list[str]:
     """Topics of a device; one segment, as before KubeEdge 1.16, for the default namespace only."""
     namespace, slash, name = device.rpartition("/")
-    if not device or any(sign in device for sign in "+#\0\n"):
-        return []  # a wildcard in a name would be a right on the topics of others
+    if not _safe(device):
+        return []
     roots = [f"$hw/events/device/{namespace if slash else 'default'}/{name}"]
     return [*roots, f"$hw/events/device/{name}"] if not slash or namespace == "default" else roots
+
+
+def _plain(device: str) -> list[str]:
+    """Where the device's plain telemetry goes."""
+    namespace, _, name = device.rpartition("/")
+    return [f"gemelo/telemetry/{namespace or 'default'}/{name}"] if _safe(device) else []
+
+
+def _safe(device: str) -> bool:
+    """False for a name with a wildcard: it would be a right on the topics of others."""
+    return bool(device) and not any(sign in device for sign in "+#\0\n")

@@ -1,4 +1,4 @@
-"""The steady link: MQTT 3.1.1 (or 5) through aiomqtt, for brokers the fast link can't talk to.
+"""The steady link: MQTT 3.1.1 through aiomqtt, for brokers the fast link can't talk to.
 
 aiomqtt acknowledges a message before we see it, and its `Message` hides the DUP flag. So this link switches paho's
 manual acknowledgement on beneath it and takes paho's messages as they come; aiomqtt keeps the connection.
@@ -7,17 +7,17 @@ A contract test fails when an update of either library changes that.
 
 from __future__ import annotations
 
-import logging
+import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from devices.mqtt.link import LinkConfig, LinkCounts, Message, Receive
-from runtime.backoff import Backoff
+from devices.mqtt.link import LinkConfig, LinkCounts, Message, Patience, Receive, check_granted, fits
 from runtime.clock import Clock
 from twins.errors import Unavailable
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import aiomqtt
 
 
 class SteadyLink:
@@ -32,24 +32,33 @@ class SteadyLink:
         self._unconfirmed: dict[int, tuple[str, bytes]] = {}
         self._epoch = 0
         self._paho: Any = None
+        self._subscribed = False
 
     @property
     def connected(self) -> bool:
-        return self._paho is not None
+        return self._subscribed
+
+    @property
+    def waiting(self) -> int:
+        return len(self._outgoing) + len(self._unconfirmed)
 
     async def run(self, receive: Receive) -> None:
         import aiomqtt
 
-        backoff = Backoff(first=0.1, limit=15.0)
+        config = self._config
+        patience = Patience(f"broker {config.host}:{config.port}", self._clock)
         while True:
+            reason = "connection closed"
             try:
-                await self._serve(receive, backoff)
+                await self._serve(receive, patience)
             except (aiomqtt.MqttError, OSError, TimeoutError, Unavailable) as error:
-                if backoff.tries in {0, 5}:
-                    logger.warning("broker %s:%d is away: %s", self._config.host, self._config.port, error)
+                reason = str(error.__cause__ or error) or "it does not answer"
             finally:
-                self._paho = None
-            await self._clock.sleep(backoff.next())
+                self._subscribed = False
+                if self._paho is not None:
+                    self._paho.disconnect()  # aiomqtt leaves the socket open when a connection fails half-way
+                    self._paho = None
+            await patience.wait(reason)
 
     def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         self._outgoing.extend(messages)
@@ -64,15 +73,30 @@ class SteadyLink:
             return
         for message in messages:
             if message.qos and message.epoch == self._epoch:
-                paho.ack(message.packet, message.qos)
-                self.counts.acknowledged += 1
+                self.counts.acknowledged += paho.ack(message.packet, message.qos) == 0
 
-    async def _serve(self, receive: Receive, backoff: Backoff) -> None:
+    async def _serve(self, receive: Receive, patience: Patience) -> None:
+        client = self._client()
+        self._paho = client._client  # aiomqtt has no public way to acknowledge by hand
+        self._paho.manual_ack_set(True)
+        self._listen(receive)
+        async with client:
+            granted = await client.subscribe([(topic, 1) for topic in self._subscriptions])
+            check_granted(self._subscriptions, [c if isinstance(c, int) else c.value for c in granted])
+            self.counts.connects += 1
+            self._subscribed = True
+            patience.begun()
+            self._outgoing.extendleft(reversed(self._unconfirmed.values()))
+            self._unconfirmed.clear()
+            self._send_waiting()
+            async for _ in client.messages:  # ends with an error when the link breaks
+                pass
+
+    def _client(self) -> aiomqtt.Client:
         import aiomqtt
 
         config = self._config
-        self._epoch += 1
-        client = aiomqtt.Client(
+        return aiomqtt.Client(
             config.host,
             config.port,
             identifier=config.client_id,
@@ -81,29 +105,16 @@ class SteadyLink:
             clean_session=False,
             keepalive=config.keepalive,
             timeout=config.connect_timeout,
+            tls_context=config.tls,
             max_inflight_messages=config.receive_maximum,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
-        paho = client._client  # aiomqtt has no public way to acknowledge by hand
-        paho.manual_ack_set(True)
-        self._listen(paho, receive)
-        async with client:
-            granted = await client.subscribe([(topic, 1) for topic in self._subscriptions])
-            refused = [t for t, code in zip(self._subscriptions, granted, strict=True) if _failed(code)]
-            if refused:
-                msg = f"the broker refuses our subscription to {refused[0]}: give this user the right to read it"
-                raise Unavailable(msg)
-            backoff.reset()
-            self.counts.connects += 1
-            self._paho = paho
-            again, self._unconfirmed = list(self._unconfirmed.values()), {}
-            self._outgoing.extendleft(reversed(again))
-            self._send_waiting()
-            async for _ in client.messages:  # ends with an error when the link breaks
-                pass
 
-    def _listen(self, paho: Any, receive: Receive) -> None:
+    def _listen(self, receive: Receive) -> None:
+        """Take paho's messages and confirmations as they come, as long as this connection is the one that counts."""
+        self._epoch += 1
         epoch = self._epoch
-        inner = paho.on_publish
+        inner = self._paho.on_publish
 
         def on_message(client: Any, userdata: Any, m: Any) -> None:
             self.counts.received += 1
@@ -111,24 +122,21 @@ class SteadyLink:
 
         def on_publish(client: Any, userdata: Any, mid: int, code: Any = None, properties: Any = None) -> None:
             inner(client, userdata, mid, code, properties)
-            if self._unconfirmed.pop(mid, None) is not None:
+            if epoch == self._epoch and self._unconfirmed.pop(mid, None) is not None:
                 self.counts.confirmed += 1
-            self._send_waiting()
+                self._send_waiting()
 
-        paho.on_message = on_message
-        paho.on_publish = on_publish
+        self._paho.on_message = on_message
+        self._paho.on_publish = on_publish
 
     def _send_waiting(self) -> None:
-        paho = self._paho
-        if paho is None:
+        if not self._subscribed:
             return
         while self._outgoing and len(self._unconfirmed) < self._config.receive_maximum:
             topic, payload = self._outgoing.popleft()
-            info = paho.publish(topic, payload, qos=1)
+            if not fits(topic, payload, self._config.packet_limit):
+                self.counts.unfit += 1
+                continue
+            info = self._paho.publish(topic, payload, qos=1)
             self._unconfirmed[info.mid] = (topic, payload)
             self.counts.published += 1
-
-
-def _failed(code: Any) -> bool:
-    """MQTT 3.1.1 grants are numbers, MQTT 5's are reason codes; 128 and above are refusals in both."""
-    return int(getattr(code, "value", code)) >= 128

@@ -21,41 +21,52 @@ SUBSCRIPTIONS = ("gemelo/telemetry/+/+", "gemelo/telemetry/+/+/+")
 PREFIX = "gemelo/telemetry/"
 DEPTH = 4
 PROPERTIES = 256
+NAME = 128
 
 _decode = msgspec.json.Decoder().decode
 
 
 def read(topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False) -> Updated:
     """The reported values of one message. `Rejected` when it is no JSON object, number, text or boolean."""
-    parts = topic.split("/")
-    device = f"{parts[2]}/{parts[3]}"
+    device, name = _address(topic)
     if len(payload) > BODY_LIMIT:
         raise Rejected(f"the body has {len(payload)} bytes, more than the {BODY_LIMIT} allowed")
     try:
         body = _decode(payload)
+        if name:
+            body = {name: body}
+        if not isinstance(body, dict):
+            raise Rejected(f'telemetry of {device} must be an object such as {{"temperature": 21.5}}')
+        at, event = body.pop("at", None), body.pop("id", None)
+        edits: dict[str, Edit | None] = {}
+        for each, value in _flat(body, "", 0):
+            if len(edits) >= PROPERTIES:
+                raise Rejected(f"telemetry of {device} has more than {PROPERTIES} values")
+            edits[each] = Edit(reported=value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(f"telemetry of {device} is no JSON: {error}") from None
-    if len(parts) == 5:
-        body = {parts[4]: body}
-    if not isinstance(body, dict):
-        raise Rejected(f'telemetry of {device} must be an object such as {{"temperature": 21.5}}')
-    at = body.pop("at", None)
-    named = body.pop("id", None) is not None and isinstance(at, int)
-    edits: dict[str, Edit | None] = {}
-    for name, value in _flat(body, "", 0):
-        if len(edits) >= PROPERTIES:
-            raise Rejected(f"telemetry of {device} has more than {PROPERTIES} values")
-        edits[name] = Edit(reported=value)
-    when = at * 1000 if isinstance(at, int) else seen
+    stamped = type(at) is int
+    named = stamped and event is not None
     seq = digest(device, payload, 0 if named else packet)
-    return Updated(device, cause, seen, edits, when, seq, named or duplicate)
+    return Updated(device, cause, seen, edits, at * 1000 if stamped else seen, seq, named or duplicate)
+
+
+def _address(topic: str) -> tuple[str, str]:
+    """Device and property of a topic; the property is empty where the body names them."""
+    _, _, namespace, device, *rest = topic.split("/")
+    if not namespace or not device or rest == [""]:
+        raise Rejected(f"{topic} names no device: publish to gemelo/telemetry/NAMESPACE/NAME")
+    return f"{namespace}/{device}", rest[0] if rest else ""
 
 
 def _flat(body: dict[str, object], prefix: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Every leaf with its name, `outer.inner`."""
     if depth > DEPTH:
         raise Rejected(f"telemetry is nested deeper than {DEPTH} levels")
     for key, value in body.items():
-        name = f"{prefix}{key}"[:128]
+        name = f"{prefix}{key}"
+        if not key or len(name) > NAME or not name.isprintable():
+            raise Rejected(f"{name[:NAME]!r} is no name: 1 to {NAME} printable characters are")
         if isinstance(value, dict):
             yield from _flat(value, f"{name}.", depth + 1)
         elif isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Checks of files: the data folder, certificates, secrets, models, manifests, the socket of mappers."""
+"""Checks of files: the data folder, certificates, secrets, models and manifests."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from gateway.checks.finding import Finding, Subject, edit, existing, failure, ok, warning
+from gateway.checks.finding import Finding, Subject, existing, failure, ok, warning
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 _SOON = datetime.timedelta(days=30)
-_SOCKET_PATH = 107
 
 
 def data(subject: Subject) -> Iterable[Finding]:
@@ -94,21 +93,6 @@ def manifests(subject: Subject) -> Iterable[Finding]:
                 message = f"{file}: not a manifest: it needs apiVersion, kind and metadata"
                 yield failure("manifests", message, f"${{EDITOR:-vi}} {quote(str(file))}")
         yield ok("manifests", f"{count} in {path}")
-
-
-def mappers(subject: Subject) -> Iterable[Finding]:
-    """The socket's folder can be written and its path is not too long."""
-    path = subject.config.dmi.socket
-    if not subject.config.dmi.enabled:
-        return
-    if len(os.fsencode(path)) > _SOCKET_PATH:
-        message = f"{path} has {len(os.fsencode(path))} bytes; the system allows {_SOCKET_PATH}; shorten dmi.socket"
-        yield failure("dmi.socket", message, edit(subject))
-    elif not os.access(existing(path.parent), os.W_OK):
-        fix = f"sudo install -d -o {getpass.getuser()} {quote(str(path.parent))}"
-        yield failure("dmi.socket", f"{existing(path.parent)} cannot be written", fix)
-    else:
-        yield ok("dmi.socket", f"{path}")
 
 
 def documents(path: Path) -> Iterator[tuple[Path, Any]]:

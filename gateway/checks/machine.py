@@ -37,7 +37,7 @@ def sqlite(_: Subject) -> Iterable[Finding]:
 def packages(subject: Subject) -> Iterable[Finding]:
     """The optional packages of the parts that are turned on."""
     wanted: dict[str, tuple[str, ...]] = {"sql": ("duckdb", "pyarrow", "sqlglot")}
-    if subject.config.offload.enabled or subject.config.inference.enabled or subject.config.dmi.enabled:
+    if subject.config.offload.enabled or subject.config.inference.enabled:
         wanted["offload"] = ("grpc", "google.protobuf")
     if subject.config.inference.enabled:
         wanted["vision"] = ("openvino", "PIL", "numpy")
@@ -84,12 +84,11 @@ def disk(subject: Subject) -> Iterable[Finding]:
     path = subject.config.store.path
     place = existing(path)
     free = subject.machine.free_bytes(place) // _MIB
-    reserve = subject.config.store.reserve_mb
     fix = f"du -xh {quote(str(place))} | sort -h | tail"
     if free < 16:
         yield failure("disk", f"{free} MiB free at {path}: nothing can be stored", fix)
-    elif free < reserve:
-        message = f"{free:,} MiB free at {path}, less than store.reserve_mb = {reserve}: old points go early"
+    elif free < (wanted := subject.config.store.points_mb + subject.config.store.pictures_mb):
+        message = f"{free:,} MiB free at {path}, less than points and pictures may take ({wanted:,} MiB)"
         yield warning("disk", message, fix)
     else:
         yield ok("disk", f"{free:,} MiB free at {path}")

@@ -80,9 +80,9 @@ def cloud(subject: Subject) -> Iterable[Finding]:
 def cameras(subject: Subject) -> Iterable[Finding]:
     """The sources of the cameras among the manifests."""
     for path in filter(Path.exists, subject.config.manifests.paths):
-        for _, document in documents(path):
+        for file, document in documents(path):
             if isinstance(document, dict) and document.get("kind") == "Camera":
-                yield _camera(document)
+                yield _camera(file, document)
 
 
 def holder(port: int) -> str:
@@ -165,14 +165,14 @@ def _welcome(subject: Subject, answer: mqtt5.ConnAckPacket) -> Finding:
     return ok("broker", f"{url}: {answer.receive_max} in flight, packets up to {largest or 'any'} bytes")
 
 
-def _camera(document: dict[str, Any]) -> Finding:
+def _camera(file: Path, document: dict[str, Any]) -> Finding:
     from devices.camera.manifest import Camera
     from twins.errors import Rejected
 
     try:
         camera = Camera.from_manifest(document)
     except Rejected as error:
-        return failure("camera", error.reason, "gemelo explain Camera.spec")
+        return failure("camera", f"{file}: {error.reason}", f"${{EDITOR:-vi}} {quote(str(file))}")
     name, spec = f"camera {camera.metadata.name}", camera.spec
     if spec.path is not None:
         if not os.access(spec.path, os.R_OK):

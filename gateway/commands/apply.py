@@ -24,7 +24,7 @@ async def run(args: argparse.Namespace) -> int:
                 answer = await api.call("POST", "/manifests", data=text, headers={"Content-Type": "application/yaml"})
             except Rejected as error:
                 raise Rejected(f"{name}: {error.reason}", error.code) from None
-            for line in answer["lines"] if isinstance(answer, dict) and "lines" in answer else answer["applied"]:
+            for line in answer["applied"]:
                 print(line)
     return 0
 

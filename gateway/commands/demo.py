@@ -55,7 +55,7 @@ def fault(text: str) -> Fault:
 async def run(args: argparse.Namespace) -> int:
     """0 when all went well; 1 when a part failed or the ledger is not sound; 130 for Ctrl-C before it ran."""
     say("gemelo demo")
-    models = args.models or _cache()
+    models = (args.models or _cache()).absolute()
     assets = await _assets(models)
     folder = Path(tempfile.mkdtemp(prefix="gemelo-demo-"))
     (folder / "cloud").mkdir()
@@ -130,14 +130,21 @@ async def _assets(folder: Path) -> dict[str, Path]:
 
 
 def _hints(plan: Plan) -> None:
+    gemelo, sim = _program("gemelo"), _program("gemelo-sim")
     api = "" if plan.ports.cloud_api == 10003 else f" --api {plan.cloud_api}"
     url = "" if plan.ports.page == 8080 else f" --url {plan.page}"
     say("\n  Try:")
-    say(f"    gemelo-sim fault cloud --for 30s{api}      the page turns amber, nothing is lost")
+    say(f"    {sim} fault cloud --for 30s{api}      the page turns amber, nothing is lost")
     query = "select device, avg(value) from points where property = 'temperature' group by 1"
-    say(f'    gemelo sql "{query}"{url}')
-    say(f"    gemelo set pump-1 speed=60{url}      and watch it on the page")
+    say(f'    {gemelo} sql "{query}"{url}')
+    say(f"    {gemelo} set pump-1 speed=60{url}      and watch it on the page")
     say("\n  Ctrl-C ends everything and removes the demo's data (--keep keeps it).\n")
+
+
+def _program(name: str) -> str:
+    """How another terminal calls it: by name, or by its path when the virtual environment is not active."""
+    beside = Path(sys.executable).with_name(name)
+    return os.path.relpath(beside) if shutil.which(name) is None and beside.exists() else name
 
 
 async def _ledger(args: argparse.Namespace, plan: Plan, show: Show) -> int:

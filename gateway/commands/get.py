@@ -35,7 +35,7 @@ async def run(args: argparse.Namespace) -> int:
     kind = KINDS.get(args.kind.lower(), args.kind)
     async with client.Client(args) as api:
         if kind == "Device":
-            devices = await api.call("GET", "/devices")
+            devices = sorted(await api.call("GET", "/devices"), key=lambda d: d["id"])
             columns = ["name", "model", "state", "last seen", "values"]
             show.show(args, devices, columns, [_device(d, wide=args.output == "wide") for d in devices])
         else:
@@ -55,7 +55,8 @@ def _device(device: dict[str, Any], *, wide: bool) -> tuple[str, ...]:
 
 def _value(p: dict[str, Any]) -> str:
     wanted = f" (want {p['desired']})" if p["drifts"] else ""
-    return f"{p['name']}={p['reported'] if p['reported'] is not None else '?'}{p['unit']}{wanted}"
+    unit = f" {p['unit']}" if p["unit"] else ""
+    return f"{p['name']}={p['reported'] if p['reported'] is not None else '?'}{unit}{wanted}"
 
 
 def ago(at: int) -> str:

@@ -53,4 +53,5 @@ def _print(device: dict[str, Any], last: dict[tuple[str, str], int], *, as_json:
         else:
             at = datetime.fromtimestamp(p["reported_at"] / 1e6, UTC).strftime("%H:%M:%S.%f")[:-3]
             wanted = f"  (want {p['desired']})" if p["drifts"] else ""
-            print(plain(f"{at}  {device['id']}  {p['name']} = {p['reported']}{p['unit']}{wanted}"), flush=True)
+            unit = f" {p['unit']}" if p["unit"] else ""
+            print(plain(f"{at}  {device['id']}  {p['name']} = {p['reported']}{unit}{wanted}"), flush=True)

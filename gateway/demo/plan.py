@@ -88,10 +88,6 @@ listen = "127.0.0.1:{ports.page}"
 listen = "127.0.0.1:{ports.phones}"
 [inference]
 models = {json.dumps(str(plan.models))}
-listen = ""
-rest = ""
-[dmi]
-enabled = false
 [twins]
 enrol = true   # a sensor of yours joins with its first message
 [manifests]

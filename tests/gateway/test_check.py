@@ -209,11 +209,6 @@ def test_manifests_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     assert "gone is not there" in messages
 
 
-def test_a_socket_with_too_long_a_path_is_told(tmp_path: Path) -> None:
-    (finding,) = found(tmp_path, f"[dmi]\nsocket = '{'x' * 120}'", "dmi.socket")
-    assert "the system allows 107" in finding.message
-
-
 CAMERA = """
 apiVersion: gemelo.dev/v1alpha1
 kind: Camera

@@ -108,9 +108,9 @@ def test_get_devices_shows_names_states_and_values_in_each_form(run):
     head, first, second = table.stdout.splitlines()
     assert head.split() == ["NAME", "MODEL", "STATE", "LAST", "SEEN", "VALUES"]
     assert first.startswith("default/pump-1  pump")
-    assert "flow=41.5l/min" in first
+    assert "flow=41.5 l/min" in first
     assert second.startswith("default/pump-2  pump")
-    assert "flow=41.5l/min" in run("get", "devices", "-o", "wide").stdout
+    assert "flow=41.5 l/min" in run("get", "devices", "-o", "wide").stdout
     for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
         objects = read(run("get", "devices", "-o", form).stdout)
         assert [o["id"] for o in objects] == ["default/pump-1", "default/pump-2"]
@@ -192,7 +192,7 @@ def test_set_asks_of_a_device_and_refuses_with_the_nearest_name(run, gateway):
     done = run("set", "pump-1", "speed=80")
     assert (done.returncode, done.stdout) == (0, "default/pump-1 speed desired 80\n")
     assert gateway.device("pump-1")["properties"]["speed"]["desired"] == "80"
-    assert "speed=?% (want 80)" in run("get", "devices").stdout
+    assert "speed=? % (want 80)" in run("get", "devices").stdout
     fails(run("set", "pump-1", "sped=80"), 1, "sped", "speed")
     fails(run("set", "pumpe-1", "speed=80"), 1, "pumpe-1", "pump-1")
     fails(run("set", "pump-1", "speed"), 2, "PROPERTY=VALUE")
@@ -475,7 +475,7 @@ def test_check_ends_with_0_or_1_and_is_readable_by_programs(tmp_path):
     config = tmp_path / "gateway.toml"
     config.write_text(
         '[web]\nlisten = "127.0.0.1:0"\n[broker]\nlisten = "127.0.0.1:0"\n'
-        "[inference]\nenabled = false\n[offload]\nenabled = false\n[dmi]\nenabled = false\n"
+        "[inference]\nenabled = false\n[offload]\nenabled = false\n"
     )
     good = invoke("check", "-c", str(config))
     assert good.returncode == 0, good.stdout

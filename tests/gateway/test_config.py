@@ -45,12 +45,9 @@ def test_every_section_of_the_skeleton_is_taken() -> None:
         [web]
         listen = "127.0.0.1:8080"
         [inference]
-        listen = "127.0.0.1:8001"
-        rest = ""
+        threads = 2
         [offload]
         listen = "[::1]:50051"
-        [dmi]
-        socket = "/run/gemelo/dmi.sock"
         [twins]
         compat = "strict"
     """)
@@ -74,10 +71,10 @@ def test_relative_paths_and_relative_defaults_count_from_the_file(tmp_path: Path
         ("[wbe]", "gateway.toml: wbe: no such key; did you mean web?"),
         ("[node]\nnam = 'x'", "node.nam: no such key; did you mean name?"),
         ("[cloud]\nkind = 'cloud-core'", "cloud.kind: 'cloud-core' is not valid; did you mean cloudcore?"),
-        ("[cloud]\nkind = 'mqtt'", 'cloud.url: missing; kind = "mqtt" needs an address'),
+        ("[cloud]\nkind = 'cloudcore'", 'cloud.url: missing; kind = "cloudcore" needs an address'),
         ("[web]\nlisten = '8080'", "web.listen: '8080' is not host:port"),
         ("[web]\nlisten = 'a:70000'", "web.listen: no such port: 70000"),
-        ("[web]\nlisten = '127.0.0.1:8001'", "inference.listen: 127.0.0.1:8001 is already web.listen"),
+        ("[web]\nlisten = '127.0.0.1:50051'", "offload.listen: 127.0.0.1:50051 is already web.listen"),
         ("[web]\ncert_file = 'a'", "web: cert_file and key_file go together"),
         ("[node]\nname = 'Edge 1'", "node.name: 'Edge 1' is not a DNS label"),
         ("[store]\npath = ''", "store.path: expected a path"),
@@ -105,8 +102,8 @@ def test_a_reload_names_the_sections_that_changed() -> None:
 
 
 def test_a_part_that_is_off_has_no_door() -> None:
-    config = read("[web]\nenabled = false\n[inference]\nrest = ''\n[broker]\nurl = 'mqtt://x:1883'")
-    assert doors(config) == {"inference.listen": "127.0.0.1:8001", "offload.listen": "127.0.0.1:50051"}
+    config = read("[web]\nenabled = false\n[broker]\nurl = 'mqtt://x:1883'")
+    assert doors(config) == {"offload.listen": "127.0.0.1:50051"}
 
 
 @pytest.mark.parametrize(

@@ -126,5 +126,4 @@ def test_the_units_example_is_a_configuration_that_writes_only_where_the_unit_le
     assert "RuntimeDirectory=gemelo\n" in UNIT
     for path in (config.store.path, config.inference.models):
         assert path.is_relative_to("/var/lib/gemelo")
-    assert config.dmi.socket.is_relative_to("/run/gemelo")
     assert "\nMemoryDenyWriteExecute=" not in UNIT

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -118,43 +120,36 @@ class Writer:
     def __init__(self, node: str, *, strict: bool = False) -> None:
         self._node = node
         self._strict = strict
+        self._writers: dict[type[Instruction], Callable[[Any, int], list[Message]]] = {
+            Answer: self._answer,
+            Document: self._document,
+            Delta: self._delta,
+            Refuse: self._refusal,
+            StateAnswer: self._state,
+            Roster: self._roster,
+            Membership: self._membership,
+        }
 
     def write(self, instruction: Instruction, now: int) -> list[Message]:
         """The messages an instruction means on the wire; none for those that are nobody's business there."""
-        ms = now // 1000
-        match instruction:
-            case Answer():
-                return [self._answer(instruction, ms)]
-            case Document():
-                return [self._document(instruction, ms)]
-            case Delta():
-                return [self._delta(instruction, ms)]
-            case Refuse():
-                return self._refusal(instruction, ms)
-            case StateAnswer():
-                return [self._state(instruction, ms)]
-            case Roster():
-                return [self._roster(instruction, ms)]
-            case Membership():
-                return [self._membership(instruction, ms)]
-            case _:
-                return []
+        writer = self._writers.get(type(instruction))
+        return [] if writer is None else writer(instruction, now // 1000)
 
-    def _answer(self, i: Answer, ms: int) -> Message:
+    def _answer(self, i: Answer, ms: int) -> list[Message]:
         if i.kind == "get":
             twins: dict[str, _Twin | None] = {n: _shown(p) for n, p in i.properties.items() if p is not None}
         else:
             twins = {n: None if p is None else _touched(p, i.sides.get(n, "all")) for n, p in i.properties.items()}
-        return f"{_topic(i.device, i.reply)}/twin/{i.kind}/result", _encode(_Result(i.reply.event, ms, twins))
+        return [(f"{_topic(i.device, i.reply)}/twin/{i.kind}/result", _encode(_Result(i.reply.event, ms, twins)))]
 
-    def _document(self, i: Document, ms: int) -> Message:
+    def _document(self, i: Document, ms: int) -> list[Message]:
         changes = {n: _Change(_opt(last), _opt(current)) for n, (last, current) in i.changes.items()}
-        return f"$hw/events/device/{i.device}/twin/update/document", _encode(_Document(i.event, ms, changes))
+        return [(f"$hw/events/device/{i.device}/twin/update/document", _encode(_Document(i.event, ms, changes)))]
 
-    def _delta(self, i: Delta, ms: int) -> Message:
+    def _delta(self, i: Delta, ms: int) -> list[Message]:
         delta = {n: p.desired.value for n, p in i.properties.items() if p.drifts and p.desired is not None}
         body = _Delta(_fresh(i), ms, {n: _shown(p) for n, p in i.properties.items()}, delta)
-        return f"$hw/events/device/{i.device}/twin/update/delta", _encode(body)
+        return [(f"$hw/events/device/{i.device}/twin/update/delta", _encode(body))]
 
     def _refusal(self, i: Refuse, ms: int) -> list[Message]:
         if not i.topic or (i.topic == "state/update" and self._strict):
@@ -167,25 +162,25 @@ class Writer:
             messages.append(("$hw/events/device//twin/update/result", body))  # where EdgeCore sends body errors
         return messages
 
-    def _state(self, i: StateAnswer, ms: int) -> Message:
+    def _state(self, i: StateAnswer, ms: int) -> list[Message]:
         name = i.device.partition("/")[2]
         online = _rfc3339(i.last_online) if i.last_online else UNSET
         event = _fresh(i) if self._strict else i.reply.event
         body = _StateResult(event, ms, _StateDevice(name, i.state, online))
-        return f"{_topic(i.device, i.reply)}/state/update/result", _encode(body)
+        return [(f"{_topic(i.device, i.reply)}/state/update/result", _encode(body))]
 
-    def _roster(self, i: Roster, ms: int) -> Message:
+    def _roster(self, i: Roster, ms: int) -> list[Message]:
         devices = [
             _Device(device, device.partition("/")[2], description, state, _rfc3339(at) if at else "")
             for device, description, state, at in i.members
         ]
         topic = f"$hw/events/node/{self._node}/membership/get/result"
-        return topic, _encode(_Roster(i.reply.event, ms, devices))
+        return [(topic, _encode(_Roster(i.reply.event, ms, devices)))]
 
-    def _membership(self, i: Membership, ms: int) -> Message:
+    def _membership(self, i: Membership, ms: int) -> list[Message]:
         device = [_Device(i.device, i.device.partition("/")[2], i.description)]
         body = _Membership(_fresh(i), ms, device if i.added else None, None if i.added else device)
-        return f"$hw/events/node/{self._node}/membership/updated", _encode(body)
+        return [(f"$hw/events/node/{self._node}/membership/updated", _encode(body))]
 
 
 def _topic(device: str, reply: Reply) -> str:

@@ -82,12 +82,12 @@ async def test_pictures_beyond_the_wanted_rate_are_passed_over(bench, video, run
 
 
 async def test_a_missing_model_leaves_the_picture_and_says_so_once(bench, video, run):
-    bench.detector.missing = "no such model; `gemelo model pull pedestrian-ssdlite`"
+    bench.detector.missing = "no such model; `gemelo model pull`"
     feed = bench.feed(video(), loop=True, fps=25)
     async with run(feed):
         await bench.log.until(lambda: any("model pull" in reason for _, reason in bench.log.states()))
         assert bench.log.last[0] == "online"
-        assert feed.view.reason.startswith("model pedestrian-ssdlite: no such model")
+        assert feed.view.reason.startswith("model persons: no such model")
         assert bench.gallery.latest("default/gate").jpeg[:2] == b"\xff\xd8"
         seen = bench.gallery.version("default/gate")
         bench.detector.missing = ""

@@ -35,7 +35,7 @@ async def test_a_view_tells_rates_size_and_what_was_seen(bench, video, run):
         160,
         120,
         "online",
-        "pedestrian-ssdlite",
+        "persons",
     )
     assert 20 < view.fps_in < 30
     assert 8 < view.fps_processed < 12

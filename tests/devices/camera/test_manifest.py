@@ -37,7 +37,7 @@ def test_a_manifest_in_yaml_is_a_camera():
 def test_a_source_is_all_a_camera_needs():
     camera = Camera.from_manifest({"metadata": {"name": "gate"}, "spec": {"source": "/srv/street.mp4"}})
     assert camera.id == "default/gate"
-    assert (camera.spec.fps, camera.spec.model, camera.spec.loop) == (5.0, "pedestrian-ssdlite", False)
+    assert (camera.spec.fps, camera.spec.model, camera.spec.loop) == (5.0, "persons", False)
     assert camera.spec.path == Path("/srv/street.mp4")
 
 

@@ -13,7 +13,13 @@ def test_a_device_has_rights_on_its_own_topics_alone() -> None:
     text = acl(["plant/pump"])
     assert "user plant/pump\ntopic write $hw/events/device/plant/pump/twin/update" in text
     rights = text.partition("user plant/pump")[2]
-    assert {line.split()[2].rsplit("/pump/")[0] for line in rights.splitlines() if line} == {"$hw/events/device/plant"}
+    roots = {line.split()[2].rsplit("/pump/")[0] for line in rights.splitlines() if line}
+    assert roots == {"$hw/events/device/plant", "gemelo/telemetry/plant"}
+
+
+def test_a_device_may_send_plain_telemetry_of_its_own() -> None:
+    assert "topic write gemelo/telemetry/default/pump/#" in acl(["pump"])
+    assert "gemelo" not in acl(["a/#"]).partition("user a/#")[2]
 
 
 def test_the_default_namespace_has_the_short_topics_too() -> None:

@@ -25,7 +25,7 @@ def depot(assets: Path, tmp_path: Path) -> Depot:
     """A depot that holds the two models of `face-emotion`, as a pull would leave them."""
     pytest.importorskip("openvino", reason="gemelo[vision] is not installed")
     depot = Depot(tmp_path)
-    depot.folder.mkdir()
+    depot.folder.mkdir(parents=True, exist_ok=True)
     for name in ("face-yunet", "emotion-mini-xception"):
         shutil.copy(assets / "models" / "onnx" / depot.catalogue.entry(name).file, depot.folder)
     return depot

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from tests.clock import in_virtual_time
+from tests.gateway.stage import Disk, Stage, body, rule, settle
+from twins.errors import Rejected
+
+
+def device(name: str = "d1", **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "devices.kubeedge.io/v1beta1", "kind": "Device", "metadata": {"name": name}, "spec": spec}
+
+
+def model(name: str = "m1", minimum: str = "", maximum: str = "") -> dict[str, Any]:
+    speed = {"name": "speed", "type": "INT", "accessMode": "ReadWrite", "minimum": minimum, "maximum": maximum}
+    return {
+        "apiVersion": "devices.kubeedge.io/v1beta1",
+        "kind": "DeviceModel",
+        "metadata": {"name": name},
+        "spec": {"properties": [speed]},
+    }
+
+
+USES = {"deviceModelRef": {"name": "m1"}}
+
+
+@in_virtual_time
+async def test_a_manifest_is_kept_once_its_commit_is_on_disk() -> None:
+    stage, heard = Stage(Disk(held=True)), []
+    stage.registry.watch("Device", lambda name, manifest: heard.append((name, manifest is not None)))
+    async with stage.running():
+        applying = asyncio.ensure_future(stage.registry.apply(device(), "test"))  # noqa: TID251 - awaited below
+        await settle()
+        assert (list(stage.registry.of("Device")), heard) == ([], [])
+        await stage.disk.commit()
+        assert await applying == "device/default/d1 created"
+        assert heard == [("default/d1", True)]
+        assert stage.disk.found().manifests == {("Device", "default/d1"): body(device())}
+        assert stage.twins.get("default/d1") is not None
+
+
+@in_virtual_time
+async def test_what_is_there_is_unchanged_and_what_differs_is_configured() -> None:
+    stage = Stage()
+    async with stage.running():
+        await stage.registry.apply(device(), "test")
+        batches = len(stage.disk.batches)
+        assert await stage.registry.apply(device(), "test") == "device/default/d1 unchanged"
+        assert len(stage.disk.batches) == batches
+        assert await stage.registry.apply(device(nodeName="edge-1"), "test") == "device/default/d1 configured"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        ("nonsense", "no manifest"),
+        ({"metadata": {"name": "x"}}, "no manifest"),
+        ({"kind": "Devize", "metadata": {"name": "x"}}, "no kind Devize.*Device"),
+        ({"kind": "Device"}, "metadata"),
+        (device(deviceModelReff={"name": "m1"}), "deviceModelRef"),
+        (device(properties=[{"name": "a"}, {"name": "a"}]), "a is there twice"),
+        (rule(initial="Nowhere"), "Nowhere"),
+        (rule(states={"A": {"onInput": {"events": [{"when": "t >"}]}}}), "when"),
+    ],
+)
+def test_a_bad_manifest_is_refused_with_its_reason_and_leaves_nothing(manifest: object, reason: str) -> None:
+    @in_virtual_time
+    async def play() -> None:
+        stage = Stage()
+        async with stage.running():
+            with pytest.raises(Rejected, match=reason):
+                await stage.registry.apply(manifest, "file.yaml#1")
+        found = stage.disk.found()
+        assert (found.manifests, found.twins, found.rules) == ({}, {}, {})
+        assert [list(stage.registry.of(kind)) for kind in ("Device", "DeviceModel", "Detector")] == [[], [], []]
+        assert len(stage.twins) == 0
+
+    play()
+
+
+@in_virtual_time
+async def test_a_rule_that_its_own_check_refuses_does_not_take_the_place_of_the_one_that_holds() -> None:
+    stage, heard = Stage(), []
+    stage.registry.watch("Detector", lambda name, _: heard.append(name))
+    async with stage.running():
+        await stage.registry.apply(rule(), "test")
+        with pytest.raises(Rejected, match=r"file.yaml#2: .*Nowhere"):
+            await stage.registry.apply(rule(initial="Nowhere"), "file.yaml#2")
+        assert stage.disk.found().manifests == {("Detector", "default/rule"): body(rule())}
+        assert stage.registry.bodies("Detector") == [rule()]
+        assert heard == ["default/rule"]
+
+
+@in_virtual_time
+async def test_a_model_that_changes_reaches_the_devices_that_use_it() -> None:
+    stage = Stage()
+    async with stage.running():
+        await stage.registry.apply(model(maximum="100"), "test")
+        await stage.registry.apply(device(**USES), "test")
+        await stage.registry.apply(device("other"), "test")
+        twin = stage.twins.get("default/d1")
+        assert twin is not None
+        assert twin.declared["speed"].maximum == 100.0
+        await stage.registry.apply(model(maximum="50"), "test")
+        assert twin.declared["speed"].maximum == 50.0
+        assert stage.batch.twins.keys() == {"default/d1"}
+        assert (await stage.report(speed="60")).refused is not None
+
+
+@in_virtual_time
+async def test_a_device_and_its_model_may_be_applied_at_the_same_time() -> None:
+    stage = Stage(Disk(held=True))
+    async with stage.running():
+        both = asyncio.gather(
+            stage.registry.apply(device(**USES), "device"), stage.registry.apply(model(maximum="100"), "model")
+        )
+        for _ in range(3):
+            await settle()
+            await stage.disk.commit()
+        await both
+        twin = stage.twins.get("default/d1")
+        assert twin is not None
+        assert twin.declared["speed"].maximum == 100.0
+
+
+@in_virtual_time
+async def test_a_deleted_device_is_gone_with_its_twin() -> None:
+    stage, heard = Stage(), []
+    stage.registry.watch("Device", lambda name, manifest: heard.append((name, manifest is not None)))
+    async with stage.running():
+        await stage.registry.apply(device(), "test")
+        assert await stage.registry.delete("Device", "default/d1") == "device/default/d1 deleted"
+        assert heard == [("default/d1", True), ("default/d1", False)]
+        with pytest.raises(Rejected, match="there is no Device default/d1") as refused:
+            await stage.registry.delete("Device", "default/d1")
+        assert refused.value.code == 404
+    found = stage.disk.found()
+    assert (found.manifests, found.twins) == ({}, {})
+
+
+@in_virtual_time
+async def test_who_deletes_at_the_same_time_as_another_is_told_that_it_is_gone() -> None:
+    stage = Stage(Disk(held=True))
+    async with stage.running():
+        applying = asyncio.ensure_future(stage.registry.apply(device(), "test"))  # noqa: TID251 - awaited below
+        await settle()
+        await stage.disk.commit()
+        await applying
+        both = asyncio.gather(
+            *(stage.registry.delete("Device", "default/d1") for _ in range(2)), return_exceptions=True
+        )
+        for _ in range(3):
+            await settle()
+            await stage.disk.commit()
+        first, second = await both
+        assert first == "device/default/d1 deleted"
+        assert isinstance(second, Rejected)
+
+
+@in_virtual_time
+async def test_what_was_kept_is_there_again_and_what_cannot_be_read_is_told() -> None:
+    stage, heard = Stage(), []
+    kept = {
+        ("Device", "default/d1"): body(device()),
+        ("Device", "default/d2"): b"{",
+        ("Gadget", "default/g"): b"{}",
+        ("Detector", "default/rule"): b'{"kind": "Detector"}',
+    }
+    faults = stage.registry.restore(kept)
+    assert [name for name, _ in stage.registry.of("Device")] == ["default/d1"]
+    assert len(faults) == 3
+    assert all("can't be read" in fault for fault in faults)
+    stage.registry.watch("Device", lambda name, _: heard.append(name))
+    assert heard == ["default/d1"]
+
+
+@in_virtual_time
+async def test_what_the_cloud_brought_is_learned_and_unlearned(caplog: pytest.LogCaptureFixture) -> None:
+    stage, heard = Stage(), []
+    stage.registry.watch("Device", lambda name, manifest: heard.append((name, manifest is not None)))
+    stage.registry.learned("Device", "default/d1", body(device()))
+    stage.registry.learned("Device", "default/d1", None)
+    stage.registry.learned("Device", "default/never", None)
+    assert heard == [("default/d1", True), ("default/d1", False)]
+    with caplog.at_level(logging.WARNING):
+        stage.registry.learned("Device", "default/d2", b'{"kind": "Device"}')
+        stage.registry.learned("Device", "default/d3", b"{")
+    assert caplog.text.count("not understood") == 2
+    assert list(stage.registry.of("Device")) == []

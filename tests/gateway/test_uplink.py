@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from msgspec import Struct
+
+from gateway.uplink import TOGETHER, Uplink
+from tests.clock import in_virtual_time
+from tests.gateway.stage import Disk, Stage, body, rule, settle
+from twins.errors import Unavailable
+from twins.stimuli import Left, Seen, Stimulus, Updated
+from twins.twin import Twins
+from twins.values import Twin
+
+
+class Note(Struct, frozen=True):
+    """A report: what a twin has that the cloud has not confirmed."""
+
+    device: str
+    versions: Mapping[str, tuple[int, int]]
+    values: Mapping[str, str]
+    cause: str = ""
+
+
+class Wish:
+    """What the cloud asks for."""
+
+    def __init__(
+        self, stimuli: Sequence[Stimulus] = (), manifests: Mapping[tuple[str, str], bytes | None] | None = None
+    ) -> None:
+        self.stimuli = stimuli
+        self.manifests = manifests or {}
+        self.outcome: bool | None = None
+
+    def done(self, committed: bool = True) -> None:
+        self.outcome = committed
+
+
+class Heaven:
+    """The far side: a cloud in memory that can be cut, and that may take a message without confirming it."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, dict[str, str]] = {}
+        self.states: list[tuple[str, str]] = []
+        self.pushes: list[int] = []
+        self.confirms = True
+        self.wishes: asyncio.Queue[Wish] = asyncio.Queue(100)
+        self._online = asyncio.Event()
+        self._online.set()
+
+    def cut(self) -> None:
+        self._online.clear()
+
+    def join(self) -> None:
+        self._online.set()
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def online(self) -> None:
+        await self._online.wait()
+
+    async def push(self, rows: Sequence[Note]) -> None:
+        if not self._online.is_set():
+            raise Unavailable("the link is cut")
+        self.pushes.append(len(rows))
+        for row in rows:
+            self.values.setdefault(row.device, {}).update(row.values)
+            if not row.versions:
+                self.states.append((row.device, row.values["state"]))
+        await asyncio.sleep(0.1)
+        if not self.confirms:
+            raise Unavailable("no confirmation came")
+
+    def report(self, twin: Twin, cause: str = "") -> Note | None:
+        news = {name: p for name, p in twin.properties.items() if p.unsynced and p.reported is not None}
+        if not news:
+            return None
+        versions = {n: (p.reported.version.edge if p.reported else 0, 0) for n, p in news.items()}
+        return Note(twin.device, versions, {n: p.reported.value for n, p in news.items() if p.reported}, cause)
+
+    def state_report(self, twin: Twin, cause: str = "") -> Note | None:
+        return Note(twin.device, {}, {"state": twin.state}, cause) if twin.state else None
+
+    async def changes(self) -> AsyncIterator[Wish]:
+        while True:
+            yield await self.wishes.get()
+
+
+class Sky:
+    """A stage with a cloud above it."""
+
+    def __init__(self, disk: Disk | None = None, twins: Twins | None = None) -> None:
+        self.stage = Stage(disk, twins=twins)
+        self.cloud = Heaven()
+        self.learned: list[tuple[str, str]] = []
+        self.uplink = Uplink(
+            self.cloud, self.stage.core, self.stage.clock, lambda kind, name, _: self.learned.append((kind, name))
+        )
+        self.stage.core.listen(self.uplink)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Sky]:
+        async with self.stage.running(), asyncio.TaskGroup() as group:
+            up = group.create_task(self.uplink.run())
+            await settle()
+            try:
+                yield self
+            finally:
+                up.cancel()
+
+    async def report(self, device: str, value: str) -> None:
+        await self.stage.report(device, t=value)
+
+    def unsynced(self) -> list[str]:
+        return [t.device for t in self.stage.twins if any(p.unsynced for p in t.properties.values())]
+
+
+@in_virtual_time
+async def test_what_a_device_reports_reaches_the_cloud_and_its_confirmation_is_on_disk() -> None:
+    sky = Sky()
+    async with sky.running():
+        await sky.report("default/d1", "1")
+        await asyncio.sleep(0.05)
+        assert sky.unsynced() == ["default/d1"]
+        await asyncio.sleep(0.1)
+        assert sky.cloud.values == {"default/d1": {"t": "1"}}
+        assert (sky.unsynced(), sky.uplink.pending) == ([], 0)
+    again = Twins()
+    again.restore(sky.stage.disk.found().twins.values(), [])
+    assert [p.synced.reported for twin in again for p in twin.properties.values()] == [1]
+
+
+@in_virtual_time
+async def test_what_the_cloud_did_not_confirm_is_sent_again_until_it_does() -> None:
+    sky = Sky()
+    sky.cloud.confirms = False
+    async with sky.running():
+        await sky.report("default/d1", "1")
+        await asyncio.sleep(20)
+        assert len(sky.cloud.pushes) > 2
+        assert (sky.unsynced(), sky.uplink.pending) == (["default/d1"], 1)
+        sky.cloud.confirms = True
+        await asyncio.sleep(10)
+        assert (sky.unsynced(), sky.uplink.pending) == ([], 0)
+        pushes = len(sky.cloud.pushes)
+        await asyncio.sleep(60)
+        assert len(sky.cloud.pushes) == pushes
+
+
+@in_virtual_time
+async def test_a_cut_costs_nothing_and_only_the_newest_value_is_sent_after_it() -> None:
+    sky = Sky()
+    async with sky.running():
+        await sky.report("default/d1", "0")
+        await asyncio.sleep(1)
+        sky.cloud.cut()
+        for n in range(1, 101):
+            await sky.report(f"default/d{n % 50}", str(n))
+        await asyncio.sleep(60)
+        assert (sky.uplink.pending, sum(sky.cloud.pushes)) == (50, 1)
+        sky.cloud.join()
+        await asyncio.sleep(5)
+        assert (sky.unsynced(), sky.uplink.pending) == ([], 0)
+        assert {int(values["t"]) for values in sky.cloud.values.values()} == set(range(51, 101))
+        assert sum(sky.cloud.pushes) == 1 + 50
+        assert max(sky.cloud.pushes) <= TOGETHER
+
+
+@in_virtual_time
+async def test_a_value_that_changes_while_its_report_is_on_its_way_is_reported_too() -> None:
+    sky = Sky()
+    async with sky.running():
+        await sky.report("default/d1", "1")
+        await asyncio.sleep(0.05)
+        await sky.report("default/d1", "2")
+        await asyncio.sleep(0.3)
+        assert sky.cloud.values == {"default/d1": {"t": "2"}}
+        assert (sky.unsynced(), len(sky.cloud.pushes)) == ([], 2)
+
+
+@in_virtual_time
+async def test_what_was_unconfirmed_before_a_restart_is_sent_after_it() -> None:
+    first = Sky()
+    first.cloud.cut()
+    async with first.running():
+        for n in range(3):
+            await first.report(f"default/d{n}", "1")
+    found = first.stage.disk.found()
+    twins = Twins()
+    twins.restore(found.twins.values(), found.seen)
+    second = Sky(first.stage.disk, twins)
+    async with second.running():
+        await asyncio.sleep(5)
+        assert second.cloud.values.keys() == {"default/d0", "default/d1", "default/d2"}
+        assert second.unsynced() == []
+
+
+@in_virtual_time
+async def test_a_device_that_left_is_not_reported() -> None:
+    sky = Sky()
+    sky.cloud.cut()
+    async with sky.running():
+        await sky.report("default/d1", "1")
+        await sky.stage.core.ask(Left("default/d1", "test:1:0", 0))
+        sky.cloud.join()
+        await asyncio.sleep(5)
+        assert (sky.cloud.values, sky.uplink.pending) == ({}, 0)
+
+
+@in_virtual_time
+async def test_a_state_is_reported_when_it_changes() -> None:
+    sky = Sky()
+    async with sky.running():
+        await sky.report("default/d1", "1")
+        for state in ("online", "online", "offline"):
+            await sky.stage.core.ask(Seen("default/d1", "test:1:0", sky.stage.clock.now(), state))
+            await asyncio.sleep(1)
+        assert sky.cloud.states == [("default/d1", "online"), ("default/d1", "offline")]
+
+
+@in_virtual_time
+async def test_what_the_cloud_asks_is_answered_after_its_commit() -> None:
+    sky = Sky(Disk(held=True))
+    device = {"kind": "Device", "metadata": {"name": "d9"}}
+    wish = Wish(
+        [Updated("default/d9", "cloud:1:1", 1, {}, 1)],
+        {("Device", "default/d9"): body(device)},
+    )
+    async with sky.running():
+        await sky.cloud.wishes.put(wish)
+        await settle()
+        assert (wish.outcome, sky.learned) == (None, [])
+        await sky.stage.disk.commit()
+        assert (wish.outcome, sky.learned) == (True, [("Device", "default/d9")])
+        assert sky.stage.disk.found().manifests == wish.manifests
+
+
+@in_virtual_time
+async def test_what_could_not_be_committed_in_time_is_not_said_to_be_done() -> None:
+    sky = Sky(Disk(held=True))
+    wish, next_wish = Wish(manifests={("Device", "default/d9"): b"{}"}), Wish()
+    async with sky.running():
+        await sky.cloud.wishes.put(wish)
+        await sky.cloud.wishes.put(next_wish)
+        await asyncio.sleep(31)
+        assert (wish.outcome, sky.learned) == (False, [])
+        await sky.stage.disk.commit()
+        assert next_wish.outcome is True
+
+
+@in_virtual_time
+async def test_a_manifest_of_the_cloud_that_is_refused_is_neither_kept_nor_learned() -> None:
+    sky = Sky()
+    wish = Wish(manifests={("Detector", "default/rule"): body(rule(initial="Nowhere"))})
+    async with sky.running():
+        await sky.cloud.wishes.put(wish)
+        await asyncio.sleep(1)
+        assert wish.outcome is True
+        assert sky.learned == []
+        assert sky.stage.disk.found().manifests == {}
