@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.process import ROOT, environment, until
+from twins.errors import Unavailable
 
-NEEDED = ("amqtt", "av", "grpc", "openvino", "duckdb")
+NEEDED = ("av", "grpc", "openvino", "duckdb")
 OFFLINE = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
 
 pytestmark = pytest.mark.skipif(
@@ -89,26 +90,21 @@ class Demo:
 
 
 @pytest.fixture
-def models(assets: Path, tmp_path: Path) -> Path:
-    """The default models and the demo's media under the names that the catalogue gives them; skips without."""
+async def models() -> Path:
+    """The folder where the demo keeps its models and media; what is absent is fetched, once, as the demo would."""
     for name in NEEDED:
         pytest.importorskip(name)
-    from inference.catalogue import load
+    from gateway.commands.demo import MEDIA, MODELS
+    from inference.depot import Depot
 
-    folder = tmp_path / "models"
-    folder.mkdir()
-    here = [*(assets / "models").rglob("*"), *(assets / "media").iterdir()]
-    if cache := os.environ.get("GEMELO_MODELS"):
-        here += Path(cache).iterdir()
-    by_size = {path.stat().st_size: path for path in here if path.is_file()}
-    wanted = [entry for entry in load().entries if entry.default or entry.name in {"bikes.mp4", "astronaut.png"}]
-    for entry in wanted:
-        if entry.bytes in by_size:
-            (folder / entry.file).symlink_to(by_size[entry.bytes])
-    absent = [entry.name for entry in wanted if not (folder / entry.file).exists()]
-    if absent:
-        pytest.skip(f"not here: {', '.join(absent)}: set GEMELO_MODELS to a folder of `gemelo model pull`")
-    return folder
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    depot = Depot(cache / "gemelo" / "models")
+    for name in (*MODELS, *MEDIA):
+        try:
+            await depot.pull(name, deadline=60.0)
+        except Unavailable as error:
+            pytest.skip(f"no models and media for the demo: {error}")
+    return depot.folder
 
 
 def sound(file: Path) -> dict[str, int]:
@@ -122,7 +118,7 @@ def sound(file: Path) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_a_demo_with_the_cloud_cut_and_the_broker_killed_loses_and_doubles_nothing(tmp_path, models):
     file = tmp_path / "ledger.json"
     words = ("--for", "25s", "--ledger", str(file), "--fault", "cloud:5s:8s", "--fault", "broker:15s")
