@@ -33,12 +33,14 @@ class Album:
             if "picture" in event.detail and not self._wanted.offer_nowait(event.cause):
                 self.missed += 1
 
-    def latest(self, camera: str) -> tuple[int, bytes] | None:
-        picture = self._gallery.latest(camera)
+    def latest(self, camera: str, version: int = 0) -> tuple[int, bytes] | None:
+        picture = self._gallery.latest(camera, version=version, drawn=False)  # the page draws the boxes
         return None if picture is None else (picture.version, picture.jpeg)
 
     async def by_key(self, key: str) -> bytes | None:
-        return await asyncio.to_thread(self._pictures.get, key)
+        kept = await asyncio.to_thread(self._pictures.get, key)
+        # Who asks at once may be earlier than the disk.
+        return kept or await asyncio.to_thread(self._gallery.by_cause, key.replace("-", ":"))
 
     async def run(self) -> None:
         while True:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+from msgspec import Struct
 
 from devices.camera.cameras import Cameras
 from devices.camera.gallery import Gallery
@@ -22,12 +22,13 @@ from devices.camera.manifest import Camera
 from gateway import wiring
 from gateway.album import Album
 from gateway.causes import causes
-from gateway.config import Config
+from gateway.config import Config, changed
 from gateway.console import Console
 from gateway.core import Core
 from gateway.health import HealthReport
 from gateway.lookout import Lookout
 from gateway.messaging import Messaging
+from gateway.metrics import Metrics
 from gateway.operations import Operations, documents_of
 from gateway.orders import Orders
 from gateway.registry import Kind, Registry, kind
@@ -46,6 +47,10 @@ from web.server import Web
 
 logger = logging.getLogger(__name__)
 
+DOORS = {"mqtt": "broker", "models": "inference", "cameras": "", "phones": "offload", "cloud": "cloud"}
+"""Doors in the order in which they open, with the section that configures them."""
+RELOADED = {*DOORS.values(), "web", "manifests", "log"}
+"""Sections that a running gateway takes up; a change of any other needs a new one."""
 DRAIN = 5.0
 """Seconds that what was taken gets to be committed and answered when the gateway stops."""
 
@@ -56,7 +61,6 @@ class Gateway:
     def __init__(self, config: Config, clock: Clock) -> None:
         self.config = config
         self._clock = clock
-        self._metrics = CollectorRegistry()
         self.twins = Twins(strict=config.twins.compat == "strict", enrols=config.twins.enrol)
         self.rules = Rules(config.node.zone)
         self.timers = Timers(clock)
@@ -64,10 +68,10 @@ class Gateway:
         self.core = Core(self.twins, self.rules, self.store.journal, self.timers, clock)
         self.gallery = Gallery()
         self.album = Album(self.gallery, self.store.pictures)
-        self.lookout = Lookout(config, clock)
-        self.mqtt = Messaging(config, self.core, clock, self._causes("mqtt"))
+        self.lookout = Lookout(self._now, clock)
+        self.mqtt = Messaging(self._now, self.core, clock, self._causes("mqtt"))
         self.orders = Orders(self.twins)
-        self.cloud = Skyward(config, self.core, clock, self._learned)
+        self.cloud = Skyward(self.core, clock, self._learned)
         self.ready = asyncio.Event()
         self._boot = 0
         self._stopping = asyncio.Event()
@@ -87,21 +91,16 @@ class Gateway:
             picture=self.gallery.version,
             cloud=self.cloud.view,
             health=self.health.view,
-            hints=lambda: wiring.hints(config, self.mqtt.address),
+            hints=lambda: wiring.hints(self.config, self.mqtt.address),
             queries=wiring.QUERIES,
         )
-        operations = Operations(self.core, self.registry, clock, self._causes("api"))
-        self.web: Web | None = None
-        if config.web.enabled and config.web.listen:
-            self.web = Web(
-                wiring.web(config), self.console, operations, self.store.sql, self.album, clock, self._metrics
-            )
+        self.operations = Operations(self.core, self.registry, clock, self._causes("api"))
+        self.metrics = Metrics(self._counts, self._gauges)
+        self._front.add(self._page())
 
     async def run(self) -> None:
         """Run until `stop()`: recover, open the doors; then close them, drain, and write what is left."""
         async with asyncio.TaskGroup() as group:
-            if self.web is not None:
-                self._front.add(Part("page", self.web.run))
             front = group.create_task(self._front.run(), name="front")
             found = await self.store.open()
             try:
@@ -124,7 +123,8 @@ class Gateway:
         self._kernel.add(Part("orders", self.orders.run))
         kernel = group.create_task(self._kernel.run(), name="kernel")
         await self.apply_files()
-        self._open_doors()
+        for name in DOORS:
+            self._doors.add(self._door(name))
         doors = group.create_task(self._doors.run(), name="doors")
         self.ready.set()
         logger.info("ready: %d devices, %d rules", len(self.twins), len(self.rules.detectors))
@@ -140,7 +140,7 @@ class Gateway:
         self.twins.restore(found.twins.values(), found.seen)
         self.timers.restore(found.timers)
         decided = self.rules.restore(found.rules, found.timers)
-        self.cloud.recover(found)
+        self.cloud.build(self.config, found.manifests, found.boot)
         self.registry.watch("Camera", self._camera)
         for fault in self.registry.restore(found.manifests):
             logger.warning("%s", fault)
@@ -159,28 +159,87 @@ class Gateway:
     async def apply_files(self) -> None:
         """Apply the manifests that the configuration names; a bad one is told and left out."""
         for path in self.config.manifests.paths:
-            for file in _files(path):
-                for where, data in documents_of(file.read_bytes(), file.name):
-                    try:
-                        logger.info("%s", await self.registry.apply(data, where))
-                    except Rejected as error:
-                        logger.warning("not applied: %s", error)
+            for where, data in _documents(path):
+                try:
+                    logger.info("%s", await self.registry.apply(data, where))
+                except Rejected as error:
+                    logger.warning("not applied: %s", error)
+                except TimeoutError:
+                    logger.warning("not applied yet: %s: the store is behind; it follows by itself", where)
 
-    def _open_doors(self) -> None:
-        self._doors.add(Part("mqtt", self.mqtt.run, deadline=10.0))
-        if self.config.inference.enabled:
-            self._doors.add(Part("models", self.lookout.run))
-        self._doors.add(Part("cameras", self.cameras.run))
-        phones = wiring.offload(self.config)
-        if phones is not None:
-            from devices.offload.server import OffloadDoor
+    async def reload(self, config: Config) -> None:
+        """Take up sections that `RELOADED` names: their parts start again, all others go on. Raises `Rejected`."""
+        sections = changed(self.config, config)
+        before, self.config = self.config, config
+        try:
+            page = self._page() if "web" in sections else None
+        except Rejected:
+            self.config = before
+            raise
+        if "cloud" in sections:
+            self.cloud.build(config, self.registry.manifests, self._boot)
+        if page is not None:
+            await self._front.replace(page)
+        for name, section in DOORS.items():
+            if section in sections:
+                await self._doors.replace(self._door(name))
+        await self.apply_files()
 
-            next_cause, models = self._causes("phone"), self.lookout.models
-            door = OffloadDoor(phones, self.core, self.lookout, self._clock, next_cause, models, self._known)
-            self.orders.serve("phone", door.actuate)
-            self._doors.add(Part("phones", door.run))
-        if self.cloud.kind != "none":
-            self._doors.add(Part("cloud", self.cloud.run))
+    def _page(self) -> Part:
+        """Raises `Rejected` for a `[web]` section that cannot be meant."""
+        section = self.config.web
+        if not section.enabled or not section.listen:
+            return Part("page", off)
+        page = Web(
+            wiring.web(self.config),
+            self.console,
+            self.operations,
+            self.store.sql,
+            self.album,
+            self._clock,
+            self.metrics.registry(),
+        )
+        return Part("page", page.run)
+
+    def _door(self, name: str) -> Part:
+        """A door as the configuration wants it now; one that is turned off is there, and done at once."""
+        config = self.config
+        match name:
+            case "mqtt":
+                return Part(name, self.mqtt.run, deadline=10.0)
+            case "models":
+                return Part(name, self.lookout.run if config.inference.enabled else off)
+            case "cameras":
+                return Part(name, self.cameras.run)
+            case "phones":
+                return Part(name, self._phones())
+            case _:
+                return Part(name, self.cloud.run if config.cloud.kind != "none" else off)
+
+    def _phones(self) -> Callable[[], Awaitable[None]]:
+        section = wiring.offload(self.config)
+        if section is None:
+            return off
+        from devices.offload.server import OffloadDoor
+
+        next_cause, models = self._causes("phone"), self.lookout.models
+        door = OffloadDoor(section, self.core, self.lookout, self._clock, next_cause, models, self._known)
+        self.orders.serve("phone", door.actuate)
+        return door.run
+
+    def _counts(self) -> Iterator[tuple[str, Struct]]:
+        yield "core", self.core.counts
+        if self.mqtt.door is not None:
+            yield "mqtt", self.mqtt.door.counts
+            yield "link", self.mqtt.door.link.counts
+
+    def _gauges(self) -> Iterator[tuple[str, str, float]]:
+        yield "devices", "Devices with a twin", len(self.twins)
+        yield "rules", "Rules that hold", len(self.rules.detectors)
+        yield "timers", "Timers of rules that are pending", len(self.timers)
+        yield "journal_pressure", "Rows waiting for the disk, in parts of the limit", self.store.journal.pressure
+        yield "cloud_pending", "Devices with news that the cloud has not confirmed", self.cloud.view().pending
+        yield "ready", "1 when recovered and open", float(self.ready.is_set())
 
     def _troubles(self) -> Iterator[tuple[str, str]]:
         """What parts that run have to complain of."""
@@ -220,6 +279,10 @@ class Gateway:
 
         return next_cause
 
+    def _now(self) -> Config:
+        """The configuration as it is now: a reload changes it."""
+        return self.config
+
     def _known(self, device: str) -> bool:
         return self.twins.get(device) is not None
 
@@ -230,7 +293,18 @@ class Gateway:
         return Supervisor(self._clock, transient=Unavailable)
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json"})
-    return [path]
+async def off() -> None:
+    """The run of a part that is turned off."""
+
+
+def _documents(path: Path) -> Iterator[tuple[str, object]]:
+    """Manifests of a file or of a folder's files; what can't be read is told and left out."""
+    is_folder = path.is_dir()
+    files = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json"}) if is_folder else [path]
+    for file in files:
+        try:
+            yield from documents_of(file.read_bytes(), file.name)
+        except Rejected as error:
+            logger.warning("not applied: %s", error)
+        except OSError as error:
+            logger.warning("not applied: %s cannot be read: %s", file, error.strerror)

@@ -8,14 +8,14 @@ from typing import Protocol
 
 import rules.instructions as wanted
 from devices.camera.view import CameraView as Feed
+from gateway import reasons
 from gateway.album import picture_key
+from gateway.rulebook import Rulebook
 from gateway.turn import Committed
-from rules import diagram
-from rules.explain import tell
 from rules.rules import Rules
 from runtime.clock import Clock
 from twins.errors import Rejected
-from twins.exchange import Event
+from twins.exchange import Event, Result
 from twins.instructions import Fact, Forget, Persist
 from twins.twin import Twins
 from twins.values import Declared, Property, Twin
@@ -24,25 +24,25 @@ from web.views import (
     BoxView,
     CameraView,
     CloudView,
+    CostView,
     DeviceView,
     EventView,
     Health,
     HintView,
-    InstanceView,
     Members,
     NodeView,
     PointView,
     PropertyView,
     QueryView,
-    RuleView,
     Snapshot,
 )
 
 EVENTS = 200
 TREND = 40
+FRESH = 0.1
+"""The weight of a new picture in a device's averaged costs."""
 SHOWN = frozenset({Persist, Fact, Forget})
 """Instructions after which a device looks different."""
-STATES = (wanted.Keep, wanted.Drop)
 HEARD = 60_000_000
 """A device that was heard within so many microseconds is shown as online when it says nothing of its state."""
 
@@ -74,6 +74,7 @@ class Console:
         self._node = node
         self._twins = twins
         self._rules = rules
+        self._rulebook = Rulebook(rules)
         self._trends = trends
         self._clock = clock
         self._cameras = cameras
@@ -84,24 +85,33 @@ class Console:
         self._queries = tuple(queries)
         self._revisions = Revisions()
         self._events: deque[tuple[int, EventView]] = deque(maxlen=EVENTS)
-        self._last: dict[str, tuple[CloudView, Health]] = {}
+        self._costs: dict[str, CostView] = {}
 
     # -- the core's side -------------------------------------------------------------------------------------------
 
     def tell(self, committed: Committed) -> None:
         """Note what a commit changed."""
-        touched = {f"camera:{inferred.device}" for inferred in committed.inferred}
+        touched: set[str] = set()
+        for inferred in committed.inferred:
+            touched.add(f"camera:{inferred.device}")
+            self._costs[inferred.device] = _averaged(self._costs.get(inferred.device), inferred.result)
         for device in {i.device for i in committed.instructions if type(i) in SHOWN}:
             if self._twins.get(device) is None:
+                self._costs.pop(device, None)
                 self._revisions.drop(f"device:{device}")
             else:
                 touched.add(f"device:{device}")
-        touched |= {f"rule:{_detector(d.key)}" for d in committed.decisions if isinstance(d, STATES)}
+        for d in committed.decisions:
+            if isinstance(d, wanted.Keep | wanted.Drop):
+                touched.add(f"rule:{_detector(d.key)}")
+            elif isinstance(d, wanted.Decided):
+                touched.add(f"rule:{d.rule}")
         for applied in committed.applied:
             if applied.kind == "Detector":
                 key = f"rule:{applied.name}"
                 if applied.body is None:
                     self._revisions.drop(key)
+                    self._rulebook.forget(applied.name)
                 else:
                     touched.add(key)
         for event in committed.events:
@@ -111,12 +121,12 @@ class Console:
 
     def note(self, event: Event) -> None:
         """Show an event."""
-        why = " · ".join(tell(e) for e in self._rules.why(event.cause)[:3]) if event.cause else ""
+        why = reasons.why(self._rules.why(event.cause)[:3]) if event.cause else ""
         picture = picture_key(event.cause) if "picture" in event.detail else ""
         view = EventView(
             event.id, event.at, event.kind, event.object, event.severity, event.message, event.cause, why, picture
         )
-        self._revisions.touch(f"event:{event.id}")
+        self._revisions.touch("events")
         self._events.append((self._revisions.number, view))
 
     def restore(self) -> None:
@@ -133,7 +143,7 @@ class Console:
             devices = [twin.device for twin in self._twins]
         twins = [twin for twin in map(self._twins.get, devices) if twin is not None]
         rules = None if whole else {name for kind, _, name in changed if kind == "rule"}
-        cameras = {d for kind, _, d in changed if kind == "camera"}
+        cameras = {d for kind, _, d in changed if kind in {"camera", "device"}}
         return Snapshot(
             revision=self._revisions.number,
             whole=whole,
@@ -143,7 +153,7 @@ class Console:
             cloud=self._cloud(),
             devices=tuple(self._device(twin, trend=whole) for twin in twins),
             cameras=tuple(self._camera(feed) for feed in self._cameras() if whole or feed.id in cameras),
-            rules=tuple(self._rule_views(rules)) if whole or rules else (),
+            rules=tuple(self._rulebook.views(rules)) if whole or rules else (),
             events=tuple(event for revision, event in self._events if revision > since),
             members=self._members() if whole or self._revisions.dropped(since) else None,
             hints=tuple(self._hints()) if whole else (),
@@ -178,7 +188,8 @@ class Console:
         names = [n for n, p in twin.properties.items() if not p.deleted]
         names += [n for n in twin.declared if n not in twin.properties]
         properties = tuple(self._property(twin, name, trend=trend) for name in names)
-        return DeviceView(twin.device, twin.model, self._state(twin), twin.seen, twin.description, properties)
+        cost = self._costs.get(twin.device)
+        return DeviceView(twin.device, twin.model, self._state(twin), twin.seen, twin.description, properties, cost)
 
     def _state(self, twin: Twin) -> str:
         """What the device says of itself; of one that never says, whether it was heard lately."""
@@ -217,38 +228,31 @@ class Console:
             for d in feed.detections
             if d.box is not None
         )
+        cost = self._costs.get(feed.id, CostView())
         return CameraView(
-            feed.id,
-            feed.state,
-            feed.reason,
-            feed.fps_processed,
-            feed.skipped,
-            0.0,
-            feed.infer_ms,
-            feed.width,
-            feed.height,
-            boxes,
-            self._picture(feed.id),
+            id=feed.id,
+            state=feed.state,
+            reason=feed.reason,
+            fps=feed.fps_processed,
+            skipped=feed.skipped,
+            queue_ms=cost.queue_ms,
+            infer_ms=cost.infer_ms,
+            width=feed.width,
+            height=feed.height,
+            boxes=boxes,
+            picture=self._picture(feed.id),
+            decode_ms=cost.decode_ms,
+            post_ms=cost.post_ms,
         )
 
-    def _rule_views(self, names: set[str] | None) -> Iterable[RuleView]:
-        for view in self._rules.views():
-            if names is not None and view.name not in names:
-                continue
-            detector = self._rules.detectors[view.name]
-            instances = tuple(self._instance(view.name, i.key, i.state, i.since) for i in view.instances)
-            yield RuleView(
-                view.name,
-                view.description,
-                diagram.svg(detector, view.states),
-                diagram.mermaid(detector, view.states),
-                instances,
-            )
 
-    def _instance(self, rule: str, key: str, state: str, since: int) -> InstanceView:
-        story = self._rules.explain(rule, key)
-        last = story[-1] if story else None
-        return InstanceView(key, state, since, "" if last is None else tell(last), "" if last is None else last.cause)
+def _averaged(before: CostView | None, result: Result) -> CostView:
+    """Costs with those of one more picture."""
+    fresh = [us / 1000 for us in (result.queue_us, result.decode_us, result.infer_us, result.post_us)]
+    if before is None:
+        return CostView(*fresh)
+    old = (before.queue_ms, before.decode_ms, before.infer_ms, before.post_ms)
+    return CostView(*(was + FRESH * (now - was) for was, now in zip(old, fresh, strict=True)))
 
 
 def _detector(key: str) -> str:

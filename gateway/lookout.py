@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.config import Config
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Lookout:
     """The port `Detector` of cameras and phones: `deadline` is in seconds after `frame.received`."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Callable[[], Config], clock: Clock) -> None:
         self._config = config
         self._clock = clock
         self._inference: Inference | None = None
@@ -28,7 +28,7 @@ class Lookout:
     async def infer(self, model: str, frame: Frame, *, deadline: float | None) -> Result:
         """See `inference.serving.Inference.infer`."""
         if self._inference is None:
-            message = "models are turned off: set [inference] enabled = true"
+            message = "no models now: the gateway starts or stops, or [inference] enabled = false"
             raise Unavailable(message)
         return await self._inference.infer(model, frame, deadline=deadline)
 
@@ -36,7 +36,7 @@ class Lookout:
         from inference.depot import Depot
         from inference.serving import Inference, Settings
 
-        section = self._config.inference
+        section = self._config().inference
         settings = Settings(threads=section.threads or 1, sources=section.max_queued)
         self._inference = Inference(Depot(section.models), self._clock, settings)
         try:

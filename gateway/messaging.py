@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 class Messaging:
     """The part `mqtt`. Before it runs nothing is published; what a commit announces then is queued by the link."""
 
-    def __init__(self, config: Config, core: Core, clock: Clock, next_cause: Callable[[], str]) -> None:
+    def __init__(self, config: Callable[[], Config], core: Core, clock: Clock, next_cause: Callable[[], str]) -> None:
         self._config = config
         self._core = core
         self._clock = clock
@@ -59,7 +59,7 @@ class Messaging:
             self._door.tell(committed.instructions)
 
     async def run(self) -> None:
-        section = self._config.broker
+        section = self._config().broker
         if section.url:
             url = urlsplit(section.url)
             port = url.port or (8883 if url.scheme == "mqtts" else 1883)
@@ -79,7 +79,7 @@ class Messaging:
                 running.cancel()
 
     def _broker(self) -> Broker | EmbeddedBroker:
-        section = self._config.broker
+        section = self._config().broker
         host, port = address(section.listen) or ("127.0.0.1", 1883)
         if find_mosquitto() is None:
             logger.warning("mosquitto is absent: the embedded broker serves, without rights and persistence")
@@ -94,7 +94,7 @@ class Messaging:
             section.max_queued,
             section.max_message_bytes,
         )
-        self._own = Broker(Path(self._config.store.path) / "broker", settings, self._clock)
+        self._own = Broker(Path(self._config().store.path) / "broker", settings, self._clock)
         return self._own
 
     async def _keep(self, broker: Broker | EmbeddedBroker) -> None:
@@ -103,20 +103,20 @@ class Messaging:
             await broker.run()
         except OSError as error:
             message = (
-                f"the broker can't keep its files ({error.filename or self._config.store.path}: {error.strerror}): "
+                f"the broker can't keep its files ({error.filename or self._config().store.path}: {error.strerror}): "
                 "give this user the right to write there, or set [store] path"
             )
             raise Unavailable(message) from error
 
     def _compare(self, found: tuple[str, int]) -> None:
         """Say so when the broker is not where it was wanted."""
-        wanted = address(self._config.broker.listen)
+        wanted = address(self._config().broker.listen)
         if wanted is not None and wanted[1] not in (0, found[1]):
             logger.warning("port %d is taken: the broker listens on %d, tell your devices", wanted[1], found[1])
 
     def _foreign(self, host: str, port: int, *, encrypted: bool) -> LinkConfig:
         """The broker that the configuration names. Raises `Unavailable` when a file it names cannot be used."""
-        section = self._config.broker
+        section = self._config().broker
         try:
             password = section.password_file.read_text("utf-8").strip() if section.password_file else None
             tls = self._tls() if encrypted else None
@@ -127,7 +127,7 @@ class Messaging:
         return LinkConfig(host, port, self._client_id, section.user or None, password, tls)
 
     def _tls(self) -> ssl.SSLContext:
-        section = self._config.broker
+        section = self._config().broker
         context = ssl.create_default_context(cafile=section.ca_file)
         if section.cert_file is not None:
             context.load_cert_chain(section.cert_file, section.key_file)
@@ -136,7 +136,7 @@ class Messaging:
     async def _serve(self, config: LinkConfig, fast: bool) -> None:
         topics = SUBSCRIPTIONS + telemetry.SUBSCRIPTIONS
         link: Link = FastLink(config, topics, self._clock) if fast else SteadyLink(config, topics, self._clock)
-        name, strict = self._config.node.name, self._config.twins.compat == "strict"
+        name, strict = self._config().node.name, self._config().twins.compat == "strict"
         self._place = f"{config.host}:{config.port}"
         self._door = MqttDoor(
             link, Reader(name, strict=strict), Writer(name, strict=strict), self._core, self._clock, self._next_cause
@@ -146,4 +146,4 @@ class Messaging:
 
     @property
     def _client_id(self) -> str:
-        return f"gemelo-{self._config.node.name}"
+        return f"gemelo-{self._config().node.name}"

@@ -72,8 +72,16 @@ def documents_of(text: bytes, where: str = "manifest") -> list[tuple[str, object
                 if len(found) > MANIFESTS:
                     raise Rejected(f"{where}: more than {MANIFESTS} documents; apply them in parts")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Rejected(f"{where}: not YAML: {error}") from None
+        raise Rejected(f"{where}: not YAML: {_story(error)}") from None
     return found
+
+
+def _story(error: Exception) -> str:
+    """What is wrong with a text, and where, on one line."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]

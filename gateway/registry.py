@@ -64,6 +64,11 @@ class Registry:
         """Name and manifest of each object of a kind."""
         return ((name, m) for (k, name), m in self._objects.items() if k == kind)
 
+    @property
+    def manifests(self) -> dict[tuple[str, str], bytes]:
+        """All manifests as they are kept, by kind and name."""
+        return dict(self._bodies)
+
     def bodies(self, kind: str) -> list[dict[str, Any]]:
         """All objects of a kind as they were written."""
         self._known(kind)

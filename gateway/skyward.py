@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from gateway.config import Config
@@ -10,7 +10,6 @@ from gateway.core import Core
 from gateway.turn import Committed
 from gateway.uplink import Uplink
 from runtime.clock import Clock
-from twins.exchange import Recovered
 from web.views import CloudView
 
 if TYPE_CHECKING:
@@ -29,36 +28,32 @@ STATES: dict[str, Literal["connected", "connecting", "cut", "off"]] = {
 class Skyward:
     """The part `cloud`. The link's libraries are loaded only when a cloud is configured."""
 
-    def __init__(self, config: Config, core: Core, clock: Clock, learned: Learned) -> None:
-        self._config = config
+    def __init__(self, core: Core, clock: Clock, learned: Learned) -> None:
         self._core = core
         self._clock = clock
         self._learned = learned
         self._cloud: CloudCore | None = None
         self._uplink: Uplink[Report] | None = None
 
-    @property
-    def kind(self) -> str:
-        return self._config.cloud.kind
-
-    def recover(self, found: Recovered) -> None:
-        """Build the link upon what the journal kept."""
-        section = self._config.cloud
+    def build(self, config: Config, manifests: Mapping[tuple[str, str], bytes], boot: int) -> None:
+        """Make the link that the configuration asks for, upon the manifests that are kept."""
+        section = config.cloud
+        self._cloud = self._uplink = None
         if section.kind == "none":
             return
         from cloud.cloudcore import CloudCore
         from cloud.config import CloudCoreConfig
         from cloud.identity import Identity
 
-        identity = Identity(self._config.store.path / "cloud", self._config.node.name, self._clock)
-        config = CloudCoreConfig(
+        identity = Identity(config.store.path / "cloud", config.node.name, self._clock)
+        settings = CloudCoreConfig(
             url=section.url,
             register_url=section.register_url,
             token_file="" if section.token_file is None else str(section.token_file),
             heartbeat=section.heartbeat,
             rate=section.rate,
         )
-        self._cloud = CloudCore(config, identity, self._clock, manifests=found.manifests, boot=found.boot)
+        self._cloud = CloudCore(settings, identity, self._clock, manifests=manifests, boot=boot)
         self._uplink = Uplink(self._cloud, self._core, self._clock, self._learned)
 
     def tell(self, committed: Committed) -> None:
@@ -76,7 +71,7 @@ class Skyward:
         state = self._cloud.state
         counters = state.counters
         return CloudView(
-            self.kind,
+            "cloudcore",
             STATES[state.phase],
             state.reason,
             state.since,

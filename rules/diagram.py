@@ -109,7 +109,8 @@ def _edge(source: str, arrow: Transition, boxes: dict[str, _Box], head: str) -> 
         path, x, y = _back(start, end)
     label = f'<text x="{x}" y="{y}" font-size="11" text-anchor="middle">{escape(_short(_title(arrow)))}</text>'
     told = escape(f"{_title(arrow)}: {arrow.when or 'always'}")
-    return f'<g class="{kind}"><title>{told}</title><path d="{path}" {_stroke(head)}/>{label}</g>'
+    ways = f'data-from="{escape(source)}" data-to="{escape(arrow.to)}"'
+    return f'<g class="{kind}" {ways}><title>{told}</title><path d="{path}" {_stroke(head)}/>{label}</g>'
 
 
 def _forward(start: _Box, end: _Box) -> tuple[str, int, int]:

@@ -70,7 +70,7 @@ class Api:
             Route("GET", device + "/history/{property}", self.history, "Its past", list[PointView], query=("count",)),
             Route("PUT", device + "/desired/{property}", self.desire, "Ask a value of it", Accepted, DesiredBody),
             Route("GET", "/api/v1/cameras", self.cameras, "All cameras", list[CameraView]),
-            Route("GET", camera + "/latest.jpg", self.latest, "The newest picture", gives="image/jpeg"),
+            Route("GET", camera + "/latest.jpg", self.latest, "Its picture", gives="image/jpeg", query=("version",)),
             Route("GET", "/api/v1/pictures/{key:.+}", self.picture, "A kept picture", gives="image/jpeg"),
             Route("GET", "/api/v1/rules", self.rules, "All rules and their states", list[RuleView]),
             Route("GET", "/api/v1/events", self.events, "Recent events", list[EventView], query=("count",)),
@@ -120,12 +120,13 @@ class Api:
 
     async def latest(self, request: web.Request) -> web.Response:
         camera = _device(request)
-        found = self._pictures.latest(camera)
+        version = request.query.get("version", "")
+        found = self._pictures.latest(camera, int(version[:18]) if version.isascii() and version.isdigit() else 0)
         if found is None:
             message = f'camera "{camera}" has shown no picture yet, or does not exist'
             raise Rejected(message, 404)
-        version, jpeg = found
-        return tagged(request, jpeg, str(version), "image/jpeg")
+        number, jpeg = found
+        return tagged(request, jpeg, str(number), "image/jpeg")
 
     async def picture(self, request: web.Request) -> web.Response:
         key = request.match_info["key"]

@@ -58,8 +58,11 @@ class Sql(Protocol):
 class Pictures(Protocol):
     """Pictures as JPEG."""
 
-    def latest(self, camera: str) -> tuple[int, bytes] | None:
-        """The newest picture of a camera and its version, the one `CameraView.picture` speaks of."""
+    def latest(self, camera: str, version: int = 0) -> tuple[int, bytes] | None:
+        """The newest picture of a camera and its version, the one `CameraView.picture` speaks of.
+
+        The one of `version` instead, while that is kept. Boxes are not in it: `CameraView.boxes` has them.
+        """
         ...
 
     async def by_key(self, key: str) -> bytes | None:

@@ -71,8 +71,17 @@ class PropertyView(Struct, frozen=True):
     trend: tuple[float, ...] | None = None
 
 
+class CostView(Struct, frozen=True):
+    """Where the time of a picture goes at this gateway, averaged over the last pictures: the four follow each other."""
+
+    queue_ms: float = 0.0
+    decode_ms: float = 0.0
+    infer_ms: float = 0.0
+    post_ms: float = 0.0
+
+
 class DeviceView(Struct, frozen=True):
-    """One device, `id` being `namespace/name` and `model` its DeviceModel."""
+    """One device, `id` being `namespace/name` and `model` its DeviceModel. `cost` is there when it sends pictures."""
 
     id: str
     model: str = ""
@@ -80,6 +89,7 @@ class DeviceView(Struct, frozen=True):
     seen: int = 0
     description: str = ""
     properties: tuple[PropertyView, ...] = ()
+    cost: CostView | None = None
 
 
 class BoxView(Struct, frozen=True):
@@ -108,22 +118,27 @@ class CameraView(Struct, frozen=True):
     height: int = 0
     boxes: tuple[BoxView, ...] = ()
     picture: int = 0
+    decode_ms: float = 0.0
+    post_ms: float = 0.0
 
 
 class InstanceView(Struct, frozen=True):
-    """One keyed machine of a rule. `decision` says in words what it decided last and why."""
+    """One keyed machine of a rule. `decision` says in words what it decided last, at `decided`; `why` in lines why."""
 
     key: str
     state: str
     since: int = 0
     decision: str = ""
     cause: str = ""
+    why: str = ""
+    decided: int = 0
 
 
 class RuleView(Struct, frozen=True):
-    """One rule. In `svg`, whatever stands for a state carries `data-state="NAME"`: the page lights it.
+    """One rule. `states` counts all its machines by state; `instances` are at most some hundred of them.
 
-    The page takes shapes, text and geometry from `svg` and nothing else: colours are its own.
+    In `svg`, whatever stands for a state carries `data-state="NAME"`, and for a way between two of them `data-from`
+    and `data-to`: the page lights them. It takes shapes, text and geometry from there, never colours.
     """
 
     name: str
@@ -131,6 +146,7 @@ class RuleView(Struct, frozen=True):
     svg: str = ""
     mermaid: str = ""
     instances: tuple[InstanceView, ...] = ()
+    states: dict[str, int] = {}
 
 
 class CloudView(Struct, frozen=True):
@@ -150,7 +166,7 @@ class CloudView(Struct, frozen=True):
 class EventView(Struct, frozen=True):
     """Something a person may want to know.
 
-    `cause` is the id of the input that started it, `why` the same in words; `picture` is a key for
+    `cause` is the id of the input that started it, `why` the same in words, line by line; `picture` is a key for
     `/api/v1/pictures/{key}`.
     """
 

@@ -73,14 +73,17 @@ class Gallery:
             ring = self._shown.get(device)
             return ring[-1].version if ring else 0
 
-    def latest(self, device: str) -> Picture | None:
-        """The newest picture, encoded now unless it already was."""
+    def latest(self, device: str, *, version: int = 0, drawn: bool = True) -> Picture | None:
+        """The newest picture, or the one of `version` while it is kept; encoded now unless it already was.
+
+        Boxes are in the picture when `drawn`; who draws them over it takes it without.
+        """
         with self._lock:
             ring = self._shown.get(device)
-            shown = ring[-1] if ring else None
+            shown = next((s for s in ring if s.version == version), ring[-1]) if ring else None
         if shown is None:
             return None
-        frame, jpeg = shown.frame, self._jpeg(shown)
+        frame, jpeg = shown.frame, self._jpeg(shown, drawn=drawn)
         return Picture(device, shown.version, frame.at, frame.cause, frame.width, frame.height, shown.detections, jpeg)
 
     def by_cause(self, cause: str) -> bytes | None:
@@ -95,16 +98,17 @@ class Gallery:
             for shown in self._shown.pop(device, ()):
                 self._by_cause.pop(shown.frame.cause, None)
 
-    def _jpeg(self, shown: _Shown) -> bytes:
-        cause = shown.frame.cause
+    def _jpeg(self, shown: _Shown, *, drawn: bool = True) -> bytes:
+        detections = shown.detections if drawn else ()
+        key = shown.frame.cause if detections or not shown.detections else f"{shown.frame.cause} bare"
         with self._lock:
-            if cause in self._jpegs:
-                self._jpegs.move_to_end(cause)
-                return self._jpegs[cause]
-        jpeg = encode(shown.frame, shown.detections, self._quality)
+            if key in self._jpegs:
+                self._jpegs.move_to_end(key)
+                return self._jpegs[key]
+        jpeg = encode(shown.frame, detections, self._quality)
         with self._lock:
             self.encoded += 1
-            self._jpegs[cause] = jpeg
+            self._jpegs[key] = jpeg
             while len(self._jpegs) > 1 and sum(map(len, self._jpegs.values())) > self._jpeg_bytes:
                 self._jpegs.popitem(last=False)
         return jpeg

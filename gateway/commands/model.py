@@ -30,8 +30,8 @@ async def run(args: argparse.Namespace) -> int:
     if args.verb == "list":
         rows = depot.rows()
         objects: list[dict[str, Any]] = [{name: getattr(row, name) for name in row.__struct_fields__} for row in rows]
-        columns = list(rows[0].__struct_fields__) if args.output == "wide" and rows else BRIEF
-        show.show(args, objects, columns, [[o[name] for name in columns] for o in objects])
+        columns = list(objects[0]) if args.output == "wide" else ["name", "kind", "task", "version", "state", "licence"]
+        show.show(args, objects, columns, [tuple(o[column] for column in columns) for o in objects])
         return 0
     names = args.names or [entry.name for entry in depot.catalogue.entries if entry.default]
     for name in names:

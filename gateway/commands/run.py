@@ -9,7 +9,7 @@ import os
 import signal
 from pathlib import Path
 
-from gateway.assemble import Gateway
+from gateway.assemble import RELOADED, Gateway
 from gateway.config import Config, changed, load, parse
 from gateway.logs import configure
 from runtime.clock import SystemClock
@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 DEADLINE = 25.0
 """Seconds for an orderly end; systemd's own limit is 90."""
-LIVE = {"manifests", "log"}
-"""Sections that a reload changes in place; a change of any other starts the gateway's parts again."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,25 +114,23 @@ class Service:
 
     async def _reloads(self, gateway: Gateway) -> Gateway:
         """Take up what changed in the file; returns when the parts have to start again. A bad file changes nothing."""
-        config = gateway.config
         while True:
             await self._reload.wait()
             self._reload.clear()
             try:
                 new = self.read()
-                differs = changed(config, new)
-                following = Gateway(new, self._clock) if differs - LIVE else gateway
-            except Rejected as error:
+                differs = changed(gateway.config, new)
+                if differs - RELOADED:
+                    following = Gateway(new, self._clock)
+                    logger.info("reloaded: %s; all parts start again", ", ".join(sorted(differs)))
+                    return following
+                if "log" in differs:
+                    configure(new.log)
+                await gateway.reload(new)
+            except (Rejected, Unavailable) as error:
                 logger.error("not reloaded, the old configuration holds: %s", error)  # noqa: TRY400
                 continue
             logger.info("reloaded: %s", ", ".join(sorted(differs)) or "nothing changed")
-            if "log" in differs:
-                configure(new.log)
-            if differs - LIVE:
-                return following
-            gateway.config = config = new
-            if differs or self._manifests or config.manifests.paths:
-                await gateway.apply_files()
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -240,7 +240,7 @@ class Album:
         self.newest: dict[str, tuple[int, bytes]] = {}
         self.kept: dict[str, bytes] = {}
 
-    def latest(self, camera: str) -> tuple[int, bytes] | None:
+    def latest(self, camera: str, version: int = 0) -> tuple[int, bytes] | None:
         return self.newest.get(camera)
 
     async def by_key(self, key: str) -> bytes | None:

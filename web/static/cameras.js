@@ -1,10 +1,9 @@
 // Camera tiles: the newest picture, with the boxes that belong to it drawn over it.
 
 import { devicePath } from "./api.js";
+import { Cost } from "./cost.js";
 import { arrange, byId, make, mark, say } from "./dom.js";
 import { count, short } from "./format.js";
-
-const FIGURES = ["fps", "infer", "queue", "skipped"];
 
 export class Cameras {
   constructor() {
@@ -36,9 +35,10 @@ class Tile {
     this.dot = make("span.dot");
     this.name = make("h3", this.dot, short(id));
     this.state = make("p.reason");
-    for (const figure of FIGURES) this[figure] = make("span");
-    this.figures = make("p.figures.quiet", ...FIGURES.map((figure) => this[figure]));
-    this.element = make("figure.panel.camera", this.frame, make("figcaption", this.name, this.figures, this.state));
+    this.rates = make("span.quiet");
+    this.cost = new Cost();
+    const head = make("div.camera-head", this.name, this.rates);
+    this.element = make("figure.panel.camera", this.frame, make("figcaption", head, this.state, this.cost.element));
   }
 
   show(camera) {
@@ -47,10 +47,8 @@ class Tile {
     this.dot.className = `dot ${well ? "ok" : "away"}`;
     say(this.state, well ? "" : [camera.state, camera.reason].filter(Boolean).join(": "));
     this.state.hidden = well;
-    say(this.fps, `${camera.fps.toFixed(1)} fps`);
-    say(this.infer, `model ${camera.infer_ms.toFixed(1)} ms`);
-    say(this.queue, `queue ${camera.queue_ms.toFixed(1)} ms`);
-    say(this.skipped, `${count(camera.skipped)} skipped`);
+    say(this.rates, `${camera.fps.toFixed(1)} fps · ${count(camera.skipped)} skipped`);
+    this.cost.draw(camera);
     if (camera.width && camera.height) this.frame.style.aspectRatio = `${camera.width} / ${camera.height}`;
     if (camera.picture !== this.shown) this.load();
   }
@@ -64,7 +62,8 @@ class Tile {
     next.src = `${devicePath("cameras", this.id, "latest.jpg")}?version=${camera.picture}`;
     try {
       await next.decode();
-      this.image.src = next.src;
+      this.image.replaceWith(next);
+      this.image = next;
       this.overlay(camera);
     } catch {
       mark(this.frame, "data-empty", true);

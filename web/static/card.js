@@ -1,15 +1,18 @@
 // One device as a card.
 
 import { arrange, button, make, mark, say } from "./dom.js";
-import { ago, fully, short, value } from "./format.js";
-import { Spark } from "./spark.js";
-import { Control } from "./control.js";
+import { ago, fully, short } from "./format.js";
+import { Cost } from "./cost.js";
+import { choose, Row } from "./row.js";
 
 const AWAY = new Set(["offline", "disconnected", "unknown", "unhealthy"]);
+const HEAD = 44;
+const LINE = 29;
 
 export class Card {
   constructor(id, open) {
     this.visible = false;
+    this.unfolded = false;
     this.device = null;
     this.rows = new Map();
     this.dot = make("span.dot");
@@ -19,8 +22,9 @@ export class Card {
     this.seen = make("time.seen.quiet");
     this.list = make("dl.properties");
     const heading = make("h3", this.dot, this.name, this.state);
-    this.element = make("li.card", make("div.card-head", heading, this.seen), this.model, this.list);
+    this.element = make("div.card", make("div.card-head", heading, this.model, this.seen), this.list);
     this.element.dataset.id = id;
+    this.element.setAttribute("role", "listitem");
   }
 
   take(device) {
@@ -30,15 +34,26 @@ export class Card {
     this.online = device.state !== "" && !this.away;
   }
 
+  /** About how high it is drawn, in pixels. */
+  get height() {
+    const { properties, cost } = this.device;
+    const shown = choose(properties).length;
+    return HEAD + LINE * (shown + (shown < properties.length) + (cost ? 1 : 0));
+  }
+
   draw() {
     const { device } = this;
     this.dot.className = `dot ${this.online ? "ok" : this.away ? "away" : "unknown"}`;
     say(this.state, `, ${device.state || "state unknown"}`);
     mark(this.element, "data-away", this.away);
-    say(this.model, device.model);
+    const [, name] = device.id.split(/\/(.*)/s);
+    say(this.model, name?.startsWith(device.model) ? "" : device.model); // thermometer-1 need not say it twice
     this.tick();
-    const rows = device.properties.map((property) => this.row(property));
-    arrange(this.list, rows.map((row) => row.element));
+    const best = choose(device.properties, (name) => this.rows.get(name)?.busy);
+    const shown = this.unfolded ? device.properties : best;
+    arrange(this.list, shown.map((property) => this.row(property).element));
+    this.fold(device.properties.length - best.length);
+    this.budget();
   }
 
   row(property) {
@@ -48,39 +63,35 @@ export class Card {
     return row;
   }
 
+  /** The button for the properties that are not shown. */
+  fold(hidden) {
+    if (!hidden) return this.more?.remove();
+    if (!this.more) {
+      this.label = make("span");
+      const whose = make("span.unseen", ` properties of ${short(this.device.id)}`);
+      this.more = button(make("span", this.label, whose), () => this.toggle(), "button.fold");
+    }
+    say(this.label, this.unfolded ? "Fewer" : `${hidden} more`);
+    mark(this.more, "aria-expanded", String(this.unfolded));
+    if (!this.more.isConnected) this.list.after(this.more);
+  }
+
+  toggle() {
+    this.unfolded = !this.unfolded;
+    this.draw();
+  }
+
+  /** Where the time goes; of a camera its own tile tells it. */
+  budget() {
+    const { cost, model, properties } = this.device;
+    if (!cost || model === "camera") return;
+    if (!this.cost) this.element.append((this.cost = new Cost()).element);
+    const network = Number(properties.find((property) => property.name === "network.p50_ms")?.reported ?? 0);
+    this.cost.draw({ ...cost, network });
+  }
+
   tick() {
     say(this.seen, this.device.seen ? ago(this.device.seen) : "");
     mark(this.seen, "title", `last heard of ${fully(this.device.seen)}`);
-  }
-}
-
-class Row {
-  constructor(device, property) {
-    this.spark = null;
-    this.number = make("span.value");
-    this.unit = make("span.unit");
-    this.trend = make("dd.trend");
-    this.asked = make("dd.asked");
-    this.control = property.writable ? new Control(device, property) : null;
-    const act = this.control ? make("dd.act", this.control.element) : null;
-    const name = make("dt", property.name);
-    name.title = property.name;
-    this.element = make("div.property", name, this.trend, make("dd.now", this.number, this.unit), act, this.asked);
-  }
-
-  draw(property) {
-    const reported = value(property.reported, property.kind);
-    say(this.number, reported);
-    mark(this.number, "title", property.reported);
-    say(this.unit, property.reported === null ? "" : property.unit);
-    say(this.asked, property.drifts ? `asked ${value(property.desired, property.kind)} ${property.unit}`.trim() : "");
-    this.asked.hidden = !property.drifts;
-    mark(this.element, "data-drifts", property.drifts);
-    this.trend.hidden = !(property.trend?.length > 1);
-    if (!this.trend.hidden) {
-      if (!this.spark) this.trend.append((this.spark = new Spark()).element);
-      this.spark.draw(property.trend);
-    }
-    this.control?.draw(property);
   }
 }

@@ -2,6 +2,7 @@
 
 import { byId, make, mark, say } from "./dom.js";
 import { count, fully, since } from "./format.js";
+import { Spark } from "./spark.js";
 
 const SENTENCES = {
   connected: (cloud) => (cloud.pending ? "Catching up" : "In step"),
@@ -16,6 +17,8 @@ const FIGURES = [
   ["lost", "lost"],
   ["doubled", "doubled"],
 ];
+const BAD = new Set(["lost", "doubled"]); // told only when there are any
+const PAST = 120; // seconds of what waited
 
 export class Cloud {
   constructor() {
@@ -25,18 +28,23 @@ export class Cloud {
     this.since = make("span.quiet");
     this.reason = make("p.reason");
     this.comfort = make("p.quiet", "The edge carries on, and keeps what the cloud must hear.");
-    this.meter = make("div.meter", make("span"));
-    this.meter.setAttribute("aria-hidden", "true");
+    this.waited = [];
+    this.past = new Spark();
+    this.history = make("div.waited", this.past.element, make("p.quiet", "waiting here, last two minutes"));
+    this.history.hidden = true;
     this.numbers = new Map(FIGURES.map(([name]) => [name, make("dd")]));
     const pairs = FIGURES.map(([name, label]) => make(`div.${name}`, make("dt", label), this.numbers.get(name)));
     this.list = make("dl.sums", ...pairs);
     this.element = byId("ledger");
-    this.element.append(make("p.line", this.dot, this.sentence, this.since), this.reason, this.comfort, this.meter, this.list);
+    const line = make("p.line", this.dot, this.sentence, this.since);
+    this.element.append(line, this.reason, this.comfort, this.list, this.history);
     setInterval(() => this.tick(), 1000);
   }
 
   show({ cloud }) {
     if (!cloud) return;
+    cloud.state = cloud.state === "connecting" && this.cloud?.state === "cut" ? "cut" : cloud.state; // one more attempt
+    if (this.cloud?.state === "cut" && cloud.state === "cut") cloud.since = this.cloud.since;
     this.cloud = cloud;
     mark(this.element, "data-state", cloud.state);
     this.dot.className = `dot ${{ connected: "ok", connecting: "warn", cut: "warn" }[cloud.state] ?? "unknown"}`;
@@ -44,19 +52,24 @@ export class Cloud {
     say(this.reason, cloud.state === "connected" || cloud.state === "off" ? "" : cloud.reason);
     this.reason.hidden = !this.reason.textContent;
     this.comfort.hidden = cloud.state !== "cut";
-    const off = cloud.state === "off";
-    this.list.hidden = off;
-    this.meter.hidden = off;
+    this.list.hidden = cloud.state === "off";
     for (const [name, number] of this.numbers) {
       say(number, count(cloud[name]));
-      mark(number, "data-bad", (name === "lost" || name === "doubled") && cloud[name] > 0);
+      number.parentNode.hidden = BAD.has(name) && !cloud[name];
     }
-    const total = cloud.confirmed + cloud.pending;
-    this.meter.firstChild.style.width = `${total ? (cloud.confirmed / total) * 100 : 100}%`;
-    this.tick();
+    this.age();
   }
 
   tick() {
+    if (!this.cloud || this.cloud.state === "off") return;
+    this.waited.push(this.cloud.pending);
+    if (this.waited.length > PAST) this.waited.shift();
+    this.history.hidden = !(this.waited.length > 1 && Math.max(...this.waited) > 0);
+    if (!this.history.hidden) this.past.draw(this.waited, "int");
+    this.age();
+  }
+
+  age() {
     const { cloud } = this;
     if (!cloud?.since || cloud.state === "off") return say(this.since, "");
     say(this.since, `for ${since(cloud.since)} · ${cloud.kind}`);

@@ -34,6 +34,10 @@ export class Control {
     this.element.append(this.switch);
   }
 
+  get asking() {
+    return this.form?.isConnected || this.wrong.textContent !== "";
+  }
+
   isOn() {
     return this.switch.getAttribute("aria-checked") === "true";
   }

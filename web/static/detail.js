@@ -51,6 +51,7 @@ export class Detail {
       row.element = make("tr", ...row.cells);
       this.pasts.set(property.name, row);
     }
+    row.kind = property.kind;
     const unit = property.unit ? ` ${property.unit}` : "";
     const [name, reported, reportedAt, desired, desiredAt, versions] = row.cells;
     say(name, property.name);
@@ -67,17 +68,17 @@ export class Detail {
     const { id, pasts } = this;
     const load = async ([name, row]) => {
       const points = await ask("GET", `${devicePath("devices", id, "history", name)}?count=120`).catch(() => []);
-      row.cells[6].replaceChildren(past(points));
+      row.cells[6].replaceChildren(past(points, row.kind));
     };
     await Promise.all([...pasts].map(load));
   }
 }
 
-function past(points) {
+function past(points, kind) {
   const numbers = points.map((point) => Number(point.value));
   if (points.length > 1 && numbers.every(Number.isFinite)) {
     const spark = new Spark();
-    spark.draw(numbers);
+    spark.draw(numbers, kind);
     const range = `${value(String(Math.min(...numbers)), "float")} to ${value(String(Math.max(...numbers)), "float")}`;
     return make("div.past", spark.element, make("span.quiet", `${range} since ${at(points[0].at)}`));
   }

@@ -1,10 +1,13 @@
 // The device grid. Only cards in or near the view are drawn, and of those only what changed: a thousand devices scroll
 // as smoothly as ten.
 
-import { arrange, byId, mark, say } from "./dom.js";
+import { byId, mark, say } from "./dom.js";
 import { Card } from "./card.js";
+import { Columns } from "./columns.js";
+import { numeric } from "./row.js";
 
 const TREND = 60;
+const FOLDS = [["(min-width: 1240px)", 30], ["(min-width: 720px)", 12], ["all", 6]]; // cards shown at first
 const order = new Intl.Collator("en", { numeric: true }).compare;
 
 export class Devices {
@@ -12,13 +15,13 @@ export class Devices {
     this.openDetail = openDetail;
     this.cards = new Map();
     this.changed = new Set();
-    this.grid = byId("grid");
+    this.columns = new Columns(byId("grid"), () => this.layout());
     this.all = false;
     this.scheduled = false;
     this.filters = { text: "", drift: false, away: false };
     this.seen = new IntersectionObserver((entries) => this.looked(entries), { rootMargin: "300px" });
-    this.wide = matchMedia("(min-width: 720px)");
-    this.wide.addEventListener("change", () => this.layout());
+    this.folds = FOLDS.map(([query, fold]) => [matchMedia(query), fold]);
+    for (const [query] of this.folds) query.addEventListener("change", () => this.layout());
     this.listen();
     setInterval(() => this.tick(), 1000);
   }
@@ -89,9 +92,8 @@ export class Devices {
   layout() {
     const wanted = [...this.cards.values()].filter((card) => this.wanted(card));
     wanted.sort((a, b) => order(a.device.id, b.device.id));
-    const fold = this.wide.matches ? 48 : 6;
-    const shown = this.all ? wanted : wanted.slice(0, fold);
-    arrange(this.grid, shown.map((card) => card.element));
+    const [, fold] = this.folds.find(([query]) => query.matches);
+    this.columns.place(this.all ? wanted : wanted.slice(0, fold));
     const more = byId("more");
     more.hidden = wanted.length <= fold;
     mark(more, "aria-expanded", String(this.all));
@@ -149,7 +151,7 @@ function continued(known, fresh) {
     if (property.trend !== null) continue;
     const old = before.get(property.name);
     property.trend = old?.trend ?? [];
-    const number = property.reported === null || property.reported === "" ? NaN : Number(property.reported);
+    const number = numeric(property);
     if (Number.isFinite(number) && old?.reported_at !== property.reported_at) {
       property.trend.push(number);
       if (property.trend.length > TREND) property.trend.shift();
@@ -157,4 +159,3 @@ function continued(known, fresh) {
   }
   return fresh;
 }
-

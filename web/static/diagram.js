@@ -1,7 +1,7 @@
 // A rule's diagram, rebuilt from its SVG: shapes, text and geometry pass, everything else stays behind. So no diagram
 // can bring a script, a link or a style of its own, and every diagram wears the page's colours.
 
-import { make, makeSvg } from "./dom.js";
+import { make, makeSvg, mark, say } from "./dom.js";
 
 const TAGS = new Set(
   "svg g defs marker path rect circle ellipse line polyline polygon text tspan title desc".split(" "),
@@ -13,6 +13,10 @@ const ATTRIBUTES = new Set(
 );
 const LOCAL = /^url\(#[\w-]+\)$/;
 const DEPTH = 12;
+const MARGIN = 12;
+const HEAD = 11;
+const LARGEST = 1.1;
+const TAKEN = 2500;
 
 let made = 0;
 
@@ -23,10 +27,10 @@ export function diagram(source) {
   if (parsed.localName !== "svg") return null;
   made += 1;
   const drawn = rebuild(parsed, `d${made}-`, 0);
-  const [, , width, height] = (drawn.getAttribute("viewBox") ?? "").split(/[\s,]+/).map(Number);
-  if (width && height) drawn.style.maxWidth = `${Math.round(width * 1.1)}px`;
+  for (const head of drawn.querySelectorAll("marker")) fix(head);
   drawn.removeAttribute("width");
   drawn.removeAttribute("height");
+  mark(drawn, "role", "img");
   return drawn;
 }
 
@@ -46,13 +50,51 @@ function rebuild(source, prefix, depth) {
   return copy;
 }
 
-/** Light the states that `instances` are in, each with how many there are when more than one is. */
-export function light(drawing, instances) {
-  const counts = new Map();
-  for (const { state } of instances) counts.set(state, (counts.get(state) ?? 0) + 1);
+/** A head of an arrow stays as it is when its line is drawn thicker. */
+function fix(head) {
+  mark(head, "markerUnits", "userSpaceOnUse");
+  for (const side of ["markerWidth", "markerHeight"]) mark(head, side, HEAD);
+}
+
+/** Cut the empty border away. Only a drawing that is shown can be measured. */
+export function crop(drawing) {
+  const { x, y, width, height } = drawing.getBBox();
+  if (!width || !height) return;
+  const [w, h] = [width + 2 * MARGIN, height + 2 * MARGIN].map(Math.ceil);
+  mark(drawing, "viewBox", `${Math.floor(x) - MARGIN} ${Math.floor(y) - MARGIN} ${w} ${h}`);
+  drawing.style.maxWidth = `${Math.round(w * LARGEST)}px`;
+}
+
+/** Light the states that machines are in, each with how many there are: `counts` by state. */
+export function light(drawing, counts) {
   for (const element of drawing.querySelectorAll("[data-state]")) {
     const count = counts.get(element.dataset.state) ?? 0;
     element.toggleAttribute("data-lit", count > 0);
+    const shape = element.querySelector(":scope > rect");
+    if (shape) badge(element, shape, count);
+  }
+}
+
+function badge(element, shape, count) {
+  let found = element.querySelector(":scope > .badge");
+  if (!found && !count) return;
+  if (!found) {
+    const x = Number(shape.getAttribute("x")) + Number(shape.getAttribute("width")) - 14; // labels of ways begin beyond
+    const y = Number(shape.getAttribute("y"));
+    const number = makeSvg("text", { x, y, "text-anchor": "middle", "dominant-baseline": "central" });
+    found = makeSvg("g", { class: "badge" }, makeSvg("circle", { cx: x, cy: y, r: 10 }), number);
+    element.append(found);
+  }
+  mark(found, "display", count ? null : "none");
+  say(found.lastChild, count > 99 ? "99+" : String(count));
+}
+
+/** Show for a moment that the way from one state to another was taken. */
+export function take(drawing, from, to) {
+  for (const way of drawing.querySelectorAll("[data-from]")) {
+    if (way.dataset.from !== from || way.dataset.to !== to) continue;
+    way.setAttribute("data-taken", "");
+    setTimeout(() => way.removeAttribute("data-taken"), TAKEN);
   }
 }
 

@@ -46,5 +46,10 @@ export const clock = (milliseconds) => time.format(milliseconds);
 export const at = (micros) => (micros ? time.format(micros / 1000) : "–");
 export const fully = (micros) => (micros ? day.format(micros / 1000) : "never");
 
+export const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+
+/** A sentence in which devices of the default namespace go by their name alone. */
+export const plain = (text) => text.replace(/(^|\s)default\//g, "$1");
+
 /** `default/pump-1` is `pump-1` to a person. */
 export const short = (id) => (id.startsWith("default/") ? id.slice(8) : id);

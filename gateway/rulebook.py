@@ -1,0 +1,50 @@
+"""The rules as the page shows them: drawn, counted by state, each machine with its last decision."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+from gateway import reasons
+from rules import diagram
+from rules.detector import Detector
+from rules.explain import Evaluation
+from rules.rules import Rules
+from rules.view import InstanceView as Machine
+from web.views import InstanceView, RuleView
+
+
+class Rulebook:
+    """Views of `rules`."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._drawings: dict[str, tuple[Detector, str, str]] = {}
+
+    def views(self, names: Container[str] | None = None) -> Iterator[RuleView]:
+        """The rules `names`, all of them for `None`."""
+        for view in self._rules.views():
+            if names is not None and view.name not in names:
+                continue
+            svg, mermaid = self._drawing(view.name)
+            decided = {e.key: e for e in self._rules.explain(view.name) if e.chosen}
+            machines = tuple(_machine(machine, decided.get(machine.key)) for machine in view.instances)
+            yield RuleView(view.name, view.description, svg, mermaid, machines, view.states)
+
+    def forget(self, name: str) -> None:
+        """The rule is gone."""
+        self._drawings.pop(name, None)
+
+    def _drawing(self, name: str) -> tuple[str, str]:
+        """SVG and Mermaid, made once for each version of a rule: to light what is live in them is the page's work."""
+        detector = self._rules.detectors[name]
+        known = self._drawings.get(name)
+        if known is None or known[0] is not detector:
+            known = self._drawings[name] = detector, diagram.svg(detector), diagram.mermaid(detector)
+        return known[1:]
+
+
+def _machine(machine: Machine, last: Evaluation | None) -> InstanceView:
+    key, state, since = machine.key, machine.state, machine.since
+    if last is None:
+        return InstanceView(key, state, since)
+    return InstanceView(key, state, since, reasons.decision(last), last.cause, reasons.why((last,)), last.at)
