@@ -16,7 +16,7 @@ from rules.rules import Rules
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.exchange import Event, Result
-from twins.instructions import Fact, Persist
+from twins.instructions import Fact, Forget, Persist
 from twins.twin import Twins
 from twins.values import Declared, Property, Twin
 from web.revisions import Revisions
@@ -41,6 +41,8 @@ EVENTS = 200
 TREND = 40
 FRESH = 0.1
 """The weight of a new picture in a device's averaged costs."""
+SHOWN = frozenset({Persist, Fact, Forget})
+"""Instructions after which a device looks different."""
 HEARD = 60_000_000
 """A device that was heard within so many microseconds is shown as online when it says nothing of its state."""
 
@@ -89,20 +91,21 @@ class Console:
 
     def tell(self, committed: Committed) -> None:
         """Note what a commit changed."""
-        touched = {f"device:{i.device}" for i in committed.instructions if isinstance(i, Persist | Fact)}
+        touched: set[str] = set()
         for inferred in committed.inferred:
             touched.add(f"camera:{inferred.device}")
             self._costs[inferred.device] = _averaged(self._costs.get(inferred.device), inferred.result)
+        for device in {i.device for i in committed.instructions if type(i) in SHOWN}:
+            if self._twins.get(device) is None:
+                self._costs.pop(device, None)
+                self._revisions.drop(f"device:{device}")
+            else:
+                touched.add(f"device:{device}")
         for d in committed.decisions:
             if isinstance(d, wanted.Keep | wanted.Drop):
                 touched.add(f"rule:{_detector(d.key)}")
             elif isinstance(d, wanted.Decided):
                 touched.add(f"rule:{d.rule}")
-        for device in [key for key in touched if key.startswith("device:")]:
-            if self._twins.get(device.removeprefix("device:")) is None:
-                touched.discard(device)
-                self._costs.pop(device.removeprefix("device:"), None)
-                self._revisions.drop(device)
         for applied in committed.applied:
             if applied.kind == "Detector":
                 key = f"rule:{applied.name}"
@@ -123,7 +126,7 @@ class Console:
         view = EventView(
             event.id, event.at, event.kind, event.object, event.severity, event.message, event.cause, why, picture
         )
-        self._revisions.touch(f"event:{event.id}")
+        self._revisions.touch("events")
         self._events.append((self._revisions.number, view))
 
     def restore(self) -> None:

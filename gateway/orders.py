@@ -31,6 +31,8 @@ class Orders:
         self._actuators[model] = actuator
 
     def tell(self, committed: Committed) -> None:
+        if not self._actuators:
+            return
         for i in committed.instructions:
             if isinstance(i, Actuate) and self._model(i.device) in self._actuators:
                 self._waiting.offer_nowait(i)
