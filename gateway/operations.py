@@ -87,7 +87,7 @@ def _check_form(text: bytes, where: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else 1
             raise Rejected(f"{where}: line {line}: aliases are not taken: they let a small text grow without bound")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
