@@ -51,6 +51,8 @@ DOORS = {"mqtt": "broker", "models": "inference", "cameras": "", "phones": "offl
 """Doors in the order in which they open, with the section that configures them."""
 RELOADED = {*DOORS.values(), "web", "manifests", "log"}
 """Sections that a running gateway takes up; a change of any other needs a new one."""
+STOP = 15.0
+"""Seconds that store and core get to end."""
 DRAIN = 5.0
 """Seconds that what was taken gets to be committed and answered when the gateway stops."""
 
@@ -122,9 +124,17 @@ class Gateway:
         self._kernel.add(Part("pictures", self.album.run))
         self._kernel.add(Part("orders", self.orders.run))
         kernel = group.create_task(self._kernel.run(), name="kernel")
+        try:
+            await self._work(group)
+        finally:  # also after a fault: the core stops before the store is closed beneath it
+            self._kernel.stop()
+            await asyncio.wait({kernel}, timeout=STOP)
+        await kernel
+
+    async def _work(self, group: asyncio.TaskGroup) -> None:
+        """Open the doors, until `stop()`; then close them and settle what they took."""
         await self.apply_files()
-        for name in DOORS:
-            self._doors.add(self._door(name))
+        self._open_doors()
         doors = group.create_task(self._doors.run(), name="doors")
         self.ready.set()
         logger.info("ready: %d devices, %d rules", len(self.twins), len(self.rules.detectors))
@@ -132,8 +142,6 @@ class Gateway:
         self._doors.stop()
         await doors
         await self._drained()
-        self._kernel.stop()
-        await kernel
 
     def _recover(self, found: Recovered) -> None:
         self._boot = found.boot
@@ -159,12 +167,13 @@ class Gateway:
     async def apply_files(self) -> None:
         """Apply the manifests that the configuration names; a bad one is told and left out."""
         for path in self.config.manifests.paths:
-            for file in _files(path):
-                for where, data in documents_of(file.read_bytes(), file.name):
-                    try:
-                        logger.info("%s", await self.registry.apply(data, where))
-                    except Rejected as error:
-                        logger.warning("not applied: %s", error)
+            for where, data in _documents(path):
+                try:
+                    logger.info("%s", await self.registry.apply(data, where))
+                except Rejected as error:
+                    logger.warning("not applied: %s", error)
+                except TimeoutError:
+                    logger.warning("not applied yet: %s: the store is behind; it follows by itself", where)
 
     async def reload(self, config: Config) -> None:
         """Take up sections that `RELOADED` names: their parts start again, all others go on. Raises `Rejected`."""
@@ -199,6 +208,10 @@ class Gateway:
             self.metrics.registry(),
         )
         return Part("page", page.run)
+
+    def _open_doors(self) -> None:
+        for name in DOORS:
+            self._doors.add(self._door(name))
 
     def _door(self, name: str) -> Part:
         """A door as the configuration wants it now; one that is turned off is there, and done at once."""
@@ -296,7 +309,14 @@ async def off() -> None:
     """The run of a part that is turned off."""
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json"})
-    return [path]
+def _documents(path: Path) -> Iterator[tuple[str, object]]:
+    """Manifests of a file or of a folder's files; what can't be read is told and left out."""
+    is_folder = path.is_dir()
+    files = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json"}) if is_folder else [path]
+    for file in files:
+        try:
+            yield from documents_of(file.read_bytes(), file.name)
+        except Rejected as error:
+            logger.warning("not applied: %s", error)
+        except OSError as error:
+            logger.warning("not applied: %s cannot be read: %s", file, error.strerror)

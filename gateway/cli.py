@@ -15,20 +15,22 @@ from twins.errors import Rejected, Unavailable
 COMMANDS = ("demo", "run", "check", "apply", "get", "describe", "set", "delete", "sql", "events", "tail", "model")
 
 
-def main() -> None:
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we fork only to exec; gRPC need not hear of it
-    parser = argparse.ArgumentParser(prog="gemelo", description="An edge gateway with device twins.")
-    parser.add_argument("--version", action="version", version=f"gemelo {product_version()}")
-    chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    wanted = next((a for a in sys.argv[1:] if not a.startswith("-")), None)
-    for name in COMMANDS:
-        if wanted in COMMANDS and name != wanted:
-            continue  # one command need not load the others' libraries
+def parser(wanted: str | None = None) -> argparse.ArgumentParser:
+    """What may be typed; of one command alone where it is known: it need not load the others' libraries."""
+    whole = argparse.ArgumentParser(prog="gemelo", description="An edge gateway with device twins.")
+    whole.add_argument("--version", action="version", version=f"gemelo {product_version()}")
+    chosen = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in (wanted,) if wanted in COMMANDS else COMMANDS:
         command = importlib.import_module(f"gateway.commands.{name}")
         sub = chosen.add_parser(name, help=command.HELP, description=command.HELP)
         command.arguments(sub)
         sub.set_defaults(run=command.run)
-    args = parser.parse_args()
+    return whole
+
+
+def main() -> None:
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we fork only to exec; gRPC need not hear of it
+    args = parser(next((a for a in sys.argv[1:] if not a.startswith("-")), None)).parse_args()
     try:
         code = _loop(args)
         sys.stdout.flush()

@@ -17,7 +17,7 @@ from rules.rules import Rules
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.exchange import Event
-from twins.instructions import Fact, Persist
+from twins.instructions import Fact, Forget, Persist
 from twins.twin import Twins
 from twins.values import Declared, Property, Twin
 from web.revisions import Revisions
@@ -40,6 +40,8 @@ from web.views import (
 
 EVENTS = 200
 TREND = 40
+SHOWN = frozenset({Persist, Fact, Forget})
+"""Instructions after which a device looks different."""
 HEARD = 60_000_000
 """A device that was heard within so many microseconds is shown as online when it says nothing of its state."""
 LOOK = 5_000_000
@@ -91,20 +93,21 @@ class Console:
 
     def tell(self, committed: Committed) -> None:
         """Note what a commit changed."""
-        touched = {f"device:{i.device}" for i in committed.instructions if isinstance(i, Persist | Fact)}
+        touched: set[str] = set()
         for inferred in committed.inferred:
             touched.add(f"camera:{inferred.device}")
             self._costs.add(inferred.device, inferred.result)
+        for device in {i.device for i in committed.instructions if type(i) in SHOWN}:
+            if self._twins.get(device) is None:
+                self._costs.forget(device)
+                self._revisions.drop(f"device:{device}")
+            else:
+                touched.add(f"device:{device}")
         for d in committed.decisions:
             if isinstance(d, wanted.Keep | wanted.Drop):
                 touched.add(f"rule:{_detector(d.key)}")
             elif isinstance(d, wanted.Decided):
                 touched.add(f"rule:{d.rule}")
-        for device in [key for key in touched if key.startswith("device:")]:
-            if self._twins.get(device.removeprefix("device:")) is None:
-                touched.discard(device)
-                self._costs.forget(device.removeprefix("device:"))
-                self._revisions.drop(device)
         for applied in committed.applied:
             if applied.kind == "Detector":
                 key = f"rule:{applied.name}"

@@ -1,4 +1,4 @@
-"""How Python itself is set for a gateway: measured, see docs/performance.md."""
+"""How Python itself is set for a gateway: measured by benches/end_to_end.py."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable
 from twins.exchange import Outcome
-from twins.instructions import Fact, Membership, Persist
+from twins.instructions import STATE, Fact, Membership, Persist
 from twins.stimuli import Applied, Confirmed, Stimulus
 from twins.values import Twin
 
@@ -108,7 +108,7 @@ class Uplink(Generic[R]):
             match i:
                 case Persist() | Membership(added=True) if i.cause != CONFIRMED:
                     self._news.setdefault((i.device, "twin"), i.cause)
-                case Fact(name="state", changed=True):
+                case Fact(name=name, changed=True) if name == STATE:
                     self._news.setdefault((i.device, "state"), i.cause)
                 case _:
                     pass
@@ -119,6 +119,8 @@ class Uplink(Generic[R]):
         for twin in self._core.twins:
             if any(p.unsynced for p in twin.properties.values()):
                 self._news.setdefault((twin.device, "twin"), "restart")
+            if twin.state:
+                self._news.setdefault((twin.device, "state"), "restart")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._cloud.run(), name="cloud.link")
             group.create_task(self._up(), name="cloud.up")

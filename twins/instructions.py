@@ -9,6 +9,8 @@ from msgspec import Struct
 from twins.stimuli import Reply
 from twins.values import Property
 
+STATE = "$state"
+"""Name of the fact and of the series that tell a device's state: no property can have it."""
 Sides = Literal["reported", "desired", "both", "all"]
 
 

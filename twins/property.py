@@ -56,22 +56,27 @@ def edited(
     return Change(last if alive else None, current, number, reported_changed, desired_changed)
 
 
-def adopted(last: Property | None, declared: Declared, seen: int, *, from_cloud: bool) -> tuple[Property, Merge] | None:
+def adopted(
+    last: Property | None, declared: Declared, before: Declared | None, seen: int, *, from_cloud: bool
+) -> tuple[Property, Merge] | None:
     """The property after its manifest came, from the cloud or by hand; `None` when the manifest changes nothing.
 
-    `synced.base` becomes what the manifest desires, so that only a later change of it counts as one.
+    What counts is what the manifest changed: against `synced.base` for the cloud's, against the manifest `before` for
+    one applied here. A tombstone stays one while nothing is desired of it, and its versions go on.
     """
-    if last is None and declared.desired is None:
+    if declared.desired is None and (last is None or last.deleted):
         return None
-    old = last if last is not None and not last.deleted else Property(kind=declared.kind)
+    old = last if last is not None else Property(kind=declared.kind)
     edge = old.desired.value if old.desired is not None and old.desired.value else None
-    merge = merge_desired(old.synced.base, edge, declared.desired)
+    base = old.synced.base if from_cloud else before.desired if before is not None else None
+    merge = merge_desired(base, edge, declared.desired)
     desired = old.desired
     if merge.winner == "cloud":
         v = old.desired.version if old.desired is not None else Version()
         version = Version(v.edge, v.cloud + 1) if from_cloud else Version(v.edge + 1, v.cloud)
         desired = Value(merge.value or "", seen, version)
-    synced = Synced(old.synced.reported, old.synced.desired, declared.desired)
+    agreed = declared.desired if from_cloud else old.synced.base
+    synced = Synced(old.synced.reported, old.synced.desired, agreed)
     current = Property(old.reported, desired, declared.kind, old.optional, False, synced)
     return None if current == last else (current, merge)
 

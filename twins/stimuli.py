@@ -51,6 +51,8 @@ class Updated(Stimulus, frozen=True, tag=True):
     repeats: bool = False
     origin: Origin = "device"
     reply: Reply | None = None
+    named: bool = False
+    """The source gave it a name and a time of its own: its digest is its own for as long as it is remembered."""
 
 
 class Asked(Stimulus, frozen=True, tag=True):
@@ -65,6 +67,7 @@ class Seen(Stimulus, frozen=True, tag=True):
     state: str
     reply: Reply | None = None
     reason: str = ""
+    seq: int = 0
 
 
 class Listed(Stimulus, frozen=True, tag=True):

@@ -7,7 +7,7 @@ to be carried out after its commit. An update changes all of its properties or n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -16,6 +16,7 @@ import twins.announcements as told
 from twins.digests import Digests
 from twins.errors import Rejected
 from twins.instructions import (
+    STATE,
     Answer,
     Conflict,
     Document,
@@ -44,10 +45,14 @@ from twins.stimuli import (
     Stimulus,
     Updated,
 )
-from twins.values import Property, Synced, Twin
+from twins.values import NAME_RULE, Declared, Property, Synced, Twin, Value, is_name
 
 UNKNOWN_DEVICE = "update rejected due to the device is not existed"
 SEEN_LIMIT = 100_000
+RECENT = 2048
+"""Digests of nameless messages that are remembered: a redelivery comes soon, and packet ids come round again."""
+PROPERTIES = 4096
+"""Properties that a twin has at most: it is written as a whole."""
 STATES = frozenset({"online", "offline", "ok", "unknown", "unhealthy"})
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Twin).decode
@@ -61,6 +66,7 @@ class Twins:
         self._enrols = enrols
         self._twins: dict[str, Twin] = {}
         self._known = Digests(SEEN_LIMIT)
+        self._recent = Digests(RECENT)
         self._handlers: dict[type[Stimulus], Callable[[Any], list[Instruction]]] = {
             Updated: self._update,
             Asked: self._ask,
@@ -97,7 +103,9 @@ class Twins:
         for body in twins:
             twin = _decode(body)
             self._twins[twin.device] = twin
-        self._known.update(seen)
+        digests = list(seen)
+        self._known.update(digests)
+        self._recent.update(digests[-RECENT:])
 
     # -- stimuli ---------------------------------------------------------------------------------------------------
 
@@ -107,9 +115,11 @@ class Twins:
         if twin is None:
             if not self._enrols or s.origin != "device":  # nobody but a device itself says that it exists
                 return self._refusal(s, 404, UNKNOWN_DEVICE)
+            if not all(map(is_name, s.device.split("/", 1))):
+                return self._refusal(s, 400, f"{s.device[:80]!r} can't join by itself: a name is {NAME_RULE}")
             out += self._join(Joined(s.device, s.cause, s.seen, {}, description="enrolled by its first message"))
             twin = self._twins[s.device]
-        if s.seq and s.repeats and s.seq in self._known:
+        if s.seq and s.repeats and s.seq in (self._known if s.named else self._recent):
             return out + told.answer_again(twin, s)
         try:
             changes, gone = self._changes(twin, s)
@@ -118,7 +128,7 @@ class Twins:
         self._commit(twin, changes, gone, s.seen)
         if s.seq:
             out.append(Remember(s.device, s.cause, s.seq))
-            self._known.add(s.seq)
+            (self._known if s.named else self._recent).add(s.seq)
         out.append(Persist(s.device, s.cause))
         out += told.facts(s, changes)
         out += told.answer(s, changes, gone)
@@ -157,7 +167,7 @@ class Twins:
             twin.last_online = 0
         out: list[Instruction] = [
             Persist(s.device, s.cause),
-            Fact(s.device, s.cause, "state", state, None, s.seen, 0, changed),
+            Fact(s.device, s.cause, STATE, state, None, s.seen, s.seq, changed),
         ]
         if reply is not None:
             shown = twin.last_online if state.lower() in {"online", "ok"} else 0
@@ -176,23 +186,23 @@ class Twins:
             out.append(Membership(s.device, s.cause, True, s.description))
         twin.description = s.description or twin.description
         twin.model = s.model or twin.model
-        twin.declared = dict(s.properties)
+        before, twin.declared = twin.declared, dict(s.properties)
         out.append(Persist(s.device, s.cause))
-        return out + self._adopt(twin, s)
+        return out + self._adopt(twin, s, before)
 
-    def _adopt(self, twin: Twin, s: Joined) -> list[Instruction]:
-        """Bring the properties in line with what the manifest declares and desires."""
+    def _adopt(self, twin: Twin, s: Joined, before: Mapping[str, Declared]) -> list[Instruction]:
+        """Bring the properties in line with what the manifest declares and desires; `before` it declared this."""
         shown: dict[str, tuple[Property | None, Property | None]] = {}
         wanted: dict[str, str] = {}
         out: list[Instruction] = []
         for name, declared in s.properties.items():
             last = twin.properties.get(name)
-            adoption = adopted(last, declared, s.seen, from_cloud=s.origin == "cloud")
+            adoption = adopted(last, declared, before.get(name), s.seen, from_cloud=s.origin == "cloud")
             if adoption is None:
                 continue
             current, merge = adoption
             twin.properties[name] = current
-            if merge.conflict:
+            if merge.conflict and s.origin == "cloud":
                 edge = last.desired.value if last is not None and last.desired is not None else None
                 out.append(Conflict(s.device, s.cause, name, edge, merge.value))
             if merge.winner == "cloud":
@@ -221,7 +231,7 @@ class Twins:
             return []
         for name, (reported, desired) in s.versions.items():
             p = twin.properties.get(name)
-            if p is not None:
+            if p is not None and _has(p.reported, reported) and _has(p.desired, desired):
                 synced = Synced(max(p.synced.reported, reported), max(p.synced.desired, desired), p.synced.base)
                 twin.properties[name] = msgspec.structs.replace(p, synced=synced)
         return [Persist(s.device, s.cause)]
@@ -234,6 +244,8 @@ class Twins:
         for name, edit in s.edits.items():
             last = twin.properties.get(name)
             if edit is not None:
+                if last is None and len(twin.properties) + len(changes) >= PROPERTIES:
+                    raise Rejected(f"{s.device} has {PROPERTIES} properties already, as many as a twin may have")
                 change = edited(name, last, edit, twin.declared.get(name), s.seen, strict=self._strict)
                 if change is not None:
                     changes[name] = change
@@ -259,3 +271,8 @@ class Twins:
 
     def _refusal(self, s: Updated, code: int, reason: str) -> list[Instruction]:
         return [Refuse(s.device, s.cause, code, reason, s.reply or Reply(), "twin/update" if s.reply else "")]
+
+
+def _has(value: Value | None, edge: int) -> bool:
+    """False for a version this twin never had: that of an earlier device of the same name."""
+    return edge == 0 or (value is not None and value.version.edge >= edge)

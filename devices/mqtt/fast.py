@@ -19,6 +19,8 @@ from runtime.clock import Clock
 from twins.errors import Unavailable
 
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE
+_ONCE = mqtt5.RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS
+"""Retained messages come with a new session alone: at each start they would overwrite newer values."""
 
 
 class FastLink:
@@ -181,7 +183,7 @@ class _Connection(asyncio.BufferedProtocol):
         if hello.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             msg = f"the broker refuses us: {hello.reason_code.name}; check [broker] username and password_file"
             raise Unavailable(msg)
-        filters = [mqtt5.TopicFilter(s, max_qos=_QOS1, no_local=True) for s in subscriptions]
+        filters = [mqtt5.TopicFilter(s, max_qos=_QOS1, no_local=True, retain_handling=_ONCE) for s in subscriptions]
         self.write([mqtt5.SubscribePacket(1, filters).write()])
         granted = await self._granted
         check_granted(subscriptions, [int(code) for code in granted.reason_codes])

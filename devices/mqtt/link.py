@@ -16,6 +16,8 @@ from twins.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 _SETTLED = 5.0
+_TOPIC = 65_535
+"""Bytes that MQTT gives a topic at most."""
 _OVERHEAD = 16
 """Bytes of a publish beside its topic and payload, at most."""
 
@@ -142,6 +144,6 @@ def check_granted(subscriptions: Sequence[str], codes: Sequence[int]) -> None:
 
 def fits(topic: str, payload: bytes, limit: int) -> bool:
     """True when a broker that takes packets of `limit` bytes would take this one."""
-    if len(payload) + 4 * len(topic) + _OVERHEAD > limit:  # a character has four bytes at most
-        return False
+    if not topic or 4 * len(topic) > _TOPIC or len(payload) + 4 * len(topic) + _OVERHEAD > limit:
+        return False  # a character has four bytes at most
     return not ("+" in topic or "#" in topic or "\0" in topic)

@@ -45,10 +45,11 @@ def read(topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, 
             edits[each] = Edit(reported=value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(f"telemetry of {device} is no JSON: {error}") from None
-    stamped = type(at) is int
+    stamped = type(at) is int and at > 0
     named = stamped and event is not None
     seq = digest(device, payload, 0 if named else packet)
-    return Updated(device, cause, seen, edits, at * 1000 if stamped else seen, seq, named or duplicate)
+    when = at * 1000 if stamped else seen
+    return Updated(device, cause, seen, edits, when, seq, named or duplicate, named=named)
 
 
 def _address(topic: str) -> tuple[str, str]:

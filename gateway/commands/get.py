@@ -35,7 +35,7 @@ async def run(args: argparse.Namespace) -> int:
     kind = KINDS.get(args.kind.lower(), args.kind)
     async with client.Client(args) as api:
         if kind == "Device":
-            devices = await api.call("GET", "/devices")
+            devices = sorted(await api.call("GET", "/devices"), key=lambda d: d["id"])
             columns = ["name", "model", "state", "last seen", "values"]
             show.show(args, devices, columns, [_device(d, wide=args.output == "wide") for d in devices])
         else:

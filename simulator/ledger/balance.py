@@ -82,7 +82,7 @@ def weigh_points(
                 balance.note(f"wrong: {event} said {key[1]} = {said}, stored {value[key]}")
     devices = {message.device for message in claims.messages.values()}
     for key in count:
-        if key not in known and key[0] in devices and key[1] != "state":
+        if key not in known and key[0] in devices and key[1] != "$state":
             balance.strange += 1
             balance.note(f"strange: {key}")
 

@@ -13,6 +13,8 @@ from twins.errors import Rejected
 from twins.stimuli import Asked, Edit, Listed, Refused, Reply, Seen, Stimulus, Updated
 
 BODY_LIMIT = 256 * 1024
+NAME_LIMIT = 253
+"""Characters of a namespace or name: Kubernetes' own limit. What is longer is nobody's topic."""
 SUBSCRIPTIONS = (
     "$hw/events/device/+/+/twin/+",
     "$hw/events/device/+/+/state/update",
@@ -46,37 +48,37 @@ class Address(NamedTuple):
     short: bool
 
 
-class _Stamp(Struct):
+class _Stamp(Struct, gc=False):
     timestamp: int | None = None
 
 
-class _Side(Struct):
+class _Side(Struct, gc=False):
     value: str | int | float | bool | None = None
     metadata: _Stamp | None = None
 
 
-class _Type(Struct):
+class _Type(Struct, gc=False):
     type: str | None = None
 
 
-class _Twin(Struct):
+class _Twin(Struct, gc=False):
     expected: _Side | None = None
     actual: _Side | None = None
     optional: bool | None = None
     metadata: _Type | None = None
 
 
-class _Update(Struct):
+class _Update(Struct, gc=False):
     event_id: str | None = None
     timestamp: int | None = None
     twin: dict[str, _Twin | None] | None = None
 
 
-class _Request(Struct):
+class _Request(Struct, gc=False):
     event_id: str | None = None
 
 
-class _State(Struct):
+class _State(Struct, gc=False):
     event_id: str | None = None
     state: str | UnsetType = UNSET
     State: str | UnsetType = UNSET  # what EdgeCore's own DMI server writes
@@ -91,7 +93,7 @@ _BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def address(topic: str) -> Address | None:
     """Who and what a topic is about, by position; `None` when it is none of ours."""
     parts = topic.split("/")
-    if parts[:2] != ["$hw", "events"]:
+    if parts[:2] != ["$hw", "events"] or not all(0 < len(part) <= NAME_LIMIT for part in parts):
         return None
     if parts[2:3] == ["device"]:
         verb = "/".join(parts[-2:])
@@ -143,7 +145,7 @@ class Reader:
             case "twin/get":
                 return Asked(where.device, cause, seen, Reply(_ask(payload, "twin"), where.short))
             case "state/update":
-                return _seen(where, payload, cause, seen)
+                return _seen(where, payload, cause, seen, packet)
             case "membership/get":
                 if where.device != self._node and not self._strict:
                     return None
@@ -160,11 +162,11 @@ class Reader:
             raise Rejected(NO_TWIN)
         edits = {key: self._edit(key, twin) for key, twin in body.twin.items()}
         event = body.event_id or ""
-        named = bool(event) and body.timestamp is not None
+        named = bool(event) and (body.timestamp or 0) > 0  # a device without a clock says the same twice
         seq = digest(where.device, payload, 0 if named else packet)
         at = seen if body.timestamp is None else body.timestamp * 1000
         return Updated(
-            where.device, cause, seen, edits, at, seq, named or duplicate, "device", Reply(event, where.short)
+            where.device, cause, seen, edits, at, seq, named or duplicate, "device", Reply(event, where.short), named
         )
 
     def _edit(self, key: str, twin: _Twin | None) -> Edit | None:
@@ -217,13 +219,15 @@ def digest(device: str, payload: bytes, packet: int = 0) -> int:
     return int.from_bytes(hashlib.blake2b(key + payload, digest_size=8).digest(), "big", signed=True)
 
 
-def _seen(where: Address, payload: bytes, cause: str, seen: int) -> Seen:
+def _seen(where: Address, payload: bytes, cause: str, seen: int, packet: int) -> Seen:
     try:
         body = _state(payload)
     except _BAD_JSON as error:
         raise Rejected(f"Unmarshal state info failed, err: {error}") from None
     state = body.State if body.state is UNSET else body.state
-    return Seen(where.device, cause, seen, "" if state is UNSET else state, Reply(body.event_id or "", where.short))
+    reply = Reply(body.event_id or "", where.short)
+    seq = digest(where.device, payload, packet)
+    return Seen(where.device, cause, seen, "" if state is UNSET else state, reply, seq=seq)
 
 
 def _ask(payload: bytes, what: str) -> str:
