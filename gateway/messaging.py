@@ -58,6 +58,18 @@ class Messaging:
         if self._door is not None:
             self._door.tell(committed.instructions)
 
+    def reread(self) -> None:
+        """Take up what changed in the files of users and rights; connections stay. Raises `Unavailable` (the old hold).
+
+        A broker that is not ours, or not up, has nothing to take up: at its start it reads them.
+        """
+        if self._own is None:
+            return
+        try:
+            self._own.reload()
+        except OSError as error:
+            raise Unavailable(f"the broker's users cannot be written to {error.filename}: {error.strerror}") from None
+
     async def run(self) -> None:
         section = self._config().broker
         if section.url:
