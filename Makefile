@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 UV := uv==0.13.8
 
-.PHONY: help demo run test check bench lock proto docs clean
+.PHONY: help demo run test soak check bench lock proto docs clean
 .DEFAULT_GOAL := help
 
 help:  ## show this
@@ -21,6 +21,9 @@ run: $(VENV)/.run  ## the gateway with gateway.toml: make run ARGS='-c gateway.t
 
 test: $(VENV)/.dev  ## all tests; what a test needs and this machine lacks is skipped and named
 	@$(BIN)/python -m pytest $(ARGS)
+
+soak: $(VENV)/.dev  ## the tests that take minutes: kills again and again, a minute of the demo with its ledger
+	@$(BIN)/python -m pytest -m slow -s $(ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, direction of imports, systemd units
 	$(BIN)/ruff format --check .

@@ -53,7 +53,7 @@ def mosquitto(folder: Path) -> Iterator[int]:
         sys.exit("mosquitto is not installed: apt-get install mosquitto")
     process = subprocess.Popen([program, "-c", str(folder / "mosquitto.conf")])
     try:
-        if not _waited(lambda: _accepts(port), 5.0):
+        if not waited(lambda: _accepts(port), 5.0):
             sys.exit("mosquitto does not listen")
         yield port
     finally:
@@ -71,7 +71,7 @@ def gateway(folder: Path, sections: str, *arguments: str) -> Iterator[Running]:
     with (folder / "gateway.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stderr=log)
     try:
-        ready = _waited(lambda: process.poll() is not None or answers(f"{page}/readyz"), 30.0)
+        ready = waited(lambda: process.poll() is not None or answers(f"{page}/readyz"), 30.0)
         if not ready or process.poll() is not None:
             sys.exit(f"the gateway is not ready:\n{(folder / 'gateway.log').read_text('utf-8')[-2000:]}")
         yield Running(process, page, folder, time.perf_counter() - began)
@@ -139,12 +139,7 @@ def pss(pid: int) -> float:
     return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024 / 1e6
 
 
-def _accepts(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _waited(is_so: Callable[[], bool], seconds: float) -> bool:
+def waited(is_so: Callable[[], bool], seconds: float) -> bool:
     """True once it is so; false when the time is over."""
     end_at = time.monotonic() + seconds
     while not is_so():
@@ -152,3 +147,8 @@ def _waited(is_so: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0

@@ -51,6 +51,8 @@ DOORS = {"mqtt": "broker", "models": "inference", "cameras": "", "phones": "offl
 """Doors in the order in which they open, with the section that configures them."""
 RELOADED = {*DOORS.values(), "web", "manifests", "log"}
 """Sections that a running gateway takes up; a change of any other needs a new one."""
+STOP = 15.0
+"""Seconds that store and core get to end."""
 DRAIN = 5.0
 """Seconds that what was taken gets to be committed and answered when the gateway stops."""
 
@@ -122,9 +124,17 @@ class Gateway:
         self._kernel.add(Part("pictures", self.album.run))
         self._kernel.add(Part("orders", self.orders.run))
         kernel = group.create_task(self._kernel.run(), name="kernel")
+        try:
+            await self._work(group)
+        finally:  # also after a fault: the core stops before the store is closed beneath it
+            self._kernel.stop()
+            await asyncio.wait({kernel}, timeout=STOP)
+        await kernel
+
+    async def _work(self, group: asyncio.TaskGroup) -> None:
+        """Open the doors, until `stop()`; then close them and settle what they took."""
         await self.apply_files()
-        for name in DOORS:
-            self._doors.add(self._door(name))
+        self._open_doors()
         doors = group.create_task(self._doors.run(), name="doors")
         self.ready.set()
         logger.info("ready: %d devices, %d rules", len(self.twins), len(self.rules.detectors))
@@ -132,8 +142,6 @@ class Gateway:
         self._doors.stop()
         await doors
         await self._drained()
-        self._kernel.stop()
-        await kernel
 
     def _recover(self, found: Recovered) -> None:
         self._boot = found.boot
@@ -168,8 +176,13 @@ class Gateway:
                     logger.warning("not applied yet: %s: the store is behind; it follows by itself", where)
 
     async def reload(self, config: Config) -> None:
-        """Take up sections that `RELOADED` names: their parts start again, all others go on. Raises `Rejected`."""
+        """Take up sections that `RELOADED` names: their parts start again, all others go on.
+
+        Files of users and rights are read again too. Raises `Rejected` and `Unavailable`; the old configuration holds then.
+        """
         sections = changed(self.config, config)
+        if "broker" not in sections:
+            self.mqtt.reread()
         before, self.config = self.config, config
         try:
             page = self._page() if "web" in sections else None
@@ -200,6 +213,10 @@ class Gateway:
             self.metrics.registry(),
         )
         return Part("page", page.run)
+
+    def _open_doors(self) -> None:
+        for name in DOORS:
+            self._doors.add(self._door(name))
 
     def _door(self, name: str) -> Part:
         """A door as the configuration wants it now; one that is turned off is there, and done at once."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import ssl
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from msgspec import Struct
+from yarl import URL
 
 from gateway.config import load
+from gateway.wiring import read_token
 from twins.errors import Rejected, Unavailable
 
 DEADLINE = 30.0
@@ -21,16 +25,35 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", default=os.environ.get("GEMELO_URL", ""), help="its address (or GEMELO_URL)")
 
 
+class Place(Struct, frozen=True):
+    """Where a gateway is and how to speak to it. `tls` is `None` for a certificate that the system trusts."""
+
+    url: str
+    token: str = ""
+    tls: ssl.SSLContext | None = None
+
+    def session(self, timeout: float | None) -> aiohttp.ClientSession:
+        """A session for it; `timeout` in seconds bounds each request."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        connector = aiohttp.TCPConnector(ssl=self.tls or True)
+        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout), headers=headers, connector=connector)
+
+    def absent(self, error: object) -> Unavailable:
+        """The error of a gateway that does not answer."""
+        reason = str(error) or "no answer in time"
+        help_ = "start one with `gemelo run` or `gemelo demo`, or give --url"
+        return Unavailable(f"no gateway answers at {self.url} ({reason}): {help_}")
+
+
 class Client:
     """`async with Client(args) as api`. Raises `Rejected` for what is refused, `Unavailable` when nobody answers."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        self._url, self._token = where(args)
+        self._place = where(args)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Client:
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=DEADLINE), headers=headers)
+        self._session = self._place.session(DEADLINE)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -40,28 +63,46 @@ class Client:
     async def call(self, method: str, path: str, *, json: Any = None, data: bytes | None = None, **more: Any) -> Any:
         """The decoded JSON of an answer; `None` for an empty one."""
         assert self._session is not None
+        url = URL(f"{self._place.url}/api/v1{path}", encoded=True)
         try:
-            async with self._session.request(
-                method, f"{self._url}/api/v1{path}", json=json, data=data, **more
-            ) as answer:
-                body = await answer.json(content_type=None) if answer.content_length != 0 else None
+            async with self._session.request(method, url, json=json, data=data, **more) as answer:
                 if answer.status >= 400:
-                    detail = body.get("detail") or body.get("title") if isinstance(body, dict) else answer.reason
-                    raise Rejected(str(detail), answer.status)
-                return body
-        except (aiohttp.ClientError, TimeoutError) as error:
-            help_ = "start one with `gemelo run` or `gemelo demo`, or give --url"
-            raise Unavailable(f"no gateway answers at {self._url} ({error}): {help_}") from None
+                    raise Rejected(await _detail(answer), answer.status)
+                return await answer.json(content_type=None) if answer.content_length != 0 else None
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise self._place.absent(error) from None
 
 
-def where(args: argparse.Namespace) -> tuple[str, str]:
-    """Address and token of the gateway to speak to."""
+def where(args: argparse.Namespace) -> Place:
+    """The gateway to speak to. Raises `Rejected` when its configuration can't be read."""
     token = os.environ.get("GEMELO_TOKEN", "")
     if args.url:
-        return args.url.rstrip("/"), token
+        return Place(args.url.rstrip("/"), token)
     if args.config is None:
-        return "http://127.0.0.1:8080", token
+        return Place("http://127.0.0.1:8080", token)
     section = load(args.config).web
     if section.token_file is not None and not token:
-        token = section.token_file.read_text("utf-8").strip()
-    return f"http://{section.listen}", token
+        token = read_token(section.token_file)
+    if section.cert_file is None:
+        return Place(f"http://{section.listen}", token)
+    return Place(f"https://{section.listen}", token, _trusting(section.cert_file))
+
+
+def _trusting(certificate: Path) -> ssl.SSLContext:
+    """TLS that trusts this very certificate, whatever name it was made for: it is the gateway's own."""
+    try:
+        context = ssl.create_default_context(cafile=str(certificate))
+    except (OSError, ssl.SSLError) as error:
+        raise Rejected(f"web.cert_file: {certificate} cannot be used: {error}") from None
+    context.check_hostname = False
+    return context
+
+
+async def _detail(answer: aiohttp.ClientResponse) -> str:
+    """Why a request was refused: problem+json's own words where it is one of ours."""
+    try:
+        body = await answer.json(content_type=None)
+    except ValueError:
+        body = None
+    told = (body.get("detail") or body.get("title")) if isinstance(body, dict) else None
+    return str(told or f"{answer.status} {answer.reason}: is that a gateway?")

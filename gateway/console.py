@@ -10,13 +10,14 @@ import rules.instructions as wanted
 from devices.camera.view import CameraView as Feed
 from gateway import reasons
 from gateway.album import picture_key
+from gateway.costs import Costs
 from gateway.rulebook import Rulebook
 from gateway.turn import Committed
 from rules.rules import Rules
 from runtime.clock import Clock
 from twins.errors import Rejected
-from twins.exchange import Event, Result
-from twins.instructions import Fact, Persist
+from twins.exchange import Event
+from twins.instructions import Fact, Forget, Persist
 from twins.twin import Twins
 from twins.values import Declared, Property, Twin
 from web.revisions import Revisions
@@ -39,10 +40,12 @@ from web.views import (
 
 EVENTS = 200
 TREND = 40
-FRESH = 0.1
-"""The weight of a new picture in a device's averaged costs."""
+SHOWN = frozenset({Persist, Fact, Forget})
+"""Instructions after which a device looks different."""
 HEARD = 60_000_000
 """A device that was heard within so many microseconds is shown as online when it says nothing of its state."""
+LOOK = 5_000_000
+"""Microseconds between two looks for devices that fell silent."""
 
 
 class Trends(Protocol):
@@ -83,26 +86,28 @@ class Console:
         self._queries = tuple(queries)
         self._revisions = Revisions()
         self._events: deque[tuple[int, EventView]] = deque(maxlen=EVENTS)
-        self._costs: dict[str, CostView] = {}
+        self._costs = Costs()
+        self._looked = 0
 
     # -- the core's side -------------------------------------------------------------------------------------------
 
     def tell(self, committed: Committed) -> None:
         """Note what a commit changed."""
-        touched = {f"device:{i.device}" for i in committed.instructions if isinstance(i, Persist | Fact)}
+        touched: set[str] = set()
         for inferred in committed.inferred:
             touched.add(f"camera:{inferred.device}")
-            self._costs[inferred.device] = _averaged(self._costs.get(inferred.device), inferred.result)
+            self._costs.add(inferred.device, inferred.result)
+        for device in {i.device for i in committed.instructions if type(i) in SHOWN}:
+            if self._twins.get(device) is None:
+                self._costs.forget(device)
+                self._revisions.drop(f"device:{device}")
+            else:
+                touched.add(f"device:{device}")
         for d in committed.decisions:
             if isinstance(d, wanted.Keep | wanted.Drop):
                 touched.add(f"rule:{_detector(d.key)}")
             elif isinstance(d, wanted.Decided):
                 touched.add(f"rule:{d.rule}")
-        for device in [key for key in touched if key.startswith("device:")]:
-            if self._twins.get(device.removeprefix("device:")) is None:
-                touched.discard(device)
-                self._costs.pop(device.removeprefix("device:"), None)
-                self._revisions.drop(device)
         for applied in committed.applied:
             if applied.kind == "Detector":
                 key = f"rule:{applied.name}"
@@ -134,6 +139,7 @@ class Console:
 
     def snapshot(self, since: int = 0) -> Snapshot:
         whole = since == 0
+        self._look()
         changed = [key.partition(":") for key in self._revisions.since(since)]
         devices = [d for kind, _, d in changed if kind == "device"]
         if whole:
@@ -185,7 +191,7 @@ class Console:
         names = [n for n, p in twin.properties.items() if not p.deleted]
         names += [n for n in twin.declared if n not in twin.properties]
         properties = tuple(self._property(twin, name, trend=trend) for name in names)
-        cost = self._costs.get(twin.device)
+        cost = self._costs.of(twin.device)
         return DeviceView(twin.device, twin.model, self._state(twin), twin.seen, twin.description, properties, cost)
 
     def _state(self, twin: Twin) -> str:
@@ -193,6 +199,15 @@ class Console:
         if twin.state or not twin.seen:
             return twin.state
         return "online" if self._clock.now() - twin.seen < HEARD else "unknown"
+
+    def _look(self) -> None:
+        """Devices that fell silent have changed, though nothing came."""
+        now, before = self._clock.now(), self._looked
+        if now - before >= LOOK:
+            self._looked = now
+            quiet = [t.device for t in self._twins if t.seen and not t.state and before < t.seen + HEARD <= now]
+            if quiet:
+                self._revisions.touch(*(f"device:{device}" for device in quiet))
 
     def _property(self, twin: Twin, name: str, *, trend: bool) -> PropertyView:
         p = twin.properties.get(name, Property())
@@ -225,7 +240,7 @@ class Console:
             for d in feed.detections
             if d.box is not None
         )
-        cost = self._costs.get(feed.id, CostView())
+        cost = self._costs.of(feed.id) or CostView()
         return CameraView(
             id=feed.id,
             state=feed.state,
@@ -241,15 +256,6 @@ class Console:
             decode_ms=cost.decode_ms,
             post_ms=cost.post_ms,
         )
-
-
-def _averaged(before: CostView | None, result: Result) -> CostView:
-    """Costs with those of one more picture."""
-    fresh = [us / 1000 for us in (result.queue_us, result.decode_us, result.infer_us, result.post_us)]
-    if before is None:
-        return CostView(*fresh)
-    old = (before.queue_ms, before.decode_ms, before.infer_ms, before.post_ms)
-    return CostView(*(was + FRESH * (now - was) for was, now in zip(old, fresh, strict=True)))
 
 
 def _detector(key: str) -> str:

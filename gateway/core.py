@@ -132,16 +132,19 @@ class Core:
             turn = self._turn()
             settled = [(offer.done, self._taken(turn, offer)) for offer in offers]
             await self._settling.put(self._append(turn, settled))
+            await asyncio.sleep(0)  # neither call above waits while there is work: sockets and answers get their turn
             while self._journal.pressure > HIGH_PRESSURE:
                 await self._clock.sleep(0.01)
 
     def _taken(self, turn: Turn, offer: _Offer) -> Outcome:
         """What becomes of one offer. A fault of ours in it is its own: it is told and counted, the others go on."""
+        mark = turn.mark()
         try:
             return turn.take(offer.stimuli)
         except Broken:
             raise
         except Exception:  # one input must not stop all others, nor come again for ever
+            turn.forget(mark)
             self.counts.failed += 1
             logger.exception("the gateway failed on %s", [s.cause for s in offer.stimuli])
             return Outcome("the gateway failed on this input; its log says why", 500)

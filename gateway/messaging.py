@@ -16,7 +16,7 @@ from devices.mqtt.embedded import EmbeddedBroker
 from devices.mqtt.fast import FastLink
 from devices.mqtt.link import Link, LinkConfig
 from devices.mqtt.steady import SteadyLink
-from gateway.config import Config, address
+from gateway.config import Config, address, is_loopback
 from gateway.core import Core
 from gateway.turn import Committed
 from runtime.clock import Clock
@@ -58,6 +58,18 @@ class Messaging:
         if self._door is not None:
             self._door.tell(committed.instructions)
 
+    def reread(self) -> None:
+        """Take up what changed in the files of users and rights; connections stay. Raises `Unavailable` (the old hold).
+
+        A broker that is not ours, or not up, has nothing to take up: at its start it reads them.
+        """
+        if self._own is None:
+            return
+        try:
+            self._own.reload()
+        except OSError as error:
+            raise Unavailable(f"the broker's users cannot be written to {error.filename}: {error.strerror}") from None
+
     async def run(self) -> None:
         section = self._config().broker
         if section.url:
@@ -66,8 +78,8 @@ class Messaging:
             link = self._foreign(url.hostname or "127.0.0.1", port, encrypted=url.scheme == "mqtts")
             await self._serve(link, section.protocol == "5")
             return
+        broker = self._broker()
         async with asyncio.TaskGroup() as group:
-            broker = self._broker()
             running = group.create_task(self._keep(broker), name="broker")
             try:
                 await broker.ready()
@@ -79,9 +91,15 @@ class Messaging:
                 running.cancel()
 
     def _broker(self) -> Broker | EmbeddedBroker:
+        """Raises `Unavailable` where only the embedded broker is left, and more is asked than it can keep."""
         section = self._config().broker
         host, port = address(section.listen) or ("127.0.0.1", 1883)
         if find_mosquitto() is None:
+            if not section.anonymous or not is_loopback(host):
+                raise Unavailable(
+                    "mosquitto is absent: apt-get install mosquitto; "
+                    "or, for a try on this machine alone, [broker] anonymous = true on loopback"
+                )
             logger.warning("mosquitto is absent: the embedded broker serves, without rights and persistence")
             return EmbeddedBroker(host, port)
         settings = Settings(

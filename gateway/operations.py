@@ -12,9 +12,11 @@ from gateway.registry import Registry
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.schema import nearest
-from twins.stimuli import Edit, Updated
+from twins.stimuli import Edit, Left, Updated
 from twins.values import device_id
 
+DEPTH = 64
+"""Collections within collections."""
 MANIFESTS = 10_000
 """Documents in one call."""
 
@@ -54,15 +56,19 @@ class Operations:
         return self._registry.bodies(kind)
 
     async def delete(self, kind: str, name: str) -> None:
-        await self._registry.delete(kind, name if "/" in name else device_id("default", name))
+        name = name if "/" in name else device_id("default", name)
+        declared = any(known == name for known, _ in self._registry.of(kind))
+        if kind == "Device" and not declared and self._core.twins.get(name) is not None:
+            await self._core.ask(Left(name, self._next_cause(), self._clock.now()))  # it joined by its first message
+            return
+        await self._registry.delete(kind, name)
 
 
 def documents_of(text: bytes, where: str = "manifest") -> list[tuple[str, object]]:
     """YAML or JSON documents with the place each stands at; a List is taken apart. Raises `Rejected` for bad YAML."""
-    if text.count(b"&") > 1000:
-        raise Rejected(f"{where}: more than 1000 anchors or ampersands: that is no manifest we take")
     found: list[tuple[str, object]] = []
     try:
+        _check_form(text, where)
         for number, document in enumerate(yaml.load_all(text, Loader=_Loader), 1):
             if document is None:
                 continue
@@ -72,18 +78,35 @@ def documents_of(text: bytes, where: str = "manifest") -> list[tuple[str, object
                 if len(found) > MANIFESTS:
                     raise Rejected(f"{where}: more than {MANIFESTS} documents; apply them in parts")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Rejected(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+        raise Rejected(f"{where}: not YAML: {_story(error)}") from None
     return found
 
 
-class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """YAML without aliases (they can grow a small text without bound) and without dates (they are text to us)."""
+def _check_form(text: bytes, where: str) -> None:
+    """Raise `Rejected` for aliases, and for what is nested so deeply that it would overflow the parser's own stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise Rejected(f"{where}: line {line}: aliases are not taken: they let a small text grow without bound")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEPTH:
+                raise Rejected(f"{where}: nested more than {DEPTH} deep: that is no manifest we take")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.constructor.ConstructorError(None, None, "aliases are not taken", event.start_mark)
-        return super().compose_node(parent, index)
+
+def _story(error: Exception) -> str:
+    """What is wrong with a text, and where, on one line."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """YAML without dates: they are text to us."""
 
 
 _Loader.yaml_implicit_resolvers = {

@@ -27,10 +27,16 @@ class Orders:
         )
 
     def serve(self, model: str, actuator: Actuator) -> None:
-        """Give orders for devices of this model to `actuator`."""
+        """Give orders for devices of this model to `actuator`, first what was asked of them before it was there."""
         self._actuators[model] = actuator
+        for twin in self._twins:
+            wanted = {n: p.desired.value for n, p in twin.properties.items() if p.drifts and p.desired is not None}
+            if twin.model == model and wanted:
+                self._waiting.offer_nowait(Actuate(twin.device, "start", wanted))
 
     def tell(self, committed: Committed) -> None:
+        if not self._actuators:
+            return
         for i in committed.instructions:
             if isinstance(i, Actuate) and self._model(i.device) in self._actuators:
                 self._waiting.offer_nowait(i)

@@ -16,7 +16,7 @@ from twins.exchange import Outcome
 from twins.manifests import Device, DeviceModel, declared
 from twins.schema import decode, nearest
 from twins.stimuli import Applied, Joined, Left, Stimulus
-from twins.values import Origin, device_id
+from twins.values import NAME_RULE, Origin, device_id, is_name
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +118,7 @@ class Registry:
         known = self._bodies.get((kind, name))
         if known == body:
             return f"{kind.lower()}/{name} unchanged"
+        self._refuse_clouds(kind, name, "apply it there")
         stimuli: list[Stimulus] = [self._applied(kind, name, body)]
         stimuli += self._effects(kind, name, manifest, origin)
         outcome = await self._offer(*stimuli)
@@ -130,6 +131,7 @@ class Registry:
         if (kind, name) not in self._bodies:
             names = [n for k, n in self._bodies if k == kind]
             raise Rejected(f"there is no {kind} {name}: {nearest(name, names)}", 404)
+        self._refuse_clouds(kind, name, "delete it there")
         stimuli: list[Stimulus] = [self._applied(kind, name, None)]
         if kind == "Device" or self._kinds[kind].is_device:
             stimuli.append(Left(name, self._next_cause(), self._clock.now()))
@@ -139,12 +141,22 @@ class Registry:
         self.learned(kind, name, None)
         return f"{kind.lower()}/{name} deleted"
 
+    def _refuse_clouds(self, kind: str, name: str, advice: str) -> None:
+        """Raise `Rejected` (409) for what the cloud manages: a change made here would cut the device off from it."""
+        held = self._objects.get((kind, name))
+        if held is not None and getattr(held.metadata, "uid", None):
+            raise Rejected(f"{kind} {name} is managed by the cloud: {advice}", 409)
+
     def _decoded(self, data: object, where: str) -> tuple[str, str, Any]:
         if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
             raise Rejected(f"{where}: no manifest: it needs apiVersion, kind, metadata and spec")
         kind = data["kind"]
         manifest = self._known(kind, where).decode(data, where)
         metadata = manifest.metadata
+        for field in ("namespace", "name"):
+            value = str(getattr(metadata, field))
+            if not is_name(value):
+                raise Rejected(f"{where}: metadata.{field}: {value[:80]!r} is no name: {NAME_RULE}")
         return kind, device_id(metadata.namespace, metadata.name), manifest
 
     def _known(self, kind: str, where: str = "") -> Kind:

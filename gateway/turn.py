@@ -6,6 +6,7 @@ No I/O and no clock: the same stimuli in the same order make the same batch, whi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -59,6 +60,9 @@ class Turn:
         self._timers = timers
         self._counts = counts
         self._changed: dict[str, None] = {}  # in order, unlike a set
+        b, c = self.batch, self.committed
+        stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.seen)
+        self._parts = (*stored, c.instructions, c.decisions, c.events, c.inferred, c.applied)
 
     def take(self, stimuli: Sequence[Stimulus]) -> Outcome:
         """Take stimuli that were offered together; the first refusal if one was refused."""
@@ -74,6 +78,15 @@ class Turn:
         self.committed.decisions += decided
         for d in decided:
             self._write(d)
+
+    def mark(self) -> tuple[int, ...]:
+        """Where the batch and what it announces stand now, for `forget`."""
+        return tuple(len(part) for part in self._parts)
+
+    def forget(self, mark: tuple[int, ...]) -> None:
+        """Announce and store nothing of what was gathered since `mark`: its input failed, and may come again."""
+        for part, length in zip(self._parts, mark, strict=True):
+            del part[length:]
 
     def close(self) -> Batch:
         """The batch, with every changed twin as it is now."""

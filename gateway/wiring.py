@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.config import Config
@@ -57,14 +58,21 @@ def store(config: Config) -> StoreConfig:
 def web(config: Config) -> WebConfig:
     """Raises `Rejected` when the token file can't be read."""
     section = config.web
-    token = ""
-    if section.token_file is not None:
-        try:
-            token = section.token_file.read_text("utf-8").strip()
-        except OSError as error:
-            raise Rejected(f"web.token_file: {section.token_file} cannot be read: {error.strerror}") from None
-    certificate, key = (str(section.cert_file or ""), str(section.key_file or ""))
-    return WebConfig(listen=section.listen, token=token, certificate=certificate, key=key)
+    return WebConfig(
+        listen=section.listen,
+        token="" if section.token_file is None else read_token(section.token_file),
+        certificate=str(section.cert_file or ""),
+        key=str(section.key_file or ""),
+    )
+
+
+def read_token(path: Path) -> str:
+    """The secret in a file. Raises `Rejected`."""
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise Rejected(f"web.token_file: {path} cannot be read: {reason}") from None
 
 
 def offload(config: Config) -> OffloadConfig | None:

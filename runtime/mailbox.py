@@ -138,8 +138,11 @@ class Mailbox(Generic[T]):
                 self._items.popleft()
                 self._dropped += 1
             self._items.append(item)
-        self._high = max(self._high, len(self))
-        self._wake()
+        depth = len(self._items) or len(self._latest)
+        if depth > self._high:
+            self._high = depth
+        if self._takers:
+            self._wake()
 
     def _accept_latest(self, key: Hashable, item: T) -> None:
         """The key keeps its place in the order, so a busy key does not starve the others."""

@@ -56,7 +56,7 @@ def anchors(page: Path) -> set[str]:
 def commands(page: Path) -> Iterator[str]:
     """Every line of a block and every word in backticks that calls one of our programs."""
     text = page.read_text("utf-8")
-    lines = [line.strip() for _, block in FENCE.findall(text) for line in block.splitlines()]
+    lines = [line.strip().removeprefix("$ ") for _, block in FENCE.findall(text) for line in block.splitlines()]
     yield from (said for said in [*lines, *INLINE.findall(FENCE.sub("", text))] if CALL.match(said))
 
 
@@ -123,6 +123,17 @@ def test_the_architecture_names_every_package_stimulus_and_instruction() -> None
     roots = (Stimulus, Instruction, rules.instructions.Instruction)
     known = {kind.__name__ for root in roots for kind in root.__subclasses__()}
     assert [kind for kind in sorted(known) if f"`{kind}`" not in text] == []
+
+
+def test_what_the_architecture_says_to_change_is_where_it_says() -> None:
+    table = (DOCS / "architecture.md").read_text("utf-8").partition("## Where to add what")[2]
+    for row in table.splitlines():
+        words = INLINE.findall(row)
+        files = [ROOT / word for word in words if "/" in word]
+        text = "".join(path.read_text("utf-8") for path in files if path.is_file())
+        text += "".join(path.read_text("utf-8") for folder in files if folder.is_dir() for path in folder.rglob("*.py"))
+        names = [word.partition("(")[0] for word in words if "/" not in word and " " not in word]
+        assert [word for word in names if word not in text] == [], row
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

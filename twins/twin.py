@@ -45,7 +45,7 @@ from twins.stimuli import (
     Stimulus,
     Updated,
 )
-from twins.values import Declared, Property, Synced, Twin, Value
+from twins.values import NAME_RULE, Declared, Property, Synced, Twin, Value, is_name
 
 UNKNOWN_DEVICE = "update rejected due to the device is not existed"
 SEEN_LIMIT = 100_000
@@ -115,6 +115,8 @@ class Twins:
         if twin is None:
             if not self._enrols or s.origin != "device":  # nobody but a device itself says that it exists
                 return self._refusal(s, 404, UNKNOWN_DEVICE)
+            if not all(map(is_name, s.device.split("/", 1))):
+                return self._refusal(s, 400, f"{s.device[:80]!r} can't join by itself: a name is {NAME_RULE}")
             out += self._join(Joined(s.device, s.cause, s.seen, {}, description="enrolled by its first message"))
             twin = self._twins[s.device]
         if s.seq and s.repeats and s.seq in (self._known if s.named else self._recent):

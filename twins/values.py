@@ -6,10 +6,13 @@ Times are `int` microseconds since 1970 UTC. Values of properties are strings, a
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from msgspec import Struct
 
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+NAME_RULE = "1 to 253 small letters, digits, hyphens and dots, with a letter or digit at both ends"
 Kind = Literal["string", "int", "integer", "float", "double", "boolean", "bytes", "stream"]
 Origin = Literal["device", "edge", "cloud"]
 """Who asked for a change: the device itself, somebody at the edge (person, page, rule), or the cloud."""
@@ -90,6 +93,11 @@ class Twin(Struct):
     last_online: int = 0
     seen: int = 0
     joined: int = 0
+
+
+def is_name(text: str) -> bool:
+    """True for a name that Kubernetes would take for an object: a DNS subdomain."""
+    return len(text) <= 253 and _NAME.fullmatch(text) is not None
 
 
 def device_id(namespace: str, name: str) -> str:

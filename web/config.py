@@ -49,7 +49,7 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
         if not self.token and not loopback(host):
             reason = (
                 f'web.listen = "{self.listen}" can be reached from the network, and no token is set: '
-                "set a token, or listen on 127.0.0.1"
+                "put one into a file and name it with token_file, or listen on 127.0.0.1"
             )
             raise Rejected(reason)
         if self.token and len(self.token) < TOKEN_MINIMUM:
@@ -66,7 +66,7 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
             context.load_cert_chain(self.certificate, self.key or None)
         except (OSError, ssl.SSLError) as error:
             reason = (
-                f'web.certificate = "{self.certificate}", web.key = "{self.key}": {error}; '
+                f'web.cert_file = "{self.certificate}", web.key_file = "{self.key}": {error}; '
                 "both must be PEM files that belong together and that the gateway may read"
             )
             raise Rejected(reason) from error

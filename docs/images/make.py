@@ -6,14 +6,12 @@ Needs Chromium and the packages of requirements/dev.txt. Waits until a person is
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -21,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(__file__).with_name("page.png")
-WIDTH = 1440
+WIDTH, HEIGHT = 1440, 1000
 SETTLE = 40.0
 """Seconds until sparklines are filled and rules have fired."""
 PATIENCE = 60.0
@@ -65,24 +63,20 @@ def shoot(page: str, scheme: str) -> bytes:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        view = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme=scheme)
+        view = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)
         view.goto(page)
         view.wait_for_timeout(3000)
-        until = time.monotonic() + PATIENCE
-        while not person(page) and time.monotonic() < until:
-            time.sleep(0.1)
-        view.wait_for_timeout(400)  # the box is on its way to the page
         rules = view.locator("#rules").bounding_box()  # what follows them is forms: no picture needs those
-        clip = {"x": 0, "y": 0, "width": WIDTH, "height": rules["y"] + rules["height"] + 24} if rules else None
-        png = view.screenshot(full_page=True, clip=clip)
+        height = max(HEIGHT, rules["y"] + rules["height"] + 24 if rules else 0)
+        box = view.locator("#cameras .box").first
+        until = time.monotonic() + PATIENCE
+        while True:
+            box.wait_for(timeout=PATIENCE * 1000)
+            png = view.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
+            if box.is_visible() or time.monotonic() > until:  # else the person left while it was taken
+                break
         browser.close()
         return png
-
-
-def person(page: str) -> bool:
-    """Whether a camera shows a box right now."""
-    with urllib.request.urlopen(f"{page}/api/v1/cameras", timeout=5) as answer:
-        return any(camera["boxes"] for camera in json.load(answer))
 
 
 def smaller(png: bytes) -> bytes:

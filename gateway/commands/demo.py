@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from gateway.demo.plan import Plan, choose_ports
@@ -20,6 +21,7 @@ from twins.errors import Unavailable
 
 HELP = "broker, gateway, 20 devices, a camera, a phone, a stand-in cloud and the page, in one terminal"
 MEDIA = ("bikes.mp4", "astronaut.png")
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 MODELS = ("person-ssdlite", "face-yunet", "emotion-mini-xception")
 
 
@@ -30,39 +32,57 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--devices", type=int, default=20, help="how many simulated devices (default 20)")
     parser.add_argument("--keep", action="store_true", help="keep the demo's data")
-    parser.add_argument("--fault", action="append", default=[], help="break something: cloud:15s:20s or broker:40s")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=fault,
+        metavar="WHAT:AT[:FOR]",
+        help="break something: cloud:15s:20s (cut at 15 s for 20 s) or broker:40s (killed at 40 s)",
+    )
     parser.add_argument("--models", type=Path, help="folder of models and media (default: in your cache folder)")
 
 
+def fault(text: str) -> Fault:
+    """`cloud:15s:20s` or `broker:40s`."""
+    target, _, rest = text.partition(":")
+    at, _, length = rest.partition(":")
+    if target not in {"cloud", "broker"} or not at:
+        reason = f"{text!r}: write cloud:15s:20s (cut at 15 s for 20 s) or broker:40s (killed at 40 s)"
+        raise argparse.ArgumentTypeError(reason)
+    return Fault(target, seconds(at), seconds(length) if length else 20.0)
+
+
 async def run(args: argparse.Namespace) -> int:
-    """0 when all went well; 1 when a part failed, or the ledger found something lost or doubled."""
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    faults = [_fault(text) for text in args.fault]
-    folder = Path(tempfile.mkdtemp(prefix="gemelo-demo-"))
-    (folder / "cloud").mkdir()
+    """0 when all went well; 1 when a part failed or the ledger is not sound; 130 for Ctrl-C before it ran."""
     say("gemelo demo")
     models = (args.models or _cache()).absolute()
     assets = await _assets(models)
-    plan = Plan(folder, choose_ports(), args.devices, assets.get("bikes.mp4"), assets.get("astronaut.png"), models)
+    with ExitStack() as claims:
+        ports = choose_ports(claims)
+        folder = Path(tempfile.mkdtemp(prefix="gemelo-demo-"))
+        (folder / "cloud").mkdir()
+        video, face = assets.get("bikes.mp4"), assets.get("astronaut.png")
+        return await _perform(args, Plan(folder, ports, args.devices, video, face, models))
+
+
+async def _perform(args: argparse.Namespace, plan: Plan) -> int:
+    folder = plan.folder
     show = Show(plan, SystemClock(), say)
+    ended = asyncio.Event()
+    _listen(asyncio.current_task(), show, ended)
     code = 1
     try:
-        first = await show.start()
-        say(f"\n  page          {plan.page}        first value after {first:.1f} s\n")
-        await show.describe()
-        _hints(plan)
-        await show.run(args.duration, faults, ended)
-        code = 0
-        if args.ledger is not None:
-            code = await _ledger(args, plan, show)
+        code = await _play(args, plan, show, ended)
     except Unavailable as error:
         say(f"  ✗ {error}")
         say(f"    the logs are in {folder}")
         args.keep = True
+    except asyncio.CancelledError:
+        code = 130
     finally:
+        for number in SIGNALS:  # the rest is quick, and half an end would leave something behind
+            asyncio.get_running_loop().add_signal_handler(number, lambda: None)
         await show.stop()
         if args.keep:
             say(f"kept: {folder}")
@@ -70,6 +90,28 @@ async def run(args: argparse.Namespace) -> int:
             shutil.rmtree(folder, ignore_errors=True)
             say("ended; the demo's data is removed")
     return code
+
+
+async def _play(args: argparse.Namespace, plan: Plan, show: Show, ended: asyncio.Event) -> int:
+    first = await show.start()
+    say(f"\n  page          {plan.page}        first value after {first:.1f} s\n")
+    await show.describe()
+    _hints(plan)
+    await show.run(args.duration, args.fault, ended)
+    return 0 if args.ledger is None else await _ledger(args, plan, show)
+
+
+def _listen(task: asyncio.Task[int] | None, show: Show, ended: asyncio.Event) -> None:
+    """Ctrl-C ends a show that runs in order (the ledger is still written), and anything else at once."""
+
+    def interrupted() -> None:
+        if show.running and not ended.is_set():
+            ended.set()
+        elif task is not None:
+            task.cancel()
+
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, interrupted)
 
 
 def say(line: str) -> None:
@@ -82,12 +124,16 @@ async def _assets(folder: Path) -> dict[str, Path]:
 
     depot = Depot(folder)
     found: dict[str, Path] = {}
-    for name in (*MODELS, *MEDIA):
-        path = depot.find(name)
+
+    async def fetch(name: str) -> None:
         try:
-            found[name] = path if path is not None else await depot.pull(name, lambda line: say(f"    {line}"))
+            found[name] = depot.find(name) or await depot.pull(name, lambda line: say(f"    {line}"))
         except Unavailable as error:
             say(f"  - {name}: {error}; the demo goes on without it")
+
+    async with asyncio.TaskGroup() as group:
+        for name in (*MODELS, *MEDIA):
+            group.create_task(fetch(name), name=f"fetch {name}")
     return found
 
 
@@ -116,7 +162,7 @@ async def _ledger(args: argparse.Namespace, plan: Plan, show: Show) -> int:
     command += ["--fleet", str(plan.records["fleet"])]
     if show.phone is not None:
         command += ["--phone", str(plan.records["phone"])]
-    if any(text.startswith("broker") for text in args.fault):
+    if show.broker_killed:
         command.append("--broker-killed")
     process = await asyncio.create_subprocess_exec(*command)
     code = await process.wait()
@@ -126,14 +172,6 @@ async def _ledger(args: argparse.Namespace, plan: Plan, show: Show) -> int:
         counts = json.loads(args.ledger.read_text("utf-8"))
         say("  " + "  ".join(f"{name} {counts[name]}" for name in ("offered", "accepted", "stored", "lost", "doubled")))
     return code
-
-
-def _fault(text: str) -> Fault:
-    target, _, rest = text.partition(":")
-    at, _, length = rest.partition(":")
-    if target not in {"cloud", "broker"} or not at:
-        raise Unavailable(f"--fault {text}: write cloud:15s:20s (cut at 15 s for 20 s) or broker:40s (killed at 40 s)")
-    return Fault(target, seconds(at), seconds(length) if length else 20.0)
 
 
 def _cache() -> Path:

@@ -22,7 +22,8 @@ async def run(args: argparse.Namespace) -> int:
     async with client.Client(args) as api:
         device = await api.call("GET", f"/devices/{device_path(args.name)}")
     if args.output in {"table", "wide"}:
-        print(f"{device['id']}  {device['model']}  {device['state'] or 'state unknown'}  seen {ago(device['seen'])}")
+        state = show.plain(device["state"]) or "state unknown"
+        print(f"{device['id']}  {device['model']}  {state}  seen {ago(device['seen'])}")
     rows = [
         (
             p["name"],

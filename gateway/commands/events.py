@@ -19,7 +19,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 async def run(args: argparse.Namespace) -> int:
     async with client.Client(args) as api:
         events = await api.call("GET", "/events")
-    events = sorted(events, key=lambda e: e["at"])[-args.n :]
+    events = sorted(events, key=lambda e: e["at"])
+    events = events[max(0, len(events) - args.n) :]
     rows = [(_clock(e["at"]), e["severity"], e["object"], e["message"], e["cause"]) for e in events]
     show.show(args, events, ["time", "severity", "object", "message", "cause"], rows)
     return 0

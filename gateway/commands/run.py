@@ -82,7 +82,9 @@ class Service:
         return config
 
     def stop(self) -> None:
-        """End in order."""
+        """End in order; by force when that takes longer than `DEADLINE`."""
+        if not self._ends:
+            asyncio.get_running_loop().call_later(DEADLINE, _give_up)
         self._ends = True
         if self._gateway is not None:
             self._gateway.stop()
@@ -132,6 +134,11 @@ class Service:
                 logger.error("not reloaded, the old configuration holds: %s", error)  # noqa: TRY400
                 continue
             logger.info("reloaded: %s", ", ".join(sorted(differs)) or "nothing changed")
+
+
+def _give_up() -> None:
+    logger.error("not ended within %.0f s: ended by force; what was acknowledged is on disk", DEADLINE)
+    os._exit(1)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from gateway import client
 from gateway.objects import device_name, device_path
-from twins.errors import Rejected
 
 HELP = "set desired values: gemelo set pump-1 speed=80"
 
@@ -15,16 +14,20 @@ HELP = "set desired values: gemelo set pump-1 speed=80"
 def arguments(parser: argparse.ArgumentParser) -> None:
     client.arguments(parser)
     parser.add_argument("device", help="namespace/name, or name in the default namespace")
-    parser.add_argument("values", nargs="+", metavar="PROPERTY=VALUE")
+    parser.add_argument("values", nargs="+", type=pair, metavar="PROPERTY=VALUE")
+
+
+def pair(text: str) -> tuple[str, str]:
+    """`speed=80` as name and value; the value may be empty and may hold further signs of equality."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r}: write PROPERTY=VALUE, such as speed=80")
+    return name, value
 
 
 async def run(args: argparse.Namespace) -> int:
-    pairs = [text.partition("=") for text in args.values]
-    for name, equals, _ in pairs:
-        if not equals:
-            raise Rejected(f"{name}: write PROPERTY=VALUE, such as speed=80")
     async with client.Client(args) as api:
-        for name, _, value in pairs:
+        for name, value in args.values:
             path = f"/devices/{device_path(args.device)}/desired/{quote(name, safe='')}"
             await api.call("PUT", path, json={"value": value})
             print(f"{device_name(args.device)} {name} desired {value}")

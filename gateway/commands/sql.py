@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from gateway import client, show
 
@@ -22,5 +23,5 @@ async def run(args: argparse.Namespace) -> int:
     columns, rows = answer["columns"], answer["rows"]
     show.show(args, [dict(zip(columns, row, strict=True)) for row in rows], columns, rows)
     if answer.get("truncated"):
-        print(f"({len(rows)} rows shown, there are more: --limit)")
+        print(f"({len(rows)} rows shown, there are more: --limit)", file=sys.stderr)
     return 0

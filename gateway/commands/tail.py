@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 
 from gateway import client
-from twins.errors import Unavailable
+from gateway.show import plain
+from twins.errors import Rejected, Unavailable
 
 HELP = "follow values as they come: gemelo tail 'default/pump-*'"
 
@@ -23,21 +24,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
-    url, token = client.where(args)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    """Until Ctrl-C. Raises `Unavailable` when the gateway ends."""
+    place = client.where(args)
     last: dict[tuple[str, str], int] = {}
     try:
-        async with (
-            aiohttp.ClientSession(headers=headers) as session,
-            session.ws_connect(f"{url}/api/v1/live", heartbeat=20) as live,
-        ):
+        async with place.session(None) as session, session.ws_connect(f"{place.url}/api/v1/live", heartbeat=20) as live:
             async for message in live:
                 for device in json.loads(message.data).get("devices", ()):
                     if fnmatch.fnmatch(device["id"], args.filter):
                         _print(device, last, as_json=args.json)
-    except aiohttp.ClientError as error:
-        raise Unavailable(f"no gateway answers at {url}: {error}") from None
-    return 0
+    except aiohttp.WSServerHandshakeError as error:
+        if error.status in {401, 403}:
+            raise Rejected(f"{place.url} wants a token: set GEMELO_TOKEN, or give its gateway.toml with -c") from None
+        raise place.absent(error) from None
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise place.absent(error) from None
+    raise Unavailable(f"the gateway at {place.url} has ended, or closed the stream")
 
 
 def _print(device: dict[str, Any], last: dict[tuple[str, str], int], *, as_json: bool) -> None:
@@ -52,4 +54,4 @@ def _print(device: dict[str, Any], last: dict[tuple[str, str], int], *, as_json:
             at = datetime.fromtimestamp(p["reported_at"] / 1e6, UTC).strftime("%H:%M:%S.%f")[:-3]
             wanted = f"  (want {p['desired']})" if p["drifts"] else ""
             unit = f" {p['unit']}" if p["unit"] else ""
-            print(f"{at}  {device['id']}  {p['name']} = {p['reported']}{unit}{wanted}", flush=True)
+            print(plain(f"{at}  {device['id']}  {p['name']} = {p['reported']}{unit}{wanted}"), flush=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -21,6 +20,8 @@ from twins.errors import Unavailable
 
 WAIT = 30.0
 SETTLE = 40.0
+LASTS = 3.0
+"""Seconds after which a trouble is told: a model that is being loaded is none."""
 
 
 class Fault(Struct, frozen=True):
@@ -62,7 +63,14 @@ class Show:
                 f" --pictures {shlex.quote(str(plan.face))}",
                 folder,
             )
+        self.running = False
+        self.broker_killed = False
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def children(self) -> list[Child]:
+        """All parts that are processes, in the order of ending: senders first."""
+        return [child for child in (self.phone, self.fleet, self.gateway, self.cloud) if child is not None]
 
     async def start(self) -> float:
         """Start everything; the seconds until the first live value."""
@@ -70,8 +78,9 @@ class Show:
         night = write(self._plan)
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
         await self.cloud.start()
+        manifests = await self._manifests()
         await self._until(self.cloud, f"{self._plan.cloud_api}/")
-        await self._declare()
+        await self._declare(manifests)
         self._told("cloud", f"a stand-in CloudCore (a test double), control {self._plan.cloud_api}")
         await self.gateway.start()
         await self.fleet.start()
@@ -88,22 +97,23 @@ class Show:
     async def describe(self) -> None:
         """Say how camera and phone are, once they had a moment."""
         if self._plan.video is None:
-            self._say("  - camera    no video: `gemelo model pull bikes.mp4` needs the network once")
+            self._say("  - camera    no video: a `gemelo demo` with a network fetches it, once")
         else:
             await self._awaited("camera", self._camera)
         if self.phone is None:
-            self._say("  - phone     no picture: `gemelo model pull astronaut.png` needs the network once")
+            self._say("  - phone     no picture: a `gemelo demo` with a network fetches it, once")
         else:
             await self._awaited("phone", self._phone)
 
     async def run(self, seconds: float | None, faults: list[Fault], ended: asyncio.Event) -> None:
-        """Let it run until the time is over, `ended` is set, or a part ends by itself."""
+        """Let it run until the time is over or `ended` is set. Raises `Unavailable` when a part ends by itself."""
+        self.running = True
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._break(fault), name=f"fault {fault.target}") for fault in faults]
             started = time.monotonic()
             while not ended.is_set() and (seconds is None or time.monotonic() - started < seconds):
-                for child in (self.cloud, self.gateway, self.fleet):
-                    child.check()
+                if any(child.ended for child in self.children):
+                    break
                 try:
                     async with asyncio.timeout(0.5):
                         await ended.wait()
@@ -111,6 +121,9 @@ class Show:
                     pass
             for task in tasks:
                 task.cancel()
+        self.running = False
+        for child in self.children:
+            child.check()
 
     async def settle(self) -> bool:
         """End the senders, then wait until the cloud has confirmed what is pending; `False` when it has not in time."""
@@ -126,21 +139,39 @@ class Show:
 
     async def stop(self) -> None:
         """End all parts, senders first."""
-        for child in (self.phone, self.fleet, self.gateway, self.cloud):
-            if child is not None:
-                await child.stop()
+        for child in self.children:
+            await child.stop()
         if self._session is not None:
             await self._session.close()
 
-    async def _declare(self) -> None:
+    async def _manifests(self) -> str:
+        """The fleet's manifests as YAML documents."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "simulator", "fleet", "--manifests", "--devices", str(self._plan.devices)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(WAIT):
+                made, said = await process.communicate()
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
+        if process.returncode:
+            raise Unavailable(f"the fleet's manifests could not be made: {said.decode('utf-8', 'replace')[-300:]}")
+        return "\n---\n".join(json.dumps(manifest) for manifest in json.loads(made))
+
+    async def _declare(self, manifests: str) -> None:
         """Put the fleet's manifests into the cloud: the gateway gets its devices from there."""
-        command = [sys.executable, "-m", "simulator", "fleet", "--manifests", "--devices", str(self._plan.devices)]
-        made = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True, timeout=30)
-        body = "\n---\n".join(json.dumps(manifest) for manifest in json.loads(made.stdout))
         assert self._session is not None
-        async with self._session.post(f"{self._plan.cloud_api}/apply", data=body) as answer:
-            if answer.status != 200:
-                raise Unavailable(f"the stand-in cloud refuses the fleet: {await answer.text()}")
+        try:
+            async with self._session.post(f"{self._plan.cloud_api}/apply", data=manifests) as answer:
+                if answer.status != 200:
+                    raise Unavailable(f"the stand-in cloud refuses the fleet: {await answer.text()}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(f"the stand-in cloud does not take the fleet: {error}") from error
 
     async def _first_value(self, started: float) -> float:
         until = time.monotonic() + WAIT
@@ -155,9 +186,11 @@ class Show:
     async def _camera(self) -> str:
         cameras = await self._json(f"{self._plan.page}/api/v1/cameras") or []
         for camera in cameras:
-            if camera["reason"] or camera["infer_ms"]:
+            if camera["reason"]:
+                raise Unavailable(str(camera["reason"]))
+            if camera["infer_ms"]:
                 seen = f"{len(camera['boxes'])} persons now, {camera['infer_ms']:.0f} ms a picture"
-                return str(camera["reason"] or f"street video, {seen}")
+                return f"street video, {seen}"
         return ""
 
     async def _phone(self) -> str:
@@ -167,24 +200,34 @@ class Show:
             return f"phone-1 offloads faces over gRPC: {values['emotion']} in {values.get('latency.server_ms')} ms"
         return ""
 
-    async def _awaited(self, name: str, look: Callable[[], Any]) -> None:
-        until = time.monotonic() + 15.0
-        while time.monotonic() < until:
-            told = await look()
+    async def _awaited(self, name: str, look: Callable[[], Awaitable[str]]) -> None:
+        """Say what `look` tells, or the trouble that it raises and that does not pass."""
+        trouble, since = f"nothing yet; see {self._plan.folder}", time.monotonic() + 15.0 - LASTS
+        while time.monotonic() - since < LASTS:
+            try:
+                told = await look()
+            except Unavailable as error:
+                if trouble != str(error):
+                    trouble, since = str(error), time.monotonic()
+                told = ""
             if told:
                 self._told(name, told)
                 return
             await self._clock.sleep(0.2)
-        self._say(f"  ! {name:<9} nothing yet; see {self._plan.folder}")
+        self._say(f"  ! {name:<9} {trouble}")
 
     async def _break(self, fault: Fault) -> None:
         await self._clock.sleep(fault.at)
         if fault.target == "cloud":
             assert self._session is not None
             asked = {"kind": "cut", "for": fault.seconds}
-            async with self._session.post(f"{self._plan.cloud_api}/fault", json=asked):
-                self._say(f"  ✂ the cloud is cut for {fault.seconds:.0f} s")
+            try:
+                async with self._session.post(f"{self._plan.cloud_api}/fault", json=asked):
+                    self._say(f"  ✂ the cloud is cut for {fault.seconds:.0f} s")
+            except (aiohttp.ClientError, TimeoutError) as error:
+                self._say(f"  ! the cloud could not be cut: {error}")
         elif kill_broker(self._plan.folder / "data" / "broker"):
+            self.broker_killed = True
             self._say("  ✂ the broker was killed (SIGKILL)")
         else:
             self._say("  ! there is no broker process to kill")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import io
 import json
 import os
 import re
@@ -10,11 +12,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiomqtt
+import pytest
+
+from gateway.cli import main
 
 T = TypeVar("T")
 
@@ -48,8 +54,10 @@ def until(look: Callable[[], T | None], deadline: float = 15.0, what: Callable[[
         time.sleep(0.02)
 
 
-def gemelo(*words: str, deadline: float = 30.0, stdin: str | None = None, **env: str) -> subprocess.CompletedProcess:
-    """One command to its end."""
+def gemelo(
+    *words: str, deadline: float = 30.0, stdin: str | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """One command to its end, as a process."""
     return subprocess.run(
         [sys.executable, "-m", "gateway", *words],
         env=environment(**env),
@@ -60,6 +68,23 @@ def gemelo(*words: str, deadline: float = 30.0, stdin: str | None = None, **env:
         timeout=deadline,
         check=False,
     )
+
+
+def invoke(*words: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    """One command to its end within this process: what the console script does, without a new interpreter's start."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in env.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["gemelo", *words])
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        else:
+            code = 0
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 class Gateway:
@@ -235,8 +260,6 @@ class Sensor:
 
     async def hear(self, what: str = "result", deadline: float = 10.0) -> dict[str, Any]:
         """The next message on `twin/update/result` or `…/delta`."""
-        import asyncio
-
         async with asyncio.timeout(deadline):
             async for message in self._client.messages:
                 if message.topic.value == f"{self.topic}/twin/update/{what}":
@@ -250,8 +273,3 @@ class Sensor:
             answer = await self.hear()
             if answer.get("event_id") == event:
                 return answer
-
-
-def sequence(words: Sequence[str]) -> str:
-    """Words that come in this order, anything between them."""
-    return r"[\s\S]*".join(re.escape(word) for word in words)

@@ -191,3 +191,22 @@ async def test_what_the_cloud_brought_is_learned_and_unlearned(caplog: pytest.Lo
         stage.registry.learned("Device", "default/d3", b"{")
     assert caplog.text.count("not understood") == 2
     assert list(stage.registry.of("Device")) == []
+
+
+@in_virtual_time
+async def test_what_the_cloud_manages_is_neither_changed_nor_deleted_here() -> None:
+    stage = Stage()
+    theirs = device() | {"metadata": {"name": "d1", "uid": "u-1"}}
+    async with stage.running():
+        stage.registry.learned("Device", "default/d1", body(theirs))
+        with pytest.raises(Rejected, match="managed by the cloud") as refused:
+            await stage.registry.apply(device(nodeName="here"), "test")
+        assert refused.value.code == 409
+        with pytest.raises(Rejected, match="managed by the cloud"):
+            await stage.registry.delete("Device", "default/d1")
+
+
+@pytest.mark.parametrize("name", ["../../x", "a\nb", "Upper", "", "x" * 254, "-a", "\u0440ump-1"])
+def test_a_name_that_kubernetes_would_not_take_is_refused(name: str) -> None:
+    with pytest.raises(Rejected, match=r"metadata.name: .* is no name"):
+        Stage().registry.check(device(name), "test")

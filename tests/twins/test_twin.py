@@ -212,3 +212,69 @@ def test_versions_never_go_back_whatever_comes(history: list[dict[str, Edit | No
                 edge = 0 if value is None else value.version.edge
                 assert edge >= last.get((name, side), 0)
                 last[name, side] = edge
+
+
+def test_a_tombstone_stays_one_while_its_manifest_asks_nothing_of_it() -> None:
+    twins = joined(t=Declared(kind="float"))
+    for value in ("1", "2"):
+        update(twins, t=Edit(reported=value))
+    update(twins, t=None)
+    twins.handle(Joined(D, "c", NOW, {"t": Declared(kind="float", unit="°C")}))
+    assert living(twins, "t").deleted
+    update(twins, t=Edit(reported="3"))
+    reported = living(twins, "t").reported
+    assert reported is not None
+    assert reported.version.edge == 4
+
+
+def test_a_manifest_applied_here_does_not_undo_what_the_cloud_asked() -> None:
+    twins = joined()
+    here = Joined(D, "c", NOW, {"speed": Declared("int", desired="20")})
+    twins.handle(here)
+    twins.handle(Joined(D, "c", NOW, {"speed": Declared("int", desired="30")}, origin="cloud"))
+    twins.handle(Joined(D, "c", NOW, {"speed": Declared("int", desired="30")}))
+    desired = living(twins, "speed").desired
+    assert desired is not None
+    assert desired.value == "30"
+
+
+def test_a_confirmation_meant_for_an_earlier_device_of_the_name_counts_for_nothing() -> None:
+    twins = joined()
+    update(twins, t=Edit(reported="1"))
+    twins.handle(Confirmed(D, "c", NOW, {"t": (50, 0)}))
+    assert living(twins, "t").unsynced
+
+
+def test_a_nameless_message_is_known_for_a_while_and_its_packet_id_comes_round_again() -> None:
+    twins = joined()
+
+    def say(seq: int, repeats: bool) -> list[object]:
+        return list(twins.handle(Updated(D, "c", NOW, {"t": Edit(reported="1")}, NOW, seq, repeats)))
+
+    say(1, repeats=False)
+    assert say(1, repeats=True) == []
+    for seq in range(2, 2 * 2048 + 3):
+        say(seq, repeats=False)
+    assert any(isinstance(i, Persist) for i in say(1, repeats=True))
+
+
+def test_a_twin_has_no_more_properties_than_it_may() -> None:
+    twins = joined()
+    many: dict[str, Edit | None] = {f"p{n}": Edit(reported="1") for n in range(4097)}
+    out = twins.handle(Updated(D, "c", NOW, many, NOW, reply=Reply("e")))
+    assert [i.code for i in out if isinstance(i, Refuse)] == [400]
+
+
+def test_a_device_without_a_proper_name_does_not_enrol_itself() -> None:
+    twins = Twins(enrols=True)
+    for name in ("default/..", "../b", "default/UPPER", "default/a\nb", "default/" + "x" * 300):
+        out = twins.handle(Updated(name, "c", NOW, {"t": Edit(reported="1")}, NOW, reply=Reply("e")))
+        assert [i.code for i in out if isinstance(i, Refuse)] == [400]
+        assert twins.get(name) is None
+
+
+def test_the_state_of_a_device_is_a_series_that_no_property_can_have() -> None:
+    twins = joined()
+    out = twins.handle(Seen(D, "c", NOW, "online", Reply("s"), seq=7))
+    assert [(i.name, i.seq) for i in out if isinstance(i, Fact)] == [("$state", 7)]
+    assert any(isinstance(i, Fact) and i.name == "state" for i in update(twins, state=Edit(reported="x")))

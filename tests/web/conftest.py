@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import math
 import sqlite3
 from collections import deque
@@ -17,6 +18,7 @@ from aiohttp import ClientSession, CookieJar
 from prometheus_client import CollectorRegistry
 
 from runtime.clock import Clock, SystemClock
+from tests.web.browser import browse
 from twins.errors import Rejected
 from twins.exchange import Rows, Scalar
 from web.config import WebConfig
@@ -39,6 +41,8 @@ from web.views import (
     RuleView,
     Snapshot,
 )
+
+__all__ = ["browse"]
 
 LOOPBACK = WebConfig(listen="127.0.0.1:0")
 START = 1_760_000_000_000_000
@@ -239,8 +243,10 @@ class Album:
     def __init__(self) -> None:
         self.newest: dict[str, tuple[int, bytes]] = {}
         self.kept: dict[str, bytes] = {}
+        self.asked: list[int] = []
 
     def latest(self, camera: str, version: int = 0) -> tuple[int, bytes] | None:
+        self.asked.append(version)
         return self.newest.get(camera)
 
     async def by_key(self, key: str) -> bytes | None:
@@ -285,6 +291,15 @@ def tables() -> Any:
 @pytest.fixture
 def album() -> Album:
     return Album()
+
+
+@pytest.fixture
+def picture() -> bytes:
+    """A JPEG of 320 x 180."""
+    image = pytest.importorskip("PIL.Image")
+    data = io.BytesIO()
+    image.new("RGB", (320, 180), "teal").save(data, "JPEG")
+    return data.getvalue()
 
 
 @pytest.fixture

@@ -144,6 +144,16 @@ async def test_the_newest_picture_is_sent_once_a_version(serve, album, room):
             assert answer.status == 404
 
 
+@pytest.mark.parametrize(("asked", "version"), [("6", 6), ("", 0), ("-1", 0), ("\u0663", 0), ("9" * 40, 10**18 - 1)])
+async def test_a_picture_of_a_version_can_be_asked_for(serve, album, asked, version):
+    album.newest["default/cam-1"] = (7, b"\xff\xd8jpeg")
+    async with serve() as (_, client):
+        path = "/api/v1/cameras/default/cam-1/latest.jpg"
+        async with client.get(path, params={"version": asked}) as answer:
+            assert answer.status == 200
+    assert album.asked == [version]
+
+
 @pytest.mark.parametrize("key", ["../secret", "%2e%2e/secret", "a/../b", ".hidden", "a//b", "nobody.jpg"])
 async def test_a_picture_key_that_is_none_finds_nothing(serve, album, key):
     album.kept |= {"../secret": b"x", "a/../b": b"x", ".hidden": b"x", "secret": b"x"}

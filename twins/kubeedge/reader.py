@@ -48,37 +48,37 @@ class Address(NamedTuple):
     short: bool
 
 
-class _Stamp(Struct):
+class _Stamp(Struct, gc=False):
     timestamp: int | None = None
 
 
-class _Side(Struct):
+class _Side(Struct, gc=False):
     value: str | int | float | bool | None = None
     metadata: _Stamp | None = None
 
 
-class _Type(Struct):
+class _Type(Struct, gc=False):
     type: str | None = None
 
 
-class _Twin(Struct):
+class _Twin(Struct, gc=False):
     expected: _Side | None = None
     actual: _Side | None = None
     optional: bool | None = None
     metadata: _Type | None = None
 
 
-class _Update(Struct):
+class _Update(Struct, gc=False):
     event_id: str | None = None
     timestamp: int | None = None
     twin: dict[str, _Twin | None] | None = None
 
 
-class _Request(Struct):
+class _Request(Struct, gc=False):
     event_id: str | None = None
 
 
-class _State(Struct):
+class _State(Struct, gc=False):
     event_id: str | None = None
     state: str | UnsetType = UNSET
     State: str | UnsetType = UNSET  # what EdgeCore's own DMI server writes

@@ -39,45 +39,45 @@ class _Type(Struct, frozen=True, gc=False):
     type: str
 
 
-class _Twin(Struct):
+class _Twin(Struct, gc=False):
     expected: _Side | UnsetType = UNSET
     actual: _Side | UnsetType = UNSET
     optional: bool = True
     metadata: _Type = _Type("string")
 
 
-class _Result(Struct):
+class _Result(Struct, gc=False):
     event_id: str
     timestamp: int
     twin: dict[str, _Twin | None]
 
 
-class _Delta(Struct):
+class _Delta(Struct, gc=False):
     event_id: str
     timestamp: int
     twin: dict[str, _Twin]
     delta: dict[str, str]
 
 
-class _Change(Struct):
+class _Change(Struct, gc=False):
     last: _Twin | None
     current: _Twin | None
 
 
-class _Document(Struct):
+class _Document(Struct, gc=False):
     event_id: str
     timestamp: int
     twin: dict[str, _Change]
 
 
-class _Error(Struct):
+class _Error(Struct, gc=False):
     event_id: str
     timestamp: int
     code: int
     reason: str
 
 
-class _Device(Struct, omit_defaults=True):
+class _Device(Struct, gc=False, omit_defaults=True):
     id: str = ""
     name: str = ""
     description: str = ""
@@ -85,26 +85,26 @@ class _Device(Struct, omit_defaults=True):
     last_online: str = ""
 
 
-class _Membership(Struct):
+class _Membership(Struct, gc=False):
     event_id: str
     timestamp: int
     added_devices: list[_Device] | None
     removed_devices: list[_Device] | None
 
 
-class _Roster(Struct):
+class _Roster(Struct, gc=False):
     event_id: str
     timestamp: int
     devices: list[_Device]
 
 
-class _StateDevice(Struct):
+class _StateDevice(Struct, gc=False):
     name: str
     state: str
     lastOnlineTime: str | UnsetType = UNSET  # noqa: N815 - KubeEdge's word
 
 
-class _StateResult(Struct):
+class _StateResult(Struct, gc=False):
     event_id: str
     timestamp: int
     device: _StateDevice
@@ -143,7 +143,10 @@ class Writer:
         return [(f"{_topic(i.device, i.reply)}/twin/{i.kind}/result", _encode(_Result(i.reply.event, ms, twins)))]
 
     def _document(self, i: Document, ms: int) -> list[Message]:
-        changes = {n: _Change(_opt(last), _opt(current)) for n, (last, current) in i.changes.items()}
+        changes = {
+            n: _Change(None if last is None else _shown(last), None if current is None else _shown(current))
+            for n, (last, current) in i.changes.items()
+        }
         return [(f"$hw/events/device/{i.device}/twin/update/document", _encode(_Document(i.event, ms, changes)))]
 
     def _delta(self, i: Delta, ms: int) -> list[Message]:
@@ -201,21 +204,18 @@ def _side(value: Value) -> _Side:
 
 
 def _type(kind: str) -> _Type:
-    found = _types.get(kind)
-    if found is None:
-        found = _types[kind] = _Type(kind)
-    return found
+    return _types.setdefault(kind, _Type(kind))
 
 
 def _shown(p: Property) -> _Twin:
-    """A property as a reader sees it: empty sides are hidden."""
-    expected = UNSET if p.desired is None or not p.desired.value else _side(p.desired)
-    actual = UNSET if p.reported is None or not p.reported.value else _side(p.reported)
-    return _Twin(expected, actual, p.optional, _type(p.kind))
-
-
-def _opt(p: Property | None) -> _Twin | None:
-    return None if p is None else _shown(p)
+    """A property as a reader sees it: empty sides are hidden. Written out: it runs for every value of every message."""
+    reported, desired = p.reported, p.desired
+    return _Twin(
+        UNSET if desired is None or not desired.value else _Side(desired.value, _Stamp(desired.at // 1000)),
+        UNSET if reported is None or not reported.value else _Side(reported.value, _Stamp(reported.at // 1000)),
+        p.optional,
+        _types.get(p.kind) or _type(p.kind),
+    )
 
 
 def _touched(p: Property, sides: str) -> _Twin:

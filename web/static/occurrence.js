@@ -40,6 +40,7 @@ export class Occurrence {
     say(this.again, length > 1 ? `${length} times` : "");
     this.why.show(event.why, event.cause && `${event.cause} · ${event.kind}`);
     const before = this.times.slice(1, 1 + TOLD).map(at).join(", ");
+    if (before) this.why.element.hidden = false;
     say(this.before, before && `before: ${before}${length > 1 + TOLD ? " …" : ""}`);
   }
 }

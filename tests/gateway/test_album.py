@@ -1,0 +1,49 @@
+"""Pictures for the page."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from devices.camera.gallery import Gallery
+from gateway.album import Album, picture_key
+from store.pictures import Pictures
+from twins.exchange import Box, Detection, Frame
+
+WHOLE = Detection("person", 0.9, Box(0.1, 0.1, 0.8, 0.8))
+
+
+@pytest.fixture
+def gallery() -> Gallery:
+    """Three pictures of a camera, 160 x 120, black but for a box that is drawn."""
+    gallery = Gallery()
+    for n in range(3):
+        data = np.zeros((120, 160, 3), np.uint8).tobytes()
+        gallery.show(Frame("default/gate", n, n, 1.0, 160, 120, "rgb24", data, cause=f"camera:1:{n}"), (WHOLE,))
+    return gallery
+
+
+def brightness(jpeg: bytes) -> int:
+    return int(np.asarray(Image.open(io.BytesIO(jpeg))).max())
+
+
+def test_the_page_gets_the_picture_that_its_boxes_belong_to_and_without_boxes(gallery: Gallery, tmp_path: Path) -> None:
+    album = Album(gallery, Pictures(tmp_path, 1 << 20))
+    newest = gallery.version("default/gate")
+    version, jpeg = album.latest("default/gate") or (0, b"")
+    assert version == newest
+    assert brightness(jpeg) < 30
+    assert (album.latest("default/gate", newest - 1) or (0,))[0] == newest - 1
+    assert (album.latest("default/gate", 999) or (0,))[0] == newest, "one that is gone or was never: the newest"
+
+
+async def test_a_picture_of_an_alert_is_there_before_it_is_on_disk(gallery: Gallery, tmp_path: Path) -> None:
+    album = Album(gallery, Pictures(tmp_path, 1 << 20))
+    jpeg = await album.by_key(picture_key("camera:1:2"))
+    assert jpeg is not None
+    assert brightness(jpeg) > 100, "an alert's picture shows its boxes"
+    assert await album.by_key("camera-1-77") is None

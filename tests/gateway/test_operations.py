@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.operations import documents_of
+from twins.errors import Rejected
+
+
+def test_documents_and_lists_are_taken_apart_with_their_places() -> None:
+    text = b"kind: A\n---\nkind: List\nitems: [{kind: B}, {kind: C}]\n---\n"
+    assert [(where, d["kind"]) for where, d in documents_of(text, "f.yaml")] == [  # type: ignore[index]
+        ("f.yaml#1", "A"),
+        ("f.yaml#2", "B"),
+        ("f.yaml#2", "C"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"[" * 100_000, "nested more than 64 deep"),
+        (b"{a: " * 70 + b"1" + b"}" * 70, "nested more than 64 deep"),
+        (b"a: &x [1]\nb: *x\n", "aliases are not taken"),
+        (b"a: [1", "not YAML"),
+        (b"\xff\xfe\x00", "not YAML"),
+    ],
+    ids=["brackets", "braces", "alias", "open", "bytes"],
+)
+def test_what_is_no_manifest_is_refused_before_it_does_harm(text: bytes, reason: str) -> None:
+    with pytest.raises(Rejected, match=reason):
+        documents_of(text, "f.yaml")
+
+
+def test_dates_stay_text() -> None:
+    assert documents_of(b"day: 2026-01-01\n")[0][1] == {"day": "2026-01-01"}
