@@ -60,9 +60,12 @@ def web(config: Config) -> WebConfig:
     section = config.web
     return WebConfig(
         listen=section.listen,
+        hosts=section.hosts,
         token="" if section.token_file is None else read_token(section.token_file),
         certificate=str(section.cert_file or ""),
         key=str(section.key_file or ""),
+        behind_tls_proxy=section.behind_tls_proxy,
+        viewers=section.viewers,
     )
 
 

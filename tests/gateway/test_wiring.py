@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,17 @@ from gateway import wiring
 from gateway.config import Config, parse
 from twins.errors import Rejected
 
+ROOT = Path(__file__).parents[2]
 DIGEST = hashlib.sha256(b"secret").hexdigest()
 
 
 def config(text: str, folder: Path) -> Config:
     return parse(text, where="test", folder=folder)
+
+
+def test_the_page_gets_the_names_by_which_it_may_be_called_and_its_limits(tmp_path: Path) -> None:
+    found = wiring.web(config('[web]\nhosts = ["edge-1.local"]\nbehind_tls_proxy = true\nviewers = 3', tmp_path))
+    assert (found.hosts, found.behind_tls_proxy, found.viewers) == (("edge-1.local",), True, 3)
 
 
 def test_the_tokens_of_phones_come_from_their_file(tmp_path: Path) -> None:
@@ -40,3 +47,15 @@ def test_a_door_for_phones_that_cannot_be_meant_is_refused(tmp_path: Path, keys:
     (tmp_path / "bad").write_text("phone-1 secret\n")
     with pytest.raises(Rejected, match=reason):
         wiring.offload(config(f"[offload]\n{keys}", tmp_path))
+
+
+KEY = re.compile(r"\[(web|offload|broker)\] (?:\w+ and )?(\w+)")
+
+
+def test_every_key_that_a_door_names_exists() -> None:
+    """Messages say `[section] key`; a key that is not there would be refused."""
+    files = [file for folder in ("devices", "web", "gateway") for file in (ROOT / folder).rglob("*.py")]
+    named = {found for file in files for found in KEY.findall(file.read_text("utf-8"))}
+    assert len(named) > 8
+    absent = {(section, key) for section, key in named if not hasattr(getattr(Config(), section), key)}
+    assert absent == set()
