@@ -32,6 +32,10 @@ _subdomain = re.compile(rf"(?=.{{1,{DEVICE}}}\Z)[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _decode = msgspec.json.Decoder().decode
 
 
+class NoDevice(Rejected):
+    """The topic names no device, or none that could be."""
+
+
 def read(topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False) -> Updated:
     """The reported values of one message. `Rejected` when it is no JSON object, number, text or boolean."""
     device, name = _address(topic)
@@ -59,16 +63,16 @@ def read(topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, 
 
 
 def _address(topic: str) -> tuple[str, str]:
-    """Device and property of a topic; the property is empty where the body names them."""
+    """Device and property of a topic; the property is empty where the body names them. Raises `NoDevice`."""
     words = topic.split("/")[2:]
     if len(words) not in (2, 3) or not all(words):
-        raise Rejected("the topic names no device: publish to gemelo/telemetry/NAMESPACE/NAME, or …/NAME/PROPERTY")
+        raise NoDevice("the topic names no device: publish to gemelo/telemetry/NAMESPACE/NAME, or …/NAME/PROPERTY")
     for word in words[:2]:
         if not _subdomain(word):
             reason = (
                 f"{word[:NAME]!r} cannot name a device or its namespace: 1 to {DEVICE} of a-z, 0-9, '-' and '.' can"
             )
-            raise Rejected(f"{reason}, with a letter or digit at both ends")
+            raise NoDevice(f"{reason}, with a letter or digit at both ends")
     return f"{words[0]}/{words[1]}", words[2] if len(words) == 3 else ""
 
 
