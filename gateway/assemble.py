@@ -178,7 +178,7 @@ class Gateway:
     async def reload(self, config: Config) -> None:
         """Take up sections that `RELOADED` names: their parts start again, all others go on.
 
-        Files of users and rights are read again too. After `Rejected` or `Unavailable` the old configuration holds.
+        Files of users and rights are read again too. `Rejected` or `Unavailable`: the old configuration holds.
         """
         sections = changed(self.config, config)
         if "broker" not in sections:

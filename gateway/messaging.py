@@ -21,19 +21,31 @@ from gateway.core import Core
 from gateway.turn import Committed
 from runtime.clock import Clock
 from twins.errors import Unavailable
+from twins.exchange import Event
 from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
 
 logger = logging.getLogger(__name__)
 
 
 class Messaging:
-    """The part `mqtt`. Before it runs nothing is published; what a commit announces then is queued by the link."""
+    """The part `mqtt`. Before it runs nothing is published; what a commit announces then is queued by the link.
 
-    def __init__(self, config: Callable[[], Config], core: Core, clock: Clock, next_cause: Callable[[], str]) -> None:
+    `note` hears of telemetry that is refused.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        core: Core,
+        clock: Clock,
+        next_cause: Callable[[], str],
+        note: Callable[[Event], None] | None = None,
+    ) -> None:
         self._config = config
         self._core = core
         self._clock = clock
         self._next_cause = next_cause
+        self._note = note
         self._door: MqttDoor | None = None
         self._place = ""
         self._own: Broker | None = None
@@ -156,9 +168,8 @@ class Messaging:
         link: Link = FastLink(config, topics, self._clock) if fast else SteadyLink(config, topics, self._clock)
         name, strict = self._config().node.name, self._config().twins.compat == "strict"
         self._place = f"{config.host}:{config.port}"
-        self._door = MqttDoor(
-            link, Reader(name, strict=strict), Writer(name, strict=strict), self._core, self._clock, self._next_cause
-        )
+        reader, writer = Reader(name, strict=strict), Writer(name, strict=strict)
+        self._door = MqttDoor(link, reader, writer, self._core, self._clock, self._next_cause, self._note)
         self._door.tell(self._core.twins.open_deltas())
         await self._door.run()
 
