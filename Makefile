@@ -22,7 +22,7 @@ run: $(VENV)/.run  ## the gateway with gateway.toml: make run ARGS='-c gateway.t
 test: $(VENV)/.dev  ## all tests; what a test needs and this machine lacks is skipped and named
 	@$(BIN)/python -m pytest $(ARGS)
 
-soak: $(VENV)/.dev  ## the tests that take minutes: the demo with cloud and broker broken, the ledger printed
+soak: $(VENV)/.dev  ## the tests that take minutes: kills again and again, a minute of the demo with its ledger
 	@$(BIN)/python -m pytest -m slow -s $(ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, direction of imports, systemd units

@@ -176,8 +176,13 @@ class Gateway:
                     logger.warning("not applied yet: %s: the store is behind; it follows by itself", where)
 
     async def reload(self, config: Config) -> None:
-        """Take up sections that `RELOADED` names: their parts start again, all others go on. Raises `Rejected`."""
+        """Take up sections that `RELOADED` names: their parts start again, all others go on.
+
+        Files of users and rights are read again too. `Rejected` or `Unavailable`: the old configuration holds.
+        """
         sections = changed(self.config, config)
+        if "broker" not in sections:
+            self.mqtt.reread()
         before, self.config = self.config, config
         try:
             page = self._page() if "web" in sections else None

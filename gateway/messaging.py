@@ -16,24 +16,36 @@ from devices.mqtt.embedded import EmbeddedBroker
 from devices.mqtt.fast import FastLink
 from devices.mqtt.link import Link, LinkConfig
 from devices.mqtt.steady import SteadyLink
-from gateway.config import Config, address
+from gateway.config import Config, address, is_loopback
 from gateway.core import Core
 from gateway.turn import Committed
 from runtime.clock import Clock
 from twins.errors import Unavailable
+from twins.exchange import Event
 from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
 
 logger = logging.getLogger(__name__)
 
 
 class Messaging:
-    """The part `mqtt`. Before it runs nothing is published; what a commit announces then is queued by the link."""
+    """The part `mqtt`. Before it runs nothing is published; what a commit announces then is queued by the link.
 
-    def __init__(self, config: Callable[[], Config], core: Core, clock: Clock, next_cause: Callable[[], str]) -> None:
+    `note` hears of telemetry that is refused.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        core: Core,
+        clock: Clock,
+        next_cause: Callable[[], str],
+        note: Callable[[Event], None] | None = None,
+    ) -> None:
         self._config = config
         self._core = core
         self._clock = clock
         self._next_cause = next_cause
+        self._note = note
         self._door: MqttDoor | None = None
         self._place = ""
         self._own: Broker | None = None
@@ -58,6 +70,18 @@ class Messaging:
         if self._door is not None:
             self._door.tell(committed.instructions)
 
+    def reread(self) -> None:
+        """Take up what changed in the files of users and rights; connections stay. Raises `Unavailable` (the old hold).
+
+        A broker that is not ours, or not up, has nothing to take up: at its start it reads them.
+        """
+        if self._own is None:
+            return
+        try:
+            self._own.reload()
+        except OSError as error:
+            raise Unavailable(f"the broker's users cannot be written to {error.filename}: {error.strerror}") from None
+
     async def run(self) -> None:
         section = self._config().broker
         if section.url:
@@ -66,8 +90,8 @@ class Messaging:
             link = self._foreign(url.hostname or "127.0.0.1", port, encrypted=url.scheme == "mqtts")
             await self._serve(link, section.protocol == "5")
             return
+        broker = self._broker()
         async with asyncio.TaskGroup() as group:
-            broker = self._broker()
             running = group.create_task(self._keep(broker), name="broker")
             try:
                 await broker.ready()
@@ -79,9 +103,15 @@ class Messaging:
                 running.cancel()
 
     def _broker(self) -> Broker | EmbeddedBroker:
+        """Raises `Unavailable` where only the embedded broker is left, and more is asked than it can keep."""
         section = self._config().broker
         host, port = address(section.listen) or ("127.0.0.1", 1883)
         if find_mosquitto() is None:
+            if not section.anonymous or not is_loopback(host):
+                raise Unavailable(
+                    "mosquitto is absent: apt-get install mosquitto; "
+                    "or, for a try on this machine alone, [broker] anonymous = true on loopback"
+                )
             logger.warning("mosquitto is absent: the embedded broker serves, without rights and persistence")
             return EmbeddedBroker(host, port)
         settings = Settings(
@@ -138,9 +168,8 @@ class Messaging:
         link: Link = FastLink(config, topics, self._clock) if fast else SteadyLink(config, topics, self._clock)
         name, strict = self._config().node.name, self._config().twins.compat == "strict"
         self._place = f"{config.host}:{config.port}"
-        self._door = MqttDoor(
-            link, Reader(name, strict=strict), Writer(name, strict=strict), self._core, self._clock, self._next_cause
-        )
+        reader, writer = Reader(name, strict=strict), Writer(name, strict=strict)
+        self._door = MqttDoor(link, reader, writer, self._core, self._clock, self._next_cause, self._note)
         self._door.tell(self._core.twins.open_deltas())
         await self._door.run()
 

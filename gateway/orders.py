@@ -27,7 +27,7 @@ class Orders:
         )
 
     def serve(self, model: str, actuator: Actuator) -> None:
-        """Give orders for devices of this model to `actuator`, first of all what was asked of them before it was there."""
+        """Give orders for devices of this model to `actuator`, first what was asked of them before it was there."""
         self._actuators[model] = actuator
         for twin in self._twins:
             wanted = {n: p.desired.value for n, p in twin.properties.items() if p.drifts and p.desired is not None}

@@ -129,13 +129,19 @@ class Web(Section, frozen=True):
     enabled: bool = True
     """Serve it."""
     listen: Listen = "127.0.0.1:8080"
-    """Address."""
+    """Address; beyond loopback a token and a certificate are needed."""
+    hosts: tuple[str, ...] = ()
+    """Further names by which browsers may call it, such as `edge-1.local`."""
     cert_file: Path | None = None
     """Server certificate; needed beyond loopback."""
     key_file: Path | None = None
     """Key of the certificate."""
+    behind_tls_proxy: bool = False
+    """A proxy in front ends TLS, and nobody else reaches the address: no certificate is needed, a token still is."""
     token_file: Path | None = None
     """File that holds the token to log in with, 16 characters or more; needed beyond loopback."""
+    viewers: Positive = 32
+    """Pages that may follow live at once."""
 
 
 class Inference(Section, frozen=True):
@@ -157,15 +163,23 @@ class Offload(Section, frozen=True):
     enabled: bool = True
     """Serve it."""
     listen: Listen = "127.0.0.1:50051"
-    """Address."""
+    """Address; beyond loopback a certificate is needed, and `tokens_file` or `client_ca_file`."""
     cert_file: Path | None = None
     """Server certificate; needed beyond loopback."""
     key_file: Path | None = None
     """Key of the certificate."""
+    tokens_file: Path | None = None
+    """Who may come: lines `device sha256`, `*` for any device; make the second by `printf %s TOKEN | sha256sum`."""
+    client_ca_file: Path | None = None
+    """Authority whose certificates phones must show."""
     credits: Positive = 4
     """Frames a phone may have under way."""
     max_frame_bytes: Positive = 4_194_304
     """Largest frame."""
+    max_sessions: Positive = 64
+    """Phones that may have a session at once."""
+    max_devices: Positive = 1024
+    """Phones that may join between two starts."""
 
 
 class Twins(Section, frozen=True):

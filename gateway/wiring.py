@@ -60,37 +60,56 @@ def web(config: Config) -> WebConfig:
     section = config.web
     return WebConfig(
         listen=section.listen,
+        hosts=section.hosts,
         token="" if section.token_file is None else read_token(section.token_file),
         certificate=str(section.cert_file or ""),
         key=str(section.key_file or ""),
+        behind_tls_proxy=section.behind_tls_proxy,
+        viewers=section.viewers,
     )
 
 
 def read_token(path: Path) -> str:
     """The secret in a file. Raises `Rejected`."""
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-        raise Rejected(f"web.token_file: {path} cannot be read: {reason}") from None
+    return _text("web.token_file", path).strip()
 
 
 def offload(config: Config) -> OffloadConfig | None:
-    """`None` when the door is off or its extra is not installed."""
+    """`None` when the door is off or its extra is not installed.
+
+    Raises `Rejected` for a tokens file that can't be used, and for a door that the network could open.
+    """
     section = config.offload
     if not section.enabled or not section.listen or find_spec("grpc") is None:
         return None
     from devices.offload.config import OffloadConfig
 
-    return OffloadConfig(
+    wanted = OffloadConfig(
         listen=section.listen,
         model="face-emotion",
         credit=min(2, section.credits),
         credit_limit=section.credits,
         max_bytes=section.max_frame_bytes,
+        max_sessions=section.max_sessions,
+        max_devices=section.max_devices,
+        tokens={} if section.tokens_file is None else read_tokens(section.tokens_file),
         cert_file=section.cert_file,
         key_file=section.key_file,
+        client_ca_file=section.client_ca_file,
     )
+    wanted.check()
+    return wanted
+
+
+def read_tokens(path: Path) -> dict[str, str]:
+    """Device → SHA-256 of its token. Raises `Rejected`."""
+    from devices.offload import access
+
+    text = _text("offload.tokens_file", path)
+    try:
+        return access.tokens(text)
+    except Rejected as error:
+        raise Rejected(f"offload.tokens_file: {path}: {error.reason}") from None
 
 
 def hints(config: Config, broker: str) -> tuple[HintView, ...]:
@@ -111,3 +130,11 @@ def hints(config: Config, broker: str) -> tuple[HintView, ...]:
             "A phone", f"gemelo-sim phone --address {config.offload.listen} --device my-phone --pictures face.jpg"
         ),
     )
+
+
+def _text(key: str, path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise Rejected(f"{key}: {path} cannot be read: {reason}") from None

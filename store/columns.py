@@ -96,9 +96,19 @@ _decoder = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes, bytes, dict[int, s
 # A wild integer from outside must not stop the journal: it is made to fit.
 
 
+def fitted_time(at: int) -> int:
+    """Microseconds within the years 1 to 9999, the nearest if they are not."""
+    return max(_FIRST, min(_LAST, at))
+
+
+def fitted(number: int) -> int:
+    """A whole number modulo 2⁶⁴ as a signed integer."""
+    return (number + _INT64) % (2 * _INT64) - _INT64
+
+
 def _times(values: list[int]) -> array[int]:
     if values and (min(values) < _FIRST or max(values) > _LAST):
-        values = [max(_FIRST, min(_LAST, value)) for value in values]
+        values = list(map(fitted_time, values))
     return array("q", values)
 
 
@@ -106,4 +116,4 @@ def _seqs(values: list[int]) -> array[int]:
     try:
         return array("q", values)
     except OverflowError:
-        return array("q", [(value + _INT64) % (2 * _INT64) - _INT64 for value in values])
+        return array("q", map(fitted, values))

@@ -6,7 +6,6 @@ walls (no external access, locked configuration, no Python objects) stand behind
 
 from __future__ import annotations
 
-import difflib
 import logging
 from functools import lru_cache
 
@@ -15,6 +14,7 @@ from msgspec import Struct
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from store.nearest import nearest
 from store.schema import TABLES
 from twins.errors import Rejected
 
@@ -22,6 +22,8 @@ from twins.errors import Rejected
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 _LONGEST = 20_000
+_MOST_VALUES = 10_000
+_MOST_ROWS = 1_000_000
 
 _ROOTS = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 
@@ -53,7 +55,7 @@ _FUNCTIONS = frozenset(
     radians round sign sin sqrt tan trunc
 
     array_to_string char_length chr concat concat_ws contains ends_with initcap instr left length levenshtein lower
-    lpad ltrim md5 regexp_extract regexp_full_match regexp_i_like regexp_like regexp_matches regexp_replace repeat
+    lpad ltrim md5 pad regexp_extract regexp_full_match regexp_i_like regexp_like regexp_matches regexp_replace repeat
     replace reverse right rpad rtrim split split_part starts_with str_position strip substr substring to_char trim
     upper
 
@@ -75,6 +77,10 @@ _FUNCTIONS = frozenset(
 _TABLE_FUNCTIONS = (exp.GenerateSeries, exp.Unnest, exp.Explode)
 
 
+_SIZES = {exp.GenerateSeries: ("start", "end"), exp.Repeat: ("times",), exp.Pad: ("expression",)}
+"""What makes large values of small ones, and the arguments that say how large."""
+
+
 class Guarded(Struct, frozen=True):
     """A query that may run, and which of our tables it reads."""
 
@@ -93,12 +99,6 @@ def guard(text: str) -> Guarded:
     except RecursionError:
         reason = "the query is nested too deeply"
         raise Rejected(reason) from None
-
-
-def nearest(name: str, names: list[str]) -> str:
-    """` (did you mean …?)`, or nothing."""
-    close = difflib.get_close_matches(name.lower(), names, 1, 0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _parsed(text: str) -> exp.Expr:
@@ -127,6 +127,7 @@ def _guarded(query: exp.Expr) -> Guarded:
             tables.add(_table(node))
         elif isinstance(node, exp.Func):
             _function(node)
+            _size(node)
         elif not isinstance(node, _CLAUSES):
             reason = f"{node.key.upper()} is not allowed in a query"
             raise Rejected(reason, 403)
@@ -179,6 +180,20 @@ def _function(node: exp.Func) -> None:
     if not names & _FUNCTIONS:
         reason = f"the function {name}() is not allowed{nearest(name, sorted(_FUNCTIONS))}"
         raise Rejected(reason, 403)
+
+
+def _size(node: exp.Func) -> None:
+    """A few words must not ask for more than the machine has; as a table a series streams, and may be longer."""
+    table = isinstance(node.parent, exp.Table)
+    if table and isinstance(node.args.get("step"), exp.Interval):
+        return
+    most = _MOST_ROWS if table else _MOST_VALUES
+    for argument in _SIZES.get(type(node), ()):
+        given = node.args.get(argument)
+        number = given.this if isinstance(given, exp.Neg) else given
+        if not isinstance(number, exp.Literal) or number.is_string or float(number.name) > most:
+            reason = f"{_name(node)}() takes a plain number of at most {most} here, not {str(given)[:80]}"
+            raise Rejected(reason, 403)
 
 
 def _name(node: exp.Func) -> str:

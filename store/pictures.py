@@ -31,7 +31,7 @@ class Pictures:
         if len(jpeg) > self._quota:
             reason = f"picture {key}: {len(jpeg)} bytes are more than the whole quota of {self._quota}"
             raise Rejected(reason, 413)
-        self._path.mkdir(parents=True, exist_ok=True)
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = target.with_suffix(".tmp")
         temporary.write_bytes(jpeg)
         temporary.rename(target)

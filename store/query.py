@@ -1,29 +1,29 @@
-"""One query on DuckDB, in a thread. Imports duckdb, pyarrow, numpy, sqlglot: load it when first needed."""
+"""One query on DuckDB. Imports duckdb, pyarrow and numpy: only the processes for queries load it."""
 
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import sqlite3
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from store import records, segments
 from store.columns import Columns
-from store.guard import Guarded, guard, nearest
-from store.points import Points
+from store.nearest import nearest
+from store.question import Answer, Question, Refused, Unreadable
 from store.schema import TABLES
-from store.segments import Segment, Segments
-from store.table import tabulate, tabulate_rows, without
-from twins.errors import Rejected, Unavailable
-from twins.exchange import Rows, Scalar
+from store.segments import Segment
+from store.table import overlapping, sound, tabulate, tabulate_rows, without
 
-_MOST_BYTES = 32 * 1024 * 1024
+_MOST = 64 * 1024 * 1024
+_CELL = 64
+"""Bytes that a value takes as a Python object, beside its own."""
 _BATCH = 2048
 
 _SETTINGS = (
@@ -44,147 +44,149 @@ _SETTINGS = (
 class Sources:
     """What queries share: the DuckDB instance, and the table of the points in memory as last built."""
 
-    def __init__(self, node: str, file: Path, directory: Path, memory: str) -> None:
+    def __init__(self, node: str, file: Path, directory: Path, memory: int) -> None:
         self.node = node
         self.file = file
-        self._lock = threading.Lock()
-        self._memory_key: tuple[Any, ...] = ()
-        self._memory_table: pa.Table | None = None
-        self._base = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": memory})
+        self.directory = directory
+        self._given: tuple[list[Columns], list[str]] = ([], [])
+        self._key: tuple[Any, ...] = ()
+        self._table: pa.Table | None = None
+        self._sound: set[str] = set()
+        self._base = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": f"{memory}MiB"})
         self._base.execute(f"SET allowed_directories = [{_quoted(directory)}]")
         for setting in _SETTINGS:
             self._base.execute(setting)
 
-    def guard(self, text: str) -> Guarded:
-        return guard(text)
-
-    def query(
-        self,
-        guarded: Guarded,
-        parameters: Sequence[Scalar],
-        limit: int,
-        live: Mapping[str, Sequence[tuple[Any, ...]]],
-        points: Points,
-        known: Segments,
-    ) -> Query:
-        return Query(self, guarded, parameters, limit, live, points, known)
+    def warm(self) -> None:
+        """Start DuckDB's threads and load what Arrow loads late."""
+        self._base.sql("SELECT count(*) FROM range(100000) GROUP BY range % 7").to_arrow_reader(1).read_all()
 
     def cursor(self) -> Any:
-        with self._lock:
-            return self._base.cursor()
+        return self._base.cursor()
 
-    def close(self) -> None:
-        self._base.close()
+    def answer(self, question: Question) -> Answer | Refused | Unreadable:
+        """Never raises for what the query did."""
+        if question.chunks is not None:
+            self._given = [Columns.unpack(chunk) for chunk in question.chunks], question.series
+            self._table = None
+        try:
+            return Query(self, question).run()
+        except sqlite3.Error as error:
+            return Refused(f"{self.file.name} cannot be read now: {error}", 503)
+        except (duckdb.InternalException, duckdb.FatalException) as error:
+            return Refused(_first_line(error), 400, final=True)
+        except (duckdb.Error, pa.ArrowException, MemoryError, OverflowError, OSError, ValueError) as error:
+            if _out_of_memory(error):
+                reason = "the query needs more memory than queries may have: ask for less time, fewer series or columns"
+                return Refused(reason, 413, final=True)
+            return Refused(_explained(error), 400)
 
-    def memory(
-        self, version: int, chunks: Sequence[Columns], series: Sequence[str], known: Segments, listed: Sequence[Segment]
-    ) -> pa.Table:
+    def broken(self, paths: Sequence[Path], error: Exception) -> list[str]:
+        """Which of these segments cannot be read.
+
+        A query at fault must not make us read all files again and again: what is sound and not in the error's words is
+        read through once. An error without a kind comes from files alone.
+        """
+        if type(error) is duckdb.Error:
+            self._sound.clear()
+        found = []
+        for path in paths:
+            if path.name in self._sound and path.name not in str(error):
+                continue
+            if sound(path) and self._reads(path):
+                self._sound.add(path.name)
+            else:
+                found.append(path.name)
+        return found
+
+    def _reads(self, path: Path) -> bool:
+        """True if DuckDB reads the whole file too."""
+        with self.cursor() as cursor:
+            try:
+                cursor.execute(f"SELECT bit_xor(hash(COLUMNS(*))) FROM read_parquet({_quoted(path)})").fetchall()  # noqa: S608
+            except duckdb.OutOfMemoryException:
+                raise
+            except (duckdb.Error, ValueError):
+                return False
+        return True
+
+    def memory(self, version: int, listed: Sequence[Segment]) -> pa.Table:
         """The unsealed points, less those that a listed segment has; built once for each state of both."""
-        with self._lock:
-            if self._memory_table is None or (version, listed) != self._memory_key:
-                table = tabulate(chunks, series, self.node)
-                self._memory_table = without(table, known.overlapping(table, listed))
-                self._memory_key = (version, listed)
-            return self._memory_table
+        if self._table is None or (version, listed) != self._key:
+            table = tabulate(*self._given, self.node)
+            self._table = without(table, overlapping(table, listed, self.directory))
+            self._key = (version, listed)
+        return self._table
 
 
 class Query:
-    """One query. Made in the loop, where it notes what it shall see; `run` in a thread, `interrupt` from anywhere."""
+    """One query on a cursor of its own."""
 
-    def __init__(
-        self,
-        sources: Sources,
-        guarded: Guarded,
-        parameters: Sequence[Scalar],
-        limit: int,
-        live: Mapping[str, Sequence[tuple[Any, ...]]],
-        points: Points,
-        known: Segments,
-    ) -> None:
+    def __init__(self, sources: Sources, question: Question) -> None:
         self._sources = sources
-        self._guarded = guarded
-        self._parameters = parameters
-        self._limit = limit
-        self._live = live
-        self._known = known
-        # Taken in one step of the loop: a point is in the snapshot or in a listed segment, never in neither.
-        self._segments = known.known
-        self._version = points.version
-        self._chunks = points.snapshot() if "points" in guarded.tables else ()
-        self._series = points.series
-        self._stopped = False
-        self._cursor: Any = None
+        self._question = question
+        self._cursor = sources.cursor()
+        self._paths: list[Path] = []
+        self._offered = False
 
-    def run(self) -> Rows:
-        """The answer. Raises Rejected or Unavailable."""
+    def run(self) -> Answer | Refused | Unreadable:
+        """The answer, or the segments that keep it from one. Raises duckdb.Error, pa.ArrowException, MemoryError."""
         try:
-            return self._attempt()
-        except duckdb.IOException:
-            # Retention may remove a segment between our look at the list and DuckDB's at the file: look again.
-            self._segments = self._known.known
-        try:
-            return self._attempt()
-        except duckdb.IOException as error:
-            message = f"a segment cannot be read: {_first_line(error)}"
-            raise Unavailable(message) from error
-
-    def interrupt(self) -> None:
-        self._stopped = True
-        if self._cursor is not None:
-            with suppress(duckdb.Error):  # it may have closed just now
-                self._cursor.interrupt()
-
-    def _attempt(self) -> Rows:
-        self._cursor = self._sources.cursor()
-        try:
-            for name in self._guarded.tables:
+            for name in self._question.tables:
                 self._offer(name)
+            self._offered = True
             return self._fetched()
-        except duckdb.InterruptException:
-            reason = "the query was stopped"
-            raise Rejected(reason, 408) from None
-        except duckdb.OutOfMemoryException as error:
-            reason = "the query needs more memory than queries may have: ask for less time, fewer series or columns"
-            raise Rejected(reason, 413) from error
-        except duckdb.IOException:
+        except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
+            broken = self._sources.broken(self._paths, error) if self._may_be_damage(error) else []
+            if broken:
+                return Unreadable(broken)
             raise
-        except (duckdb.Error, pa.ArrowException, OverflowError, ValueError) as error:
-            raise Rejected(_explained(error)) from error
         finally:
             self._cursor.close()
 
-    def _fetched(self) -> Rows:
-        self._check()
-        relation = self._cursor.sql(self._guarded.sql, params=list(self._parameters) or None)
+    def _may_be_damage(self, error: Exception) -> bool:
+        """DuckDB has no error of its own for a damaged file, but for most faults of a query."""
+        if _out_of_memory(error):
+            return False
+        unnamed = duckdb.IOException, duckdb.InvalidInputException, duckdb.InternalException
+        return not self._offered or isinstance(error, unnamed) or not isinstance(error, duckdb.DatabaseError)
+
+    def _fetched(self) -> Answer | Refused:
+        question = self._question
+        relation = self._cursor.sql(question.sql, params=list(question.parameters) or None)
         columns = tuple(relation.columns)
         rows: list[tuple[Any, ...]] = []
-        size = 0
+        room = _MOST
         with relation.to_arrow_reader(_BATCH) as batches:
             for batch in batches:
-                self._check()
-                size += batch.nbytes
-                rows.extend(zip(*(_values(column) for column in batch.columns), strict=True))
-                if len(rows) > self._limit or size > _MOST_BYTES:
-                    return Rows(columns, rows[: self._limit], truncated=True)
-        return Rows(columns, rows)
+                fits = _fitting(batch, min(question.limit - len(rows), len(batch)), room)
+                room -= _weight(batch[:fits])
+                rows.extend(zip(*(_values(column) for column in batch[:fits].columns), strict=True))
+                if fits < len(batch):
+                    if not rows:
+                        size = _weight(batch[:1]) >> 20
+                        return Refused(f"one row takes {size} MiB, an answer may have {_MOST >> 20}", 413)
+                    return Answer(columns, rows, truncated=True)
+        return Answer(columns, rows)
 
     def _offer(self, name: str) -> None:
         """Make a table of the schema visible to this query alone."""
-        self._check()
         if name == "points":
-            table = self._sources.memory(self._version, self._chunks, self._series, self._known, self._segments)
-            paths = [self._known.path(known) for known in self._segments if known.kind == "points"]
+            listed = self._question.segments
+            paths = [self._path(segment) for segment in listed if segment.kind == "points"]
+            table = self._sources.memory(self._question.version, listed)
         elif name == "results":
             rows, paths = self._results()
             table = tabulate_rows(name, rows, self._sources.node)
         else:
             table, paths = tabulate_rows(name, self._rows(name), self._sources.node), []
+        self._paths += paths
         self._cursor.register(f"_{name}", table)
         wanted = ", ".join(f"{column}::{kind} AS {column}" for column, kind in TABLES[name].items())
         parts = [f"SELECT {wanted} FROM _{name}"]  # noqa: S608 - names of the schema
         if paths:
-            listed = ", ".join(map(_quoted, paths))
-            parts.append(f"SELECT {', '.join(TABLES[name])} FROM read_parquet([{listed}])")  # noqa: S608 - ours
+            files = ", ".join(map(_quoted, paths))
+            parts.append(f"SELECT {', '.join(TABLES[name])} FROM read_parquet([{files}])")  # noqa: S608 - ours
         self._cursor.execute(f"CREATE TEMP VIEW {name} AS {' UNION ALL '.join(parts)}")
 
     def _results(self) -> tuple[list[tuple[Any, ...]], list[Path]]:
@@ -193,27 +195,56 @@ class Query:
         try:
             connection.execute("BEGIN")
             known = [segment for segment in segments.read(connection) if segment.kind == "results"]
-            return records.results(connection)[1], [self._known.path(segment) for segment in known]
+            return records.results(connection)[1], [self._path(segment) for segment in known]
         finally:
             connection.close()
 
     def _rows(self, name: str) -> Sequence[tuple[Any, ...]]:
         if name != "events":
-            return self._live.get(name, ())
+            return self._question.live.get(name, ())
         connection = records.reader(self._sources.file)
         try:
             return records.events(connection)
         finally:
             connection.close()
 
-    def _check(self) -> None:
-        if self._stopped:
-            reason = "the query was stopped"
-            raise Rejected(reason, 408)
+    def _path(self, segment: Segment) -> Path:
+        return self._sources.directory / segment.name
+
+
+def _fitting(batch: pa.RecordBatch, most: int, room: int) -> int:
+    """How many of the first `most` rows weigh no more than `room`."""
+    if _weight(batch[:most]) <= room:
+        return most
+    low, high = 0, most  # low fits, high does not
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _weight(batch[:middle]) <= room else (low, middle)
+    return low
+
+
+def _weight(batch: pa.RecordBatch) -> int:
+    """Bytes of the rows as Python objects, nearly, without making them."""
+    return int(batch.nbytes) + _CELL * sum(map(_cells, batch.columns))
+
+
+def _cells(column: pa.Array) -> int:
+    """Values in a column, those within lists and structs too."""
+    kind = column.type
+    if pa.types.is_struct(kind):
+        return len(column) + sum(map(_cells, column.flatten()))
+    if pa.types.is_map(kind):
+        offsets = column.offsets
+        entries = pc.subtract(offsets[-1], offsets[0]).as_py() if len(column) else 0
+        keys, items = (part.slice(offsets[0].as_py(), entries) for part in (column.keys, column.items))
+        return len(column) + entries + _cells(keys) + _cells(items)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return len(column) + _cells(column.flatten())
+    return len(column)
 
 
 def _values(column: pa.Array) -> list[Any]:
-    """Python's values: whole numbers for DuckDB's huge integers (sums), text for intervals."""
+    """Python's values: whole numbers for DuckDB's huge integers (sums) that fit in 64 bits, text for intervals."""
     values = column.to_pylist()
     if pa.types.is_decimal(column.type):
         return [_number(value) for value in values]
@@ -225,7 +256,13 @@ def _values(column: pa.Array) -> list[Any]:
 def _number(value: Decimal | None) -> int | float | None:
     if value is None:
         return None
-    return int(value) if value == value.to_integral_value() else float(value)
+    whole = value == value.to_integral_value() and -(2**63) <= value < 2**63
+    return int(value) if whole else float(value)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """What comes through Arrow's reader has DuckDB's words alone."""
+    return isinstance(error, MemoryError | duckdb.OutOfMemoryException) or "Out of Memory Error" in str(error)
 
 
 def _explained(error: Exception) -> str:

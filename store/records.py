@@ -9,16 +9,19 @@ from typing import Any
 
 import msgspec
 
+from store.columns import fitted, fitted_time
 from twins.exchange import Batch, Event, OutboxRow, Recovered, Result, Severity
 
 _EVENTS = 200
 
 
 def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
-    """Everything but points and digests; of one key the last batch wins."""
+    """Everything but points and digests; of one key the last batch wins. Wild integers are made to fit."""
     _keyed(connection, "twins", "device", "body", _merged(batch.twins for batch in batches))
     _keyed(connection, "rules", "key", "body", _merged(batch.rules for batch in batches))
-    _keyed(connection, "timers", "key", "due, body", _merged(batch.timers for batch in batches))
+    timers = _merged(batch.timers for batch in batches)
+    due = {key: timer and (fitted_time(timer[0]), timer[1]) for key, timer in timers.items()}
+    _keyed(connection, "timers", "key", "due, body", due)
     _keyed(connection, "manifests", "kind, name", "body", _merged(batch.manifests for batch in batches))
     outbox = {key: row and _outbox_row(row) for key, row in _merged(batch.outbox for batch in batches).items()}
     _keyed(connection, "outbox", "key", "kind, device, seq, body, cause", outbox, moves=True)
@@ -35,7 +38,7 @@ def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
 def write_events(connection: sqlite3.Connection, events: Sequence[Event]) -> None:
     """A repeated event is the same event."""
     if events:
-        rows = [(e.id, e.at, e.kind, e.object, e.severity, e.message, e.cause, _json(e.detail)) for e in events]
+        rows = [_event_row(event) for event in events]
         connection.executemany(f"INSERT INTO events VALUES ({_marks(8)}) ON CONFLICT (id) DO NOTHING", rows)  # noqa: S608 - marks
 
 
@@ -121,20 +124,26 @@ def _event(
     return Event(ident, at, kind, subject, severity, message, cause, msgspec.json.decode(detail, type=dict[str, str]))
 
 
+def _event_row(e: Event) -> tuple[Any, ...]:
+    return e.id, fitted_time(e.at), e.kind, e.object, e.severity, e.message, e.cause, _json(e.detail)
+
+
 def _outbox_row(row: OutboxRow) -> tuple[Any, ...]:
-    return row.kind, row.device, row.seq, row.body, row.cause
+    return row.kind, row.device, fitted(row.seq), row.body, row.cause
 
 
 def _result_rows(result: Result) -> Iterator[tuple[Any, ...]]:
     """One row a detection; a frame in which nothing was seen is one row without a label."""
-    costs = (result.queue_us, result.infer_us, result.cause)
+    costs = (fitted(result.queue_us), fitted(result.infer_us), result.cause)
+    at, seq = fitted_time(result.at), fitted(result.seq)
     for part, seen in enumerate(result.detections or (None,)):
-        key = (result.at, result.device, result.model, result.seq, part, result.version)
+        key = (at, result.device, result.model, seq, part, result.version)
         if seen is None:
             yield *key, *[None] * 7, *costs
         else:
             box = (seen.box.x, seen.box.y, seen.box.w, seen.box.h) if seen.box else (None,) * 4
-            yield *key, seen.label, seen.score, *box, seen.track, *costs
+            track = None if seen.track is None else fitted(seen.track)
+            yield *key, seen.label, seen.score, *box, track, *costs
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

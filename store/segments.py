@@ -23,6 +23,7 @@ from runtime.clock import Clock
 from store import records
 from store.journal import Journal
 from store.points import Cut, Points
+from twins.exchange import Event
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _LOOK = 1.0
 _DISTINCT = 0.3
+_ASIDE = ".damaged"
 
 
 class Segment(Struct, frozen=True):
@@ -92,14 +94,6 @@ class Segments:
     def path(self, segment: Segment) -> Path:
         return self._directory / segment.name
 
-    def overlapping(self, table: pa.Table, among: Sequence[Segment]) -> list[Path]:
-        """The files in whose span of time some row of `table` lies: only they can hold the same points."""
-        from store.table import falls_within, times
-
-        moments = times(table)
-        among = [known for known in among if known.kind == "points" and falls_within(moments, known.first, known.last)]
-        return [self.path(known) for known in among]
-
     async def open(self) -> None:
         """Read the list of segments, and put directory and list in step. Call after the journal opened."""
         listed = {segment.name: segment for segment in await self._journal.transact(read)}
@@ -145,6 +139,22 @@ class Segments:
         self._keep([segment for segment in self._known if segment.name not in names])
         await self._in_thread(_unlink, [self._directory / name for name in names])
 
+    async def set_aside(self, names: Iterable[str]) -> None:
+        """Serve the rest: forget segments that cannot be read, and keep what is left of them under another name."""
+        damaged = [segment for segment in self._known if segment.name in set(names)]
+        if not damaged:  # retention was faster, or another query
+            return
+        self._keep([segment for segment in self._known if segment not in damaged])
+        found = await self._in_thread(_rename, [self.path(segment) for segment in damaged])
+        now = self._clock.now()
+        events = [_damage(segment, there, now) for segment, there in zip(damaged, found, strict=True)]
+        for event in events:
+            logger.error("%s", event.message)
+        try:
+            await self._journal.transact(lambda db: _forget(db, damaged, events))
+        except sqlite3.Error as error:
+            logger.warning("the list of segments still has damaged ones, until the next start: %s", error)
+
     def close(self) -> None:
         self._threads.shutdown()
 
@@ -169,10 +179,10 @@ class Segments:
 
     def _write_points(self, cut: Cut) -> Segment | None:
         """In the thread: the file, complete and on disk under its name; `None` when no point is new."""
-        from store.table import tabulate, without
+        from store.table import overlapping, tabulate, without
 
         table = tabulate(cut.chunks, cut.series, self._node)
-        table = without(table, self.overlapping(table, self._known))
+        table = without(table, overlapping(table, self._known, self._directory))
         if not len(table):
             return None
         return self._written(table, "points", cut.batch)
@@ -219,6 +229,7 @@ def _write_parquet(table: pa.Table, path: Path) -> int:
                 column_encoding=encodings,
                 row_group_size=65_536,
                 coerce_timestamps="us",
+                write_page_checksum=True,
             )
             file.flush()
             os.fsync(file.fileno())
@@ -232,7 +243,7 @@ def _write_parquet(table: pa.Table, path: Path) -> int:
 
 def _tidy(directory: Path, journal: str, listed: set[str]) -> tuple[list[Segment], set[str]]:
     """Remove what a kill left; returns the files of other journals, and the listed names that are not there."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     present = {path.name: path for path in directory.iterdir()}
     adopted = []
     for name in present.keys() - listed:
@@ -276,6 +287,30 @@ def _enter_points(
 def _enter_results(connection: sqlite3.Connection, segment: Segment, last: int) -> None:
     _enter(connection, [segment])
     connection.execute("DELETE FROM results WHERE id <= ?", [last])
+
+
+def _forget(connection: sqlite3.Connection, damaged: Sequence[Segment], events: Sequence[Event]) -> None:
+    connection.executemany("DELETE FROM segments WHERE name = ?", [(segment.name,) for segment in damaged])
+    records.write_events(connection, events)
+
+
+def _damage(segment: Segment, there: bool, now: int) -> Event:
+    what = f"cannot be read: it is kept as {segment.name}{_ASIDE}" if there else "is gone"
+    message = f"segment {segment.name} {what}; SQL goes on without its {segment.rows} {segment.kind}"
+    return Event(f"store:segment:{segment.name}", now, "SegmentDamaged", segment.name, "error", message)
+
+
+def _rename(paths: Iterable[Path]) -> list[bool]:
+    """Whether each is still there, under its new name."""
+    found = []
+    for path in paths:
+        try:
+            path.rename(path.with_name(path.name + _ASIDE))
+        except OSError:
+            found.append(path.exists())
+        else:
+            found.append(True)
+    return found
 
 
 def _unlink(paths: Iterable[Path]) -> None:

@@ -1,7 +1,7 @@
 """SQL over everything kept: sealed segments, points still in memory, results, events, and the gateway's live state.
 
-A query passes the allow-list (`guard`), then runs in a thread of its own pool on a DuckDB connection without access to
-files, settings or Python, with a deadline, a limit of rows and bytes, and a limit of memory.
+A query passes the allow-list (`guard`), then runs in a process of its own pool on a DuckDB connection without access to
+files, settings or Python, with a limit of rows and bytes, and a limit of memory. A late one ends with its process.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.clock import Clock
+from store import question
 from store.journal import Journal
 from store.points import Points
 from store.segments import Segments
@@ -20,7 +22,8 @@ from twins.errors import Rejected, Unavailable
 from twins.exchange import Rows, Scalar
 
 if TYPE_CHECKING:
-    from store.query import Query, Sources
+    from store.guard import Guarded
+    from store.process import Process, Unpacked
 
 T = TypeVar("T")
 
@@ -29,8 +32,16 @@ Live = Mapping[str, Callable[[], Iterable[tuple[Any, ...]]]]
 one device id (`namespace/name`) in place of the first two, times in microseconds."""
 
 
+_ATTEMPTS = 3
+"""Segments may be removed, or prove to be damaged, while a query reads them: it looks again so often."""
+_FREED = 5.0
+
+
 class Sql:
-    """Queries; at most `waiting` at a time, of which `workers` run. DuckDB is loaded by the first."""
+    """Queries; at most `waiting` at a time, of which `workers` run and share `memory` MiB.
+
+    DuckDB is loaded by the first, in a process; a second process starts when two queries come at once.
+    """
 
     def __init__(
         self,
@@ -43,7 +54,7 @@ class Sql:
         *,
         workers: int = 2,
         waiting: int = 16,
-        memory: str = "256MB",
+        memory: int = 256,
     ) -> None:
         self._node = node
         self._journal = journal
@@ -52,11 +63,10 @@ class Sql:
         self._live = live
         self._clock = clock
         self._waiting = waiting
-        self._memory = memory
+        self._memory = memory // workers
         self._threads = ThreadPoolExecutor(workers, "sql")
         self._running = 0
-        self._sources: Sources | None = None
-        self._starting = threading.Lock()
+        self._idle: list[Process] = []
 
     async def sql(self, text: str, parameters: Sequence[Scalar] = (), *, deadline: float, limit: int) -> Rows:
         """The answer, cut at `limit` rows. Raises Rejected (the query is at fault or too long), Unavailable (busy)."""
@@ -76,48 +86,88 @@ class Sql:
         return Rows(rows.columns, rows.rows, rows.truncated, elapsed)
 
     def close(self) -> None:
-        """Wait for what runs, and let DuckDB go."""
+        """Wait for what runs, and end the processes."""
         self._threads.shutdown(cancel_futures=True)
-        if self._sources is not None:
-            self._sources.close()
+        while self._idle:
+            self._idle.pop().end()
 
     async def _answer(self, text: str, parameters: tuple[Scalar, ...], deadline: float, limit: int) -> Rows:
         try:
             async with asyncio.timeout(deadline) as timer:
-                sources = await self._in_thread(self._prepared)
-                guarded = await self._in_thread(lambda: sources.guard(text))
-                live = {name: list(rows()) for name, rows in self._live.items() if name in guarded.tables}
-                query = sources.query(guarded, parameters, limit, live, self._points, self._segments)
-                return await self._finished(query)
+                guarded = await self._in_thread(lambda: self._guarded(text))
+                for _ in range(_ATTEMPTS):
+                    answer = await self._finished(self._question(guarded, parameters, deadline, limit))
+                    if isinstance(answer, Rows):
+                        return answer
+                    await self._segments.set_aside(answer)
         except TimeoutError:
             if not timer.expired():
                 raise
             reason = f"the query took longer than {deadline:g} s: ask for less time, fewer series or coarser buckets"
             raise Rejected(reason, 408) from None
+        message = "segments keep disappearing: try again in a moment"
+        raise Unavailable(message)
 
-    async def _finished(self, query: Query) -> Rows:
-        """Run it; when cancelled (deadline, caller gone) interrupt it and see that the thread is free again."""
-        work = self._threads.submit(query.run)
+    def _question(self, guarded: Guarded, parameters: tuple[Scalar, ...], deadline: float, limit: int) -> Unpacked:
+        """Taken in one step of the loop: a point is in the snapshot or in a listed segment, never in neither."""
+        from store.process import Unpacked
+
+        live = {name: list(rows()) for name, rows in self._live.items() if name in guarded.tables}
+        points = self._points
+        asked = question.Question(
+            guarded.sql, guarded.tables, parameters, limit, deadline, live, self._segments.known, points.version
+        )
+        return Unpacked(asked, points.snapshot() if "points" in guarded.tables else (), points.series)
+
+    async def _finished(self, asked: Unpacked) -> Rows | Sequence[str]:
+        """The answer, or the segments that stand in its way.
+
+        When cancelled (deadline, caller gone) end the process, and see that the thread is free again.
+        """
+        stopped = threading.Event()
+        work = self._threads.submit(self._ask, asked, stopped)
         done = asyncio.wrap_future(work)
         done.add_done_callback(lambda end: end.cancelled() or end.exception())  # seen, even if nobody waits any more
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
-            while not (work.cancel() or work.done()):
-                query.interrupt()
-                await asyncio.wait([done], timeout=0.02)
+            stopped.set()
+            if not work.cancel():
+                await asyncio.wait([done], timeout=_FREED)
             raise
 
-    def _prepared(self) -> Sources:
-        with self._starting:
-            if self._sources is None:
-                try:
-                    from store.query import Sources
-                except ImportError as error:
-                    message = f"SQL is not installed ({error.name}): pip install 'gemelo[sql]'"
-                    raise Unavailable(message) from error
-                self._sources = Sources(self._node, self._journal.file, self._segments.directory, self._memory)
-            return self._sources
+    def _ask(self, asked: Unpacked, stopped: threading.Event) -> Rows | Sequence[str]:
+        """In a thread: there are as many processes as threads at most."""
+        try:
+            process = self._idle.pop()
+        except IndexError:
+            process = self._process()
+        try:
+            answer = process.ask(asked, stopped)
+        finally:
+            self._idle.append(process)
+        if isinstance(answer, question.Unreadable):
+            return answer.names
+        return Rows(answer.columns, answer.rows, answer.truncated)
+
+    def _process(self) -> Process:
+        from store.process import Process
+
+        file, directory = str(self._journal.file), str(self._segments.directory)
+        return Process(question.Setting(self._node, file, directory, self._memory))
+
+    def _guarded(self, text: str) -> Guarded:
+        missing = [name for name in ("duckdb", "numpy", "pyarrow", "sqlglot") if not find_spec(name)]
+        if missing:
+            message = f"SQL is not installed ({missing[0]}): pip install 'gemelo[sql]'"
+            raise Unavailable(message)
+        if not self._idle and self._running == 1:  # it gets ready while we load the guard
+            process = self._process()
+            process.start()
+            self._idle.append(process)
+        from store.guard import guard
+
+        return guard(text)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

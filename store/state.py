@@ -122,7 +122,7 @@ def damaged(error: BaseException) -> bool:
 def lock(directory: Path) -> int:
     """Make this process the only one that writes here; returns a descriptor to close. Raises Unavailable."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(directory / "state.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         message = f"{directory}: cannot be written ({error.strerror}): give this user the right to, or set [store] path"

@@ -58,8 +58,7 @@ class Store:
             rows=config.seal_points,
             age=config.seal_every,
         )
-        memory = f"{config.sql_memory_mib}MB"
-        self.sql = Sql(node, self.journal, self.points, self.segments, live, clock, memory=memory)
+        self.sql = Sql(node, self.journal, self.points, self.segments, live, clock, memory=config.sql_memory_mib)
         self.pictures = Pictures(path / "pictures", config.pictures_mib * _MIB)
         self._seals = seals
         self._retention = Retention(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 
 from store.columns import Columns
 from store.schema import TABLES
+
+if TYPE_CHECKING:
+    from store.segments import Segment
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +103,24 @@ def times(table: pa.Table) -> Any:
 def falls_within(sorted_times: Any, first: int, last: int) -> bool:
     """True if some time lies in first..last."""
     return bool(np.searchsorted(sorted_times, first, "left") < np.searchsorted(sorted_times, last, "right"))
+
+
+def overlapping(table: pa.Table, among: Sequence[Segment], directory: Path) -> list[Path]:
+    """The files in whose span of time some row of `table` lies: only they can hold the same points."""
+    moments = times(table)
+    points = (segment for segment in among if segment.kind == "points")
+    return [directory / one.name for one in points if falls_within(moments, one.first, one.last)]
+
+
+def sound(path: Path) -> bool:
+    """True if the whole file can be read and its pages are as they were written."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for _ in file.iter_batches(8192):
+                pass
+    except (OSError, pa.ArrowException, ValueError):
+        return False
+    return True
 
 
 def without(table: pa.Table, paths: Sequence[Path]) -> pa.Table:

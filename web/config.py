@@ -19,7 +19,8 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     `listen` is `host:port`; port 0 takes a free one. `hosts` are further names by which browsers may call this
     gateway (loopback names are always allowed; addresses too when it listens beyond loopback). `token` is the secret
     itself: the gateway fills it in from a file or a credential, so that it stands in no configuration file.
-    `certificate` and `key` are PEM files; with them the page speaks HTTPS.
+    `certificate` and `key` are PEM files; with them the page speaks HTTPS. Beyond loopback both token and TLS are
+    needed; `behind_tls_proxy` says that a proxy in front ends TLS, and that nobody else reaches the address.
     `viewers` bounds live connections, `body_limit` is in bytes, `deadline` in seconds, `rows` bounds a SQL answer.
     """
 
@@ -28,13 +29,14 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     token: str = ""
     certificate: str = ""
     key: str = ""
+    behind_tls_proxy: bool = False
     viewers: int = 32
     body_limit: int = 1_048_576
     deadline: float = 10.0
     rows: int = 10_000
 
     def endpoint(self) -> tuple[str, int]:
-        """`listen` as host and port. Raises Rejected when it is neither, or open to the network without a token."""
+        """`listen` as host and port. Raises Rejected when it is neither, or open to the network without a lock."""
         try:
             parts = urlsplit(f"//{self.listen}")
             host, port = parts.hostname or "", parts.port
@@ -50,6 +52,13 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
             reason = (
                 f'web.listen = "{self.listen}" can be reached from the network, and no token is set: '
                 "put one into a file and name it with token_file, or listen on 127.0.0.1"
+            )
+            raise Rejected(reason)
+        if not self.certificate and not self.behind_tls_proxy and not loopback(host):
+            reason = (
+                f'web.listen = "{self.listen}" can be reached from the network, and no certificate is set: everybody '
+                "on the way could read the token; set cert_file and key_file, or behind_tls_proxy = true when a proxy "
+                "in front ends TLS, or listen on 127.0.0.1"
             )
             raise Rejected(reason)
         if self.token and len(self.token) < TOKEN_MINIMUM:

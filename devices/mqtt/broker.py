@@ -116,9 +116,9 @@ class Broker:
             self.state = "stopped"
 
     def reload(self) -> None:
-        """Read users and rights again; connections stay."""
-        self._write_rights()
-        if (pid := self.pid) is not None:
+        """Read users and rights again; connections stay. Raises `Unavailable`, changing nothing, for unfit files."""
+        if (pid := self.pid) is not None:  # else the next start reads them
+            self._write_rights()
             os.kill(pid, signal.SIGHUP)
 
     async def _live(self, program: str, backoff: Backoff) -> None:
@@ -198,10 +198,14 @@ class Broker:
     def _write_rights(self) -> None:
         if self._settings.anonymous:
             return
-        passwords = _text(self._settings.users_file)
+        passwords, rights = _text(self._settings.users_file), _text(self._settings.rights_file)
+        named = users(passwords)
+        if GATEWAY in named:
+            msg = f"{self._settings.users_file}: the user {GATEWAY!r} is the gateway itself; give this one another name"
+            raise Unavailable(msg)
         own = password_line(self.user, self.password, secrets.token_bytes(12))
         _write(self._folder / "passwords", f"{own}\n{passwords}")
-        _write(self._folder / "rights", acl(users(passwords), _text(self._settings.rights_file)))
+        _write(self._folder / "rights", acl(named, rights))
 
     def _story(self, what: str) -> str:
         code = self._process.returncode if self._process is not None else None

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from devices.mqtt import telemetry
 from devices.mqtt.link import Link, Message
+from devices.mqtt.refusals import Note, Refusals, Why
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.exchange import Outcome
@@ -52,7 +53,7 @@ class DoorCounts(Struct):
 
 
 class MqttDoor:
-    """Joins a link, the protocol and the intake."""
+    """Joins a link, the protocol and the intake. `note` hears of telemetry that is refused: it has no other answer."""
 
     def __init__(
         self,
@@ -62,8 +63,10 @@ class MqttDoor:
         intake: Intake,
         clock: Clock,
         next_cause: Callable[[], str],
+        note: Note | None = None,
     ) -> None:
         self.counts = DoorCounts()
+        self.refusals = Refusals(clock, note)
         self.link = link
         self._reader = reader
         self._writer = writer
@@ -78,12 +81,14 @@ class MqttDoor:
         """Until cancelled; then nothing more is taken, and the link stays until what was taken is answered."""
         async with asyncio.TaskGroup() as group:
             link = group.create_task(self.link.run(self._receive), name="mqtt.link")
+            telling = group.create_task(self.refusals.run(), name="mqtt.refusals")
             try:
                 await asyncio.wait({link})
             finally:
                 self._closing = True
                 await self._answered()
                 link.cancel()
+                telling.cancel()
 
     def tell(self, instructions: Sequence[Instruction]) -> None:
         """Publish what a commit announced, acknowledge the messages it kept, and offer what waited for room."""
@@ -118,7 +123,7 @@ class MqttDoor:
             if outcome.refused is None:
                 counts.accepted += 1
             else:
-                counts.refused += 1
+                self._refused(message.topic, "device", outcome.refused)
             if message.qos:
                 self._settled.append(message)
 
@@ -134,8 +139,7 @@ class MqttDoor:
         try:
             stimulus = self._read(message)
         except Rejected as error:
-            logger.debug("%s: refused: %s", message.topic, error)
-            self.counts.refused += 1
+            self._refused(message.topic, "topic" if isinstance(error, telemetry.NoDevice) else "body", error.reason)
             return None
         except Exception:  # a message that we fail to read must not come again and silence every device
             logger.exception("%s: could not be read; please report this", message.topic)
@@ -144,13 +148,18 @@ class MqttDoor:
         self.counts.foreign += stimulus is None
         return stimulus
 
+    def _refused(self, topic: str, why: Why, reason: str) -> None:
+        self.counts.refused += 1
+        if topic.startswith(telemetry.ROOT):  # all others have an answer
+            self.refusals.add(topic, why, reason)
+
     def _offer(self, stimulus: Stimulus, done: Done) -> bool:
         return self._intake.offer_nowait((stimulus,), done)
 
     def _read(self, message: Message) -> Stimulus | None:
         topic, payload = message.topic, message.payload
         cause, now = self._next_cause(), self._clock.now()
-        read = telemetry.read if topic.startswith(telemetry.PREFIX) else self._reader.read
+        read = telemetry.read if topic.startswith(telemetry.ROOT) else self._reader.read
         return read(topic, payload, cause, now, packet=message.packet, duplicate=message.duplicate)
 
     async def _answered(self) -> None:

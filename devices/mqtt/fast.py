@@ -181,7 +181,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.write([connect.write()])
         hello = await self._hello
         if hello.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
-            msg = f"the broker refuses us: {hello.reason_code.name}; check [broker] username and password_file"
+            msg = f"the broker refuses us: {hello.reason_code.name}; check [broker] user and password_file"
             raise Unavailable(msg)
         filters = [mqtt5.TopicFilter(s, max_qos=_QOS1, no_local=True, retain_handling=_ONCE) for s in subscriptions]
         self.write([mqtt5.SubscribePacket(1, filters).write()])

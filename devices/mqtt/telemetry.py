@@ -9,6 +9,7 @@ A message without an answer: what the broker has taken is ours to keep, what a k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -17,13 +18,22 @@ from twins.errors import Rejected
 from twins.kubeedge.reader import BODY_LIMIT, digest
 from twins.stimuli import Edit, Updated
 
-SUBSCRIPTIONS = ("gemelo/telemetry/+/+", "gemelo/telemetry/+/+/+")
-PREFIX = "gemelo/telemetry/"
+ROOT = "gemelo/telemetry"
+SUBSCRIPTIONS = (f"{ROOT}/#",)
+"""All of it, so that a topic with a word too many or too few is heard, and refused aloud."""
+PREFIX = f"{ROOT}/"
 DEPTH = 4
 PROPERTIES = 256
 NAME = 128
+DEVICE = 253
+"""Characters of a device's name and of its namespace, as Kubernetes counts them."""
 
+_subdomain = re.compile(rf"(?=.{{1,{DEVICE}}}\Z)[a-z0-9]([-a-z0-9.]*[a-z0-9])?").fullmatch
 _decode = msgspec.json.Decoder().decode
+
+
+class NoDevice(Rejected):
+    """The topic names no device, or none that could be."""
 
 
 def read(topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False) -> Updated:
@@ -53,11 +63,17 @@ def read(topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, 
 
 
 def _address(topic: str) -> tuple[str, str]:
-    """Device and property of a topic; the property is empty where the body names them."""
-    _, _, namespace, device, *rest = topic.split("/")
-    if not namespace or not device or rest == [""]:
-        raise Rejected(f"{topic} names no device: publish to gemelo/telemetry/NAMESPACE/NAME")
-    return f"{namespace}/{device}", rest[0] if rest else ""
+    """Device and property of a topic; the property is empty where the body names them. Raises `NoDevice`."""
+    words = topic.split("/")[2:]
+    if len(words) not in (2, 3) or not all(words):
+        raise NoDevice("the topic names no device: publish to gemelo/telemetry/NAMESPACE/NAME, or …/NAME/PROPERTY")
+    for word in words[:2]:
+        if not _subdomain(word):
+            reason = (
+                f"{word[:NAME]!r} cannot name a device or its namespace: 1 to {DEVICE} of a-z, 0-9, '-' and '.' can"
+            )
+            raise NoDevice(f"{reason}, with a letter or digit at both ends")
+    return f"{words[0]}/{words[1]}", words[2] if len(words) == 3 else ""
 
 
 def _flat(body: dict[str, object], prefix: str, depth: int) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from twins.errors import Rejected
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 ANY = "*"
+_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Access:
@@ -26,11 +27,34 @@ class Access:
         shown = hashlib.sha256(_bearer(metadata).encode()).hexdigest()
         owners = [name for name, digest in self._tokens.items() if hmac.compare_digest(digest, shown)]
         if not owners:
-            reason = "no valid token: send `authorization: Bearer TOKEN`, with one whose SHA-256 is in [offload.tokens]"
+            reason = "no valid token: send `authorization: Bearer TOKEN`, one whose SHA-256 is in [offload] tokens_file"
             raise Rejected(reason, 401)
         if device not in owners and ANY not in owners:
             reason = f"this token does not belong to {device!r}; use the token of that device"
             raise Rejected(reason, 403)
+
+
+def tokens(text: str) -> dict[str, str]:
+    """The text of a tokens file: lines `device sha256`, `*` for any device, `#` for remarks.
+
+    Raises `Rejected`, with the line, for anything else, for a device named twice, and for a text without any token:
+    it would be an open door.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        match line.partition("#")[0].split():
+            case []:
+                continue
+            case [device, digest] if (device == ANY or LABEL.fullmatch(device)) and _DIGEST.fullmatch(digest):
+                if device in found:
+                    raise Rejected(f"line {number}: {device} has a token already; one line a device")
+                found[device] = digest.lower()
+            case _:
+                reason = f"line {number} is not `device sha256`; make the second with: printf %s TOKEN | sha256sum"
+                raise Rejected(reason)
+    if not found:
+        raise Rejected("there is no token in it; write lines `device sha256`")
+    return found
 
 
 def device_name(given: str, metadata: Iterable[tuple[str, str | bytes]]) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devices.offload.config import OffloadConfig
@@ -59,8 +60,10 @@ class OffloadDoor:
     async def run(self) -> None:
         """Serve until cancelled; then end the sessions and report their phones offline.
 
-        Raises `Unavailable` when the address is taken, `Rejected` when certificate or key cannot be read.
+        Raises `Unavailable` when the address is taken, `Rejected` when certificate or key cannot be read, or the
+        network could reach a door without a lock.
         """
+        self._config.check()
         import grpc.aio
 
         from devices.offload.service import Service
@@ -110,15 +113,11 @@ def _options(config: OffloadConfig) -> list[tuple[str, int]]:
 
 def _bind(server: Any, config: OffloadConfig) -> str:
     host, _, _ = config.listen.rpartition(":")
-    if (
-        not config.tokens
-        and config.client_ca_file is None
-        and host.strip("[]") not in ("127.0.0.1", "::1", "localhost")
-    ):
-        logger.warning("%s is open to the network without tokens: anybody may be any phone; set [offload.tokens]", host)
     try:
-        if config.cert_file is not None or config.key_file is not None:
-            port = server.add_secure_port(config.listen, _credentials(config))
+        if config.cert_file is not None and config.key_file is not None:
+            port = server.add_secure_port(
+                config.listen, _credentials(config.cert_file, config.key_file, config.client_ca_file)
+            )
         else:
             port = server.add_insecure_port(config.listen)
     except RuntimeError as taken:
@@ -127,16 +126,13 @@ def _bind(server: Any, config: OffloadConfig) -> str:
     return f"{host}:{port}"
 
 
-def _credentials(config: OffloadConfig) -> Any:
+def _credentials(certificate: Path, key: Path, authority: Path | None) -> Any:
     import grpc
 
-    if config.cert_file is None or config.key_file is None:
-        reason = "[offload] TLS needs both cert_file and key_file"
-        raise Rejected(reason)
     try:
-        pair = (config.key_file.read_bytes(), config.cert_file.read_bytes())
-        authority = None if config.client_ca_file is None else config.client_ca_file.read_bytes()
+        pair = (key.read_bytes(), certificate.read_bytes())
+        trusted = None if authority is None else authority.read_bytes()
     except OSError as missing:
         reason = f"[offload] cert_file, key_file or client_ca_file cannot be read: {missing}"
         raise Rejected(reason) from missing
-    return grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)
+    return grpc.ssl_server_credentials([pair], trusted, require_client_auth=trusted is not None)

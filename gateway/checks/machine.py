@@ -11,6 +11,7 @@ from pathlib import Path
 from shlex import quote
 
 from gateway.checks.finding import Finding, Subject, edit, existing, failure, ok, warning
+from gateway.config import address, is_loopback
 
 _MIB = 1 << 20
 _RELEASED = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC).timestamp()
@@ -113,11 +114,18 @@ def mosquitto(subject: Subject) -> Iterable[Finding]:
         return
     if found := subject.machine.which("mosquitto"):
         yield ok("mosquitto", found)
-    elif _has(subject, "amqtt"):
+    elif _has(subject, "amqtt") and _is_a_try(subject):
         message = "not installed: the embedded broker is used, without rights or persistence"
         yield warning("mosquitto", message, "sudo apt-get install mosquitto")
     else:
         yield failure("mosquitto", "not installed, and no broker.url is set", "sudo apt-get install mosquitto")
+
+
+def _is_a_try(subject: Subject) -> bool:
+    """True where the embedded broker may serve: it knows no users."""
+    section = subject.config.broker
+    host, _ = address(section.listen) or ("127.0.0.1", 0)
+    return section.anonymous and is_loopback(host)
 
 
 def _has(subject: Subject, module: str) -> bool:

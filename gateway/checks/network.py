@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 
 import mqtt5
 
+from gateway import wiring
 from gateway.checks.files import documents
 from gateway.checks.finding import Finding, Subject, edit, failure, ok, warning
 from gateway.config import address, doors, is_loopback
+from twins.errors import Rejected
 
 _TIMEOUT = 1.0
 _LEAST_PACKET = 65_536
@@ -38,17 +40,18 @@ def exposure(subject: Subject) -> Iterable[Finding]:
         yield ok("exposure", "all doors are on loopback")
     for key, listen in doors(subject.config).items():
         host, _ = address(listen) or ("", 0)
-        section = getattr(subject.config, key.partition(".")[0])
         if is_loopback(host):
             continue
         if key == "broker.listen" and subject.config.broker.anonymous:
             message = f"anybody who reaches {listen} may command every device; set broker.anonymous = false"
             yield failure("exposure", message, edit(subject))
-        elif getattr(section, "cert_file", None) is None:
+        elif key == "broker.listen":
             message = (
-                f"{key} = {listen} is open to the network without TLS; set cert_file and key_file, or use loopback"
+                f"{key} = {listen} is open to the network without TLS; use a broker of yours with TLS by broker.url"
             )
             yield warning("exposure", message, edit(subject))
+        elif fault := _unlocked(subject, key):
+            yield failure("exposure", fault, edit(subject))
 
 
 def broker(subject: Subject) -> Iterable[Finding]:
@@ -101,6 +104,18 @@ def holder(port: int) -> str:
             if any(str(each.readlink()) in inodes for each in (process / "fd").iterdir()):
                 return f"{(process / 'comm').read_text().strip()} (process {process.name})"
     return "a process of another user"
+
+
+def _unlocked(subject: Subject, key: str) -> str:
+    """Why the gateway itself would not open a door beyond this machine; empty if it would."""
+    try:
+        if key == "web.listen":
+            wiring.web(subject.config).endpoint()
+        else:
+            wiring.offload(subject.config)
+    except Rejected as error:
+        return error.reason
+    return ""
 
 
 def _port(subject: Subject, key: str, host: str, port: int) -> Finding:
@@ -167,7 +182,6 @@ def _welcome(subject: Subject, answer: mqtt5.ConnAckPacket) -> Finding:
 
 def _camera(file: Path, document: dict[str, Any]) -> Finding:
     from devices.camera.manifest import Camera
-    from twins.errors import Rejected
 
     try:
         camera = Camera.from_manifest(document)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from gateway.demo.plan import Plan, choose_ports
@@ -57,9 +58,16 @@ async def run(args: argparse.Namespace) -> int:
     say("gemelo demo")
     models = (args.models or _cache()).absolute()
     assets = await _assets(models)
-    folder = Path(tempfile.mkdtemp(prefix="gemelo-demo-"))
-    (folder / "cloud").mkdir()
-    plan = Plan(folder, choose_ports(), args.devices, assets.get("bikes.mp4"), assets.get("astronaut.png"), models)
+    with ExitStack() as claims:
+        ports = choose_ports(claims)
+        folder = Path(tempfile.mkdtemp(prefix="gemelo-demo-"))
+        (folder / "cloud").mkdir()
+        video, face = assets.get("bikes.mp4"), assets.get("astronaut.png")
+        return await _perform(args, Plan(folder, ports, args.devices, video, face, models))
+
+
+async def _perform(args: argparse.Namespace, plan: Plan) -> int:
+    folder = plan.folder
     show = Show(plan, SystemClock(), say)
     ended = asyncio.Event()
     _listen(asyncio.current_task(), show, ended)

@@ -31,6 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """0 after an orderly end, 1 when something of ours broke."""
+    os.umask(0o077)  # what devices tell, and keys, are for this user alone: as the service's UMask has it
     service = Service(args.config, tuple(args.apply))
     return await service.run()
 

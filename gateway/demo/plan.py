@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 from msgspec import Struct
+
+from twins.errors import Unavailable
 
 NODE = "edge-1"
 
@@ -54,10 +57,9 @@ class Plan(Struct, frozen=True):
         return {"fleet": self.folder / "fleet.jsonl", "phone": self.folder / "phone.jsonl"}
 
 
-def choose_ports() -> Ports:
-    """The usual ports, each moved up to the next free one."""
-    taken: set[int] = set()
-    return Ports(*(_free(port, taken) for port in (1883, 8080, 50051, 10002, 10000, 10003)))
+def choose_ports(claims: ExitStack) -> Ports:
+    """The usual ports, each moved up to the next free one. No other demo takes them before `claims` is closed."""
+    return Ports(*(_free(port, claims) for port in (1883, 8080, 50051, 10002, 10000, 10003)))
 
 
 def write(plan: Plan) -> str:
@@ -142,15 +144,18 @@ def _dump(path: Path, manifest: dict[str, Any]) -> None:
     path.write_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True), "utf-8")
 
 
-def _free(port: int, taken: set[int]) -> int:
+def _free(port: int, claims: ExitStack) -> int:
     for candidate in range(port, port + 200):
-        if candidate in taken:
-            continue
-        with socket.socket() as probe:
-            try:
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0gemelo-demo-{candidate}")  # a name in memory, which goes with its process
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-        taken.add(candidate)
+                probe.listen(1)
+        except OSError:
+            claim.close()
+            continue
+        claims.enter_context(claim)
         return candidate
-    return port
+    raise Unavailable(f"no free port from {port} to {port + 199}: end some programs that listen there")

@@ -186,9 +186,28 @@ def test_few_descriptors_and_absent_packages_are_told(tmp_path: Path) -> None:
     assert (broker.verdict, broker.fix) == ("failure", "sudo apt-get install mosquitto")
 
 
+@pytest.mark.parametrize(
+    ("broker", "verdict"),
+    [
+        ("", "failure"),
+        ("[broker]\nanonymous = true", "warning"),
+        ("[broker]\nlisten = '0.0.0.0:0'\nanonymous = true", "failure"),
+    ],
+)
+def test_without_mosquitto_the_embedded_broker_is_for_a_try_on_loopback(
+    tmp_path: Path, broker: str, verdict: str
+) -> None:
+    (finding,) = found(tmp_path, broker, "mosquitto", Machine(has_module=lambda _: True, which=lambda _: None))
+    assert (finding.verdict, finding.fix) == (verdict, "sudo apt-get install mosquitto")
+
+
 def test_a_door_to_the_network_without_tls_is_told(tmp_path: Path) -> None:
     (finding,) = found(tmp_path, "[web]\nlisten = '0.0.0.0:0'", "exposure")
-    assert "open to the network without TLS" in finding.message
+    assert (finding.verdict, "no token is set" in finding.message) == ("failure", True)
+    (finding,) = found(tmp_path, "[offload]\nlisten = '0.0.0.0:0'", "exposure")
+    assert (finding.verdict, "set cert_file and key_file, and tokens_file" in finding.message) == ("failure", True)
+    (finding,) = found(tmp_path, "[broker]\nlisten = '0.0.0.0:0'", "exposure")
+    assert (finding.verdict, "without TLS" in finding.message) == ("warning", True)
     (finding,) = found(tmp_path, "[broker]\nlisten = '0.0.0.0:0'\nanonymous = true", "exposure")
     assert finding.verdict == "failure"
 

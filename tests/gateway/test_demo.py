@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import astuple
 
+from gateway.demo.plan import choose_ports
 from tests.gateway.process import ROOT, environment, until
 from twins.errors import Unavailable
 
@@ -130,7 +132,7 @@ def test_a_demo_with_the_cloud_cut_and_the_broker_killed_loses_and_doubles_nothi
             demo.says(rf"  ✓ {part} ")
         demo.says("✂ the cloud is cut for 8 s")
         demo.says("✂ the broker was killed")
-        assert demo.process.wait(90) == 0, demo.output
+        assert demo.process.wait(90) == 0, demo.output + file.read_text()
         assert demo.has_gone(), demo.children()
         assert "Traceback" not in demo.output
         assert demo.output.rstrip().endswith("the demo's data is removed")
@@ -191,6 +193,16 @@ def test_a_part_that_dies_is_named_with_its_last_words_and_the_logs_are_kept(tmp
         assert (kept / "fleet.log").exists()
         assert "✗ fleet ended: 20 devices speak to" in demo.output
         assert "Traceback" not in demo.output
+
+
+def test_two_demos_at_once_take_other_ports_also_before_anybody_listens_there():
+    with contextlib.ExitStack() as claims, contextlib.ExitStack() as others:
+        first, second = astuple(choose_ports(claims)), astuple(choose_ports(others))
+        assert not set(first) & set(second)
+        assert len({*first, *second}) == 12
+        others.close()
+        with contextlib.ExitStack() as third:
+            assert not set(astuple(choose_ports(third))) & set(first)
 
 
 @pytest.mark.slow

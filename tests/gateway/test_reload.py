@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import urllib.request
 from pathlib import Path
 
+import aiomqtt
+import pytest
+
+from devices.mqtt.mosquitto import find_mosquitto
+from devices.mqtt.rights import password_line
 from tests.gateway.process import Gateway, until
 
 
@@ -67,3 +73,29 @@ def test_a_new_manifest_holds_after_a_reload(tmp_path: Path) -> None:
         gateway.signal(signal.SIGHUP)
         gateway.says("device/default/pump-9 created")
         assert gateway.ask("GET", "/api/v1/devices/default/pump-9")[0] == 200
+
+
+async def logs_in(port: int, user: str) -> bool:
+    try:
+        async with aiomqtt.Client("127.0.0.1", port, username=user, password="secret", timeout=5):
+            return True
+    except aiomqtt.MqttError:
+        return False
+
+
+@pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed")
+def test_a_changed_users_file_holds_after_a_reload_and_an_unfit_one_does_not(tmp_path: Path) -> None:
+    users, port = tmp_path / "users", free_port()
+    users.write_text("")
+    with Gateway(tmp_path, broker=f'listen = "127.0.0.1:{port}"\nusers_file = "users"') as gateway:
+        gateway.start()
+        until(lambda: metric(gateway.address(), "gemelo_link_connects_total") == 1.0)
+        assert not asyncio.run(logs_in(port, "d1"))
+        users.write_text(password_line("d1", "secret", b"salt" * 3) + "\n")
+        gateway.signal(signal.SIGHUP)
+        until(lambda: asyncio.run(logs_in(port, "d1")), what=lambda: gateway.output)
+        users.write_text(password_line("gemelo", "secret", b"salt" * 3) + "\n")
+        gateway.signal(signal.SIGHUP)
+        gateway.says("not reloaded, the old configuration holds")
+        assert asyncio.run(logs_in(port, "d1"))
+        assert metric(gateway.address(), "gemelo_link_connects_total") == 1.0

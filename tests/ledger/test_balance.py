@@ -88,7 +88,7 @@ def test_a_value_that_nobody_sent_is_strange_if_it_is_of_a_device_of_the_fleet()
     assert faults(weighed([message(1)], {9: 1})) == {"strange": 1}
     balance = Balance()
     claims = Claims({"e": message(1)})
-    count = Counter({(PUMP, "flow", 1): 1, ("default/mine", "x", 1): 1, (PUMP, "state", 5): 1})
+    count = Counter({(PUMP, "flow", 1): 1, ("default/mine", "x", 1): 1, (PUMP, "$state", 5): 1})
     weigh_points(balance, claims, count, {(PUMP, "flow", 1): 1.0}, broker_killed=False)
     assert faults(balance) == {}
 

@@ -131,6 +131,26 @@ async def test_numbers_too_large_for_the_disk_are_fitted_not_fatal(tmp_path: Pat
     assert (kept.at, kept.seq) == (253_402_300_799_999_999, -1)
 
 
+@pytest.mark.parametrize("wild", [2**63, 2**64 - 1, -(2**80)])
+async def test_no_integer_from_outside_stops_the_journal(tmp_path: Path, journal_at: Any, wild: int) -> None:
+    seen = Detection("person", 0.9, track=wild)
+    result = Result("default/door", "people", "1", wild, wild, (seen,), queue_us=wild, infer_us=wild)
+    batch = Batch(
+        results=[result],
+        events=[Event("e-1", wild, "Wild", "x", "info", "x")],
+        timers={"t": (wild, b"")},
+        outbox={"o": OutboxRow("o", "Device", "default/door", wild, b"", "")},
+    )
+    async with journal_at(tmp_path) as (journal, _):
+        await journal.committed(journal.append(batch))
+        (row,) = await journal.transact(lambda db: db.execute("SELECT seq, track FROM results").fetchall())
+        folded = (wild + 2**63) % 2**64 - 2**63
+        assert row == (folded, folded)
+    async with journal_at(tmp_path) as (_, recovered):
+        assert [row.seq for row in recovered.outbox] == [folded]
+        assert [event.id for event in recovered.events] == ["e-1"]
+
+
 async def test_pressure_rises_with_what_waits_and_falls_with_the_commit(
     tmp_path: Path, point: Any, journal_at: Any
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 import sqlite3
@@ -18,7 +19,7 @@ from store.points import Points
 from store.retention import Retention
 from store.segments import Segments
 from store.store import Store
-from twins.errors import Unavailable
+from twins.errors import Rejected
 from twins.exchange import Batch, Event, Point, Result
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +49,21 @@ async def test_a_segment_is_sorted_without_repeats_and_opens_anywhere(tmp_path: 
         assert keys == sorted(keys)
         assert await store.journal.transact(lambda db: db.execute("SELECT count(*) FROM point_log").fetchone()) == (0,)
         assert len(store.points) == 0
+
+
+async def test_what_is_kept_is_for_its_user_alone(tmp_path: Path, store_at: Any, point: Any) -> None:
+    before = os.umask(0o077)
+    try:
+        async with store_at(tmp_path / "data") as store:
+            await put(store, point(1))
+            await store.segments.seal()
+            await asyncio.to_thread(store.pictures.put, "alert-1", b"\xff\xd8\xff\xe0")
+            found = {path: path.stat().st_mode & 0o777 for path in [tmp_path / "data", *(tmp_path / "data").rglob("*")]}
+    finally:
+        os.umask(before)
+    assert {path.suffix for path in found} >= {".db", ".parquet", ".jpg"}
+    assert {mode for path, mode in found.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in found.items() if path.is_file()} == {0o600}
 
 
 async def test_a_point_in_memory_and_in_a_segment_shows_once(tmp_path: Path, store_at: Any, point: Any) -> None:
@@ -105,19 +121,58 @@ async def test_a_file_that_a_kill_left_before_its_transaction_is_removed(
         assert await ask(store, COUNT) == [(1, 1)]
 
 
-async def test_a_segment_that_somebody_removed_is_forgotten_on_the_next_start(
-    tmp_path: Path, store_at: Any, point: Any
+def harm(path: Path, how: str) -> None:
+    size = path.stat().st_size
+    if how == "gone":
+        path.unlink()
+    elif how == "cut":
+        os.truncate(path, size // 2)
+    elif how == "empty":
+        os.truncate(path, 0)
+    else:
+        whole = bytearray(path.read_bytes())
+        first = {"pages": 4, "footer": size - 200}[how]
+        for place in range(first, first + 150):
+            whole[place] ^= 0xFF
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "empty", "pages", "footer"])
+@pytest.mark.parametrize("asked", [True, False])  # before the harm: what a reader remembers of a file must not help
+async def test_a_damaged_segment_is_set_aside_and_the_rest_is_served(
+    tmp_path: Path, store_at: Any, point: Any, caplog: Any, how: str, asked: bool
 ) -> None:
     async with store_at(tmp_path) as store:
-        await put(store, point(1))
-        (segment,) = await store.segments.seal()
-        await put(store, point(2))
-        path = store.segments.path(segment)
-        path.unlink()
-        with pytest.raises(Unavailable, match="cannot be read"):
-            await ask(store, COUNT)
+        for start in (0, 1000):
+            await put(store, *(point(start + n, number=n * 0.37 % 17) for n in range(1000)))
+            await store.segments.seal()
+        await put(store, point(5000))
+        whole = "SELECT count(*), sum(value), sum(seq), max(time), max(device) FROM points"
+        if asked:
+            await ask(store, whole)
+        first, second = store.segments.known
+        harm(store.segments.path(first), how)
+        for _ in range(2):
+            assert (await ask(store, whole))[0][0] == 1001
+        assert store.segments.known == (second,)
+        assert not store.segments.path(first).exists()
+        assert (store.segments.directory / f"{first.name}.damaged").exists() == (how != "gone")
+        assert await ask(store, "SELECT kind, object FROM events") == [("SegmentDamaged", first.name)]
+        assert len([record for record in caplog.records if first.name in record.message]) == 1
+        with pytest.raises(Rejected, match="valu"):
+            await ask(store, "SELECT valu FROM points")
     async with store_at(tmp_path) as store:
-        assert await ask(store, COUNT) == [(1, 1)]
+        assert (await ask(store, whole))[0][0] == 1001
+
+
+async def test_all_segments_may_be_damaged_at_once(tmp_path: Path, store_at: Any, point: Any) -> None:
+    async with store_at(tmp_path) as store:
+        for at in range(5):
+            await put(store, point(at))
+            await store.segments.seal()
+        for segment in store.segments.known:
+            harm(store.segments.path(segment), "empty")
+        assert await ask(store, COUNT) == [(0, 0)]
 
 
 async def test_segments_outlive_a_damaged_state_file(tmp_path: Path, store_at: Any, point: Any) -> None:
@@ -148,32 +203,103 @@ async def test_a_place_that_cannot_be_written_keeps_the_points_in_the_log(
         assert await ask(store, COUNT) == [(1, 1)]
 
 
+class At:
+    """A clock that stands where it is put: `wall` seconds past the epoch, `passed` seconds of running."""
+
+    def __init__(self, wall: float) -> None:
+        self.wall = wall
+        self.passed = 0.0
+
+    def now(self) -> int:
+        return int(self.wall * 1e6)
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError(seconds)
+
+    def run(self, seconds: float) -> None:
+        self.wall += seconds
+        self.passed += seconds
+
+
 async def test_retention_removes_the_oldest_by_age_and_by_bytes(tmp_path: Path, journal_at: Any, point: Any) -> None:
-    class At:
-        """A clock that stands at one second past the epoch."""
-
-        def now(self) -> int:
-            return 1_000_000
-
-        def monotonic(self) -> float:
-            return 1.0
-
-        async def sleep(self, seconds: float) -> None:
-            raise AssertionError(seconds)
-
     points = Points()
     async with journal_at(tmp_path, sink=points.take) as (journal, _):
         segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock())
         await segments.open()
+        await Retention(journal, segments, At(1.0), age=0.5, size=10**9).sweep()
         for at in (100, 600_000, 700_000, 800_000):
             await journal.committed(journal.append(Batch(points=[point(at)])))
             await segments.seal()
-        await Retention(journal, segments, At(), age=0.5, size=10**9).sweep()
+        await Retention(journal, segments, At(1.0), age=0.5, size=10**9).sweep()
         assert [segment.first for segment in segments.known] == [600_000, 700_000, 800_000]
         size = segments.known[-1].bytes
-        await Retention(journal, segments, At(), age=0.5, size=2 * size).sweep()
+        await Retention(journal, segments, At(1.0), age=0.5, size=2 * size).sweep()
         assert [segment.first for segment in segments.known] == [700_000, 800_000]
         assert len(list(segments.directory.iterdir())) == 2
+        segments.close()
+
+
+DAY = 86_400
+YEARS = 50 * 365 * DAY
+
+
+@pytest.mark.parametrize("seals", [True, False])
+async def test_a_clock_that_jumps_ahead_removes_nothing_until_it_has_run_evenly_for_a_day(
+    tmp_path: Path, journal_at: Any, point: Any, caplog: Any, seals: bool
+) -> None:
+    points, clock = Points(keep=seals), At(DAY)
+    async with journal_at(tmp_path, sink=points.take) as (journal, _):
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock()) if seals else None
+        if segments:
+            await segments.open()
+
+        async def swept() -> int:
+            await retention.sweep()
+            (logged,) = await journal.transact(lambda db: db.execute("SELECT count(*) FROM point_log").fetchone())
+            (events,) = await journal.transact(lambda db: db.execute("SELECT count(*) FROM events").fetchone())
+            left = len(segments.known) if segments else logged
+            assert left == events
+            return int(left)
+
+        retention = Retention(journal, segments, clock, age=30 * DAY, size=10**9)
+        await retention.sweep()
+        event = Event("e-1", DAY * 1_000_000, "Joined", "x", "info", "x")
+        await journal.committed(journal.append(Batch(points=[point(DAY * 1_000_000)], events=[event])))
+        if segments:
+            await segments.seal()
+        clock.wall += YEARS
+        assert await swept() == 1
+        clock.run(600)
+        assert await swept() == 1
+        retention = Retention(journal, segments, clock, age=30 * DAY, size=10**9)  # a restart does not help it
+        assert await swept() == 1
+        clock.wall -= YEARS
+        assert await swept() == 1
+        clock.run(600)
+        assert await swept() == 1
+        assert len([record for record in caplog.records if "the clock" in record.message]) == 2  # once each start
+        clock.run(31 * DAY)  # evenly: now it is true, and the point is old
+        assert await swept() == 0
+        if segments:
+            segments.close()
+
+
+async def test_while_the_clock_is_in_doubt_bytes_still_bound_the_segments(
+    tmp_path: Path, journal_at: Any, point: Any
+) -> None:
+    points = Points()
+    async with journal_at(tmp_path, sink=points.take) as (journal, _):
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock())
+        await segments.open()
+        for at in (1, 2, 3):
+            await journal.committed(journal.append(Batch(points=[point(at)])))
+            await segments.seal()
+        clock = At(YEARS)  # segments whose last sweep is not known: those of a state.db that was set aside
+        await Retention(journal, segments, clock, age=DAY, size=2 * segments.known[0].bytes).sweep()
+        assert [segment.first for segment in segments.known] == [2, 3]
         segments.close()
 
 

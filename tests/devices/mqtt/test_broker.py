@@ -199,6 +199,28 @@ async def test_an_absent_users_file_is_named(tmp_path: Path, port: int) -> None:
         await broker.run()
 
 
+async def test_a_user_with_the_gateways_own_name_is_refused_before_anything_starts(tmp_path: Path, port: int) -> None:
+    users = tmp_path / "users"
+    users.write_text(password_line("gemelo", "secret", b"salt" * 3) + "\n")
+    broker = Broker(tmp_path / "b", Settings(port=port, users_file=users), SystemClock(), program="/bin/false")
+    with pytest.raises(Unavailable, match="users: the user 'gemelo' is the gateway itself; give this one another name"):
+        await broker.run()
+    assert broker.pid is None
+
+
+@needs_mosquitto
+async def test_users_that_cannot_be_taken_up_leave_the_running_broker_as_it_is(tmp_path: Path, port: int) -> None:
+    users = tmp_path / "users"
+    users.write_text(password_line("d1", "secret", b"salt" * 3) + "\n")
+    broker = managed(tmp_path / "broker", port, users_file=users)
+    async with running(broker):
+        users.write_text(password_line("gemelo", "secret", b"salt" * 3) + "\n")
+        with pytest.raises(Unavailable, match="is the gateway itself"):
+            broker.reload()
+        async with client(broker), client(broker, "d1", "secret"):
+            pass
+
+
 GATEWAY = """
 import asyncio, sys
 from pathlib import Path

@@ -133,6 +133,23 @@ def test_bad_telemetry_is_counted_and_acknowledged_at_once(setting: Setting) -> 
     assert (setting.door.counts.refused, setting.shelf.taken) == (1, [])
 
 
+def test_refused_telemetry_is_told_for_whatever_reason_and_what_has_an_answer_is_not(
+    setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    setting.shelf.twins = Twins()  # nobody joins by speaking
+    for topic in ("gemelo/telemetry", "gemelo/telemetry/Plant/d1", "gemelo/telemetry/default/d1/t/celsius"):
+        setting.wire.say(topic, b"{}")
+    setting.wire.say("gemelo/telemetry/default/d1", b"not json")
+    setting.wire.say("gemelo/telemetry/default/stranger", b'{"t": 1}')
+    setting.wire.say(UPDATE, BODY)
+    setting.shelf.commit(setting.door)
+    refused = setting.door.refusals.counts
+    assert (refused.topic, refused.body, refused.device, setting.door.counts.refused) == (3, 1, 1, 6)
+    assert caplog.text.count("is refused") == 5
+    assert "telemetry on 'gemelo/telemetry/default/stranger' is refused: " in caplog.text
+    assert setting.balanced()
+
+
 def test_telemetry_becomes_reported_values(setting: Setting) -> None:
     setting.wire.say("gemelo/telemetry/default/d1", b'{"t": 1.5}', qos=0)
     stimulus = setting.shelf.taken[0][0]

@@ -278,6 +278,7 @@ async def test_a_wrong_password_is_told_and_the_link_comes_in_once_it_is_right(
     async with listening(make_link(username="gemelo", password="new"), connects=False) as ears:
         await ears.until(lambda: f"broker 127.0.0.1:{broker.port} is away: " in caplog.text)
         assert "not authori" in caplog.text.lower().replace("_", " ")
+        assert isinstance(ears.link, SteadyLink) or "check [broker] user and password_file" in caplog.text
         passwords.write_text(password_line("gemelo", "new", b"salt" * 3) + "\n")
         broker.reload()
         await ears.connected()

@@ -87,10 +87,34 @@ def test_what_is_no_telemetry_is_refused_with_its_reason(payload: bytes, reason:
         read(payload)
 
 
-@pytest.mark.parametrize("topic", ["gemelo/telemetry//d1", "gemelo/telemetry/default/", f"{TOPIC}/"])
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "gemelo/telemetry//d1",
+        "gemelo/telemetry/default/",
+        f"{TOPIC}/",
+        "gemelo/telemetry",
+        "gemelo/telemetry/",
+        "gemelo/telemetry/d1",
+        f"{TOPIC}/t/celsius",
+    ],
+)
 def test_a_topic_that_names_no_device_is_refused(topic: str) -> None:
     with pytest.raises(Rejected, match="names no device"):
         read(b"1", topic)
+
+
+@pytest.mark.parametrize("name", ["D1", "my sensor", "d_1", "-d", "d.", "é", "d1\n", "d\x1b[31m", "a" * 254])
+def test_a_name_that_kubernetes_would_not_take_is_refused_with_the_rule(name: str) -> None:
+    for topic in (f"gemelo/telemetry/default/{name}", f"gemelo/telemetry/{name}/d1/t"):
+        with pytest.raises(Rejected, match="cannot name a device or its namespace: 1 to 253 of a-z, 0-9") as refused:
+            read(b"{}", topic)
+        assert refused.value.reason.isprintable()
+
+
+@pytest.mark.parametrize("name", ["d", "0", "my-sensor.hall-2", "a" * 253])
+def test_a_name_that_kubernetes_takes_is_taken(name: str) -> None:
+    assert read(b"{}", f"gemelo/telemetry/{name}/{name}").device == f"{name}/{name}"
 
 
 names = st.text(max_size=10) | st.sampled_from(["at", "id", "t"])
@@ -98,7 +122,8 @@ leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 bodies = st.recursive(
     leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4), max_leaves=20
 )
-topics = st.lists(st.text(st.characters(exclude_characters="/+#\0", codec="utf-8"), max_size=8), min_size=2, max_size=3)
+words = st.text(st.characters(exclude_characters="/+#\0", codec="utf-8"), max_size=8)
+topics = st.lists(st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True) | words, min_size=1, max_size=4)
 
 
 @given(st.binary() | bodies.map(lambda body: json.dumps(body).encode()), topics, st.integers(0, 65535), st.booleans())
