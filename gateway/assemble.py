@@ -41,7 +41,7 @@ from runtime.clock import Clock
 from runtime.supervision import Part, Supervisor
 from store.store import Store
 from twins.errors import Rejected, Unavailable
-from twins.exchange import Recovered
+from twins.exchange import Event, Recovered
 from twins.twin import Twins
 from web.server import Web
 
@@ -71,7 +71,7 @@ class Gateway:
         self.gallery = Gallery()
         self.album = Album(self.gallery, self.store.pictures)
         self.lookout = Lookout(self._now, clock)
-        self.mqtt = Messaging(self._now, self.core, clock, self._causes("mqtt"))
+        self.mqtt = Messaging(self._now, self.core, clock, self._causes("mqtt"), self._note)
         self.orders = Orders(self.twins)
         self.cloud = Skyward(self.core, clock, self._learned)
         self.ready = asyncio.Event()
@@ -186,6 +186,8 @@ class Gateway:
         before, self.config = self.config, config
         try:
             page = self._page() if "web" in sections else None
+            if "offload" in sections:
+                wiring.offload(config)  # refused here, or not at all
         except Rejected:
             self.config = before
             raise
@@ -249,6 +251,7 @@ class Gateway:
         if self.mqtt.door is not None:
             yield "mqtt", self.mqtt.door.counts
             yield "link", self.mqtt.door.link.counts
+            yield "telemetry_refused", self.mqtt.door.refusals.counts
 
     def _gauges(self) -> Iterator[tuple[str, str, float]]:
         yield "devices", "Devices with a twin", len(self.twins)
@@ -299,6 +302,10 @@ class Gateway:
     def _now(self) -> Config:
         """The configuration as it is now: a reload changes it."""
         return self.config
+
+    def _note(self, event: Event) -> None:
+        """Show an event that concerns the gateway alone: it is not kept."""
+        self.console.note(event)
 
     def _known(self, device: str) -> bool:
         return self.twins.get(device) is not None
