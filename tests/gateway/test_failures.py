@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,9 +150,9 @@ def other_user() -> int:
     """A user without rights who can run the gateway; only root can become another."""
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root and setpriv to run as another user")
-    words = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--", "test", "-r"]
-    if subprocess.run([*words, str(ROOT / "gateway" / "cli.py")], check=False).returncode:
-        pytest.skip(f"user {NOBODY} may not read {ROOT}")
+    words = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+    if subprocess.run([*words, sys.executable, "-m", "gateway", "--version"], cwd=ROOT, check=False).returncode:
+        pytest.skip(f"user {NOBODY} may not run {sys.executable} or read {ROOT}")
     return NOBODY
 
 

@@ -337,7 +337,7 @@ async def test_the_system_bounds_the_memory_of_a_process_for_queries(tmp_path: P
 
 
 async def test_a_row_too_large_is_refused_with_its_size(tmp_path: Path, store_at: Any) -> None:
-    async with store_at(tmp_path, sql_memory_mib=512) as store:
+    async with store_at(tmp_path, sql_memory_mib=1024) as store:
         for query in (
             "SELECT list_transform(range(2000), x -> list_transform(range(600), y -> NULL))",
             "SELECT {'a': list_transform(range(1000), x -> list_transform(range(1200), y -> [x]))}",
