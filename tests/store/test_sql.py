@@ -5,6 +5,7 @@ import datetime
 import os
 import re
 import resource
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -337,10 +338,11 @@ async def test_the_system_bounds_the_memory_of_a_process_for_queries(tmp_path: P
 
 
 async def test_a_row_too_large_is_refused_with_its_size(tmp_path: Path, store_at: Any) -> None:
-    async with store_at(tmp_path, sql_memory_mib=1024) as store:
+    async with store_at(tmp_path) as store:
         for query in (
-            "SELECT list_transform(range(2000), x -> list_transform(range(600), y -> NULL))",
-            "SELECT {'a': list_transform(range(1000), x -> list_transform(range(1200), y -> [x]))}",
+            "SELECT list(a.range) FROM range(1000000) a",
+            "SELECT {'a': list([a.range]), 'b': 1} FROM range(600000) a",
+            "SELECT histogram(a.range) FROM range(400000) a",
         ):
             with pytest.raises(Rejected, match=r"one row takes \d+ MiB, an answer may have 64") as refusal:
                 await ask(store, query)
@@ -370,6 +372,34 @@ async def test_a_caller_who_goes_away_frees_the_thread(tmp_path: Path, store_at:
             async with asyncio.timeout(0.2):
                 await ask(store, ENDLESS, deadline=60)
         assert (await ask(store, "SELECT 1", deadline=5)).rows == [(1,)]
+
+
+KILLED = """
+import asyncio, os, sys
+from runtime.clock import SystemClock
+from store.store import Store, StoreConfig
+
+async def main():
+    store = Store(StoreConfig(path=sys.argv[1]), "edge-1", SystemClock(), {})
+    await store.open()
+    await store.sql.sql("SELECT 1", deadline=20, limit=1)
+    print(store.sql._idle[0]._process.pid, flush=True)
+    await store.sql.sql(sys.argv[2], deadline=float(sys.argv[3]), limit=1)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("query", ["SELECT 1", ENDLESS])
+def test_a_process_for_queries_ends_when_its_gateway_is_killed(tmp_path: Path, query: str) -> None:
+    words = [sys.executable, "-c", KILLED, str(tmp_path), query, "1.5"]
+    with subprocess.Popen(words, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE) as gateway:
+        assert gateway.stdout is not None
+        watched = os.pidfd_open(int(gateway.stdout.readline()))
+        gateway.kill()
+    ended, _, _ = select.select([watched], [], [], 10)
+    os.close(watched)
+    assert ended
 
 
 BARE = """
