@@ -4,7 +4,7 @@ It issues certificates against a token, speaks CloudHub's websocket protocol, ke
 DeviceStatus objects in memory and in a folder, and can be told to misbehave. Its traffic follows recordings of
 CloudCore v1.23.1, the loss of each property's first report included.
 
-    gemelo-sim cloudcore --data /tmp/cloud --node edge-1
+    gemelo-sim cloudcore --data cloud --node edge-1
 """
 
 from simulator.cloudcore.command import HELP, NAME, arguments, run
