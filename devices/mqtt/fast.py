@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
 from collections.abc import Sequence
 from typing import Protocol, cast
 
 import mqtt5
 
-from devices.mqtt.link import LinkConfig, LinkCounts, Message, Patience, Receive, check_granted, fits
+from devices.mqtt.link import LinkConfig, LinkCounts, Message, Outgoing, Patience, Receive, check_granted
 from runtime.clock import Clock
 from twins.errors import Unavailable
 
@@ -31,7 +30,7 @@ class FastLink:
         self._config = config
         self._subscriptions = tuple(subscriptions)
         self._clock = clock
-        self._outgoing: deque[tuple[str, bytes]] = deque()
+        self._outgoing = Outgoing(config.outgoing_limit, self.counts)
         self._unconfirmed: dict[int, tuple[str, bytes]] = {}
         self._packet = 0
         self._epoch = 0
@@ -64,11 +63,7 @@ class FastLink:
             await patience.wait(reason)
 
     def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        queue = self._outgoing
-        queue.extend(messages)
-        while len(queue) > self._config.outgoing_limit:
-            queue.popleft()
-            self.counts.dropped += 1
+        self._outgoing.add(messages)
         self._send_waiting()
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
@@ -102,7 +97,7 @@ class FastLink:
         connection.limit = min(granted.max_packet_size or self._config.packet_limit, self._config.packet_limit)
         unconfirmed = list(self._unconfirmed.items())
         self._unconfirmed = dict(unconfirmed[: connection.window])
-        self._outgoing.extendleft(message for _, message in reversed(unconfirmed[connection.window :]))
+        self._outgoing.again(message for _, message in unconfirmed[connection.window :])
         again = granted.session_present
         connection.write([_publish(*message, packet, duplicate=again) for packet, message in self._unconfirmed.items()])
 
@@ -111,15 +106,11 @@ class FastLink:
         if connection is None or connection.paused:
             return
         frames = []
-        queue, unconfirmed = self._outgoing, self._unconfirmed
-        while queue and len(unconfirmed) < connection.window:
-            topic, payload = queue.popleft()
-            if not fits(topic, payload, connection.limit):
-                self.counts.unfit += 1
-                continue
+        unconfirmed = self._unconfirmed
+        while len(unconfirmed) < connection.window and (message := self._outgoing.take(connection.limit)) is not None:
             packet = self._next_packet()
-            unconfirmed[packet] = (topic, payload)
-            frames.append(_publish(topic, payload, packet))
+            unconfirmed[packet] = message
+            frames.append(_publish(*message, packet))
         self.counts.published += len(frames)
         connection.write(frames)
 

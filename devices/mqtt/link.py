@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -102,6 +103,39 @@ class Link(Protocol):
         ...
 
 
+class Outgoing:
+    """What waits to be sent, in order; beyond `limit` messages the oldest go, counted."""
+
+    def __init__(self, limit: int, counts: LinkCounts) -> None:
+        self._limit = limit
+        self._counts = counts
+        self._queue: deque[tuple[str, bytes]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Put messages behind all others."""
+        queue = self._queue
+        queue.extend(messages)
+        while len(queue) > self._limit:
+            queue.popleft()
+            self._counts.dropped += 1
+
+    def again(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Put messages that were sent and not confirmed before all others; none goes for them."""
+        self._queue.extendleft(reversed(list(messages)))
+
+    def take(self, packet_limit: int) -> tuple[str, bytes] | None:
+        """The next message that a packet of `packet_limit` bytes can carry; what can't be sent is left out, counted."""
+        while self._queue:
+            topic, payload = self._queue.popleft()
+            if _fits(topic, payload, packet_limit):
+                return topic, payload
+            self._counts.unfit += 1
+        return None
+
+
 class Patience:
     """The time between two connections: at most two seconds, so that a broker that is back is found at once.
 
@@ -142,7 +176,7 @@ def check_granted(subscriptions: Sequence[str], codes: Sequence[int]) -> None:
             raise Unavailable(msg)
 
 
-def fits(topic: str, payload: bytes, limit: int) -> bool:
+def _fits(topic: str, payload: bytes, limit: int) -> bool:
     """True when a broker that takes packets of `limit` bytes would take this one."""
     if not topic or 4 * len(topic) > _TOPIC or len(payload) + 4 * len(topic) + _OVERHEAD > limit:
         return False  # a character has four bytes at most

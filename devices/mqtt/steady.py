@@ -8,11 +8,10 @@ A contract test fails when an update of either library changes that.
 from __future__ import annotations
 
 import socket
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from devices.mqtt.link import LinkConfig, LinkCounts, Message, Patience, Receive, check_granted, fits
+from devices.mqtt.link import LinkConfig, LinkCounts, Message, Outgoing, Patience, Receive, check_granted
 from runtime.clock import Clock
 from twins.errors import Unavailable
 
@@ -28,7 +27,7 @@ class SteadyLink:
         self._config = config
         self._subscriptions = tuple(subscriptions)
         self._clock = clock
-        self._outgoing: deque[tuple[str, bytes]] = deque()
+        self._outgoing = Outgoing(config.outgoing_limit, self.counts)
         self._unconfirmed: dict[int, tuple[str, bytes]] = {}
         self._epoch = 0
         self._paho: Any = None
@@ -61,10 +60,7 @@ class SteadyLink:
             await patience.wait(reason)
 
     def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        self._outgoing.extend(messages)
-        while len(self._outgoing) > self._config.outgoing_limit:
-            self._outgoing.popleft()
-            self.counts.dropped += 1
+        self._outgoing.add(messages)
         self._send_waiting()
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
@@ -86,7 +82,7 @@ class SteadyLink:
             self.counts.connects += 1
             self._subscribed = True
             patience.begun()
-            self._outgoing.extendleft(reversed(self._unconfirmed.values()))
+            self._outgoing.again(self._unconfirmed.values())
             self._unconfirmed.clear()
             self._send_waiting()
             async for _ in client.messages:  # ends with an error when the link breaks
@@ -132,11 +128,11 @@ class SteadyLink:
     def _send_waiting(self) -> None:
         if not self._subscribed:
             return
-        while self._outgoing and len(self._unconfirmed) < self._config.receive_maximum:
-            topic, payload = self._outgoing.popleft()
-            if not fits(topic, payload, self._config.packet_limit):
-                self.counts.unfit += 1
-                continue
-            info = self._paho.publish(topic, payload, qos=1)
-            self._unconfirmed[info.mid] = (topic, payload)
+        config = self._config
+        while len(self._unconfirmed) < config.receive_maximum:
+            message = self._outgoing.take(config.packet_limit)
+            if message is None:
+                return
+            info = self._paho.publish(*message, qos=1)
+            self._unconfirmed[info.mid] = message
             self.counts.published += 1
