@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -25,6 +25,7 @@ from gateway.causes import causes
 from gateway.config import Config, changed
 from gateway.console import Console
 from gateway.core import Core
+from gateway.doors import Door, Doors, Run
 from gateway.health import HealthReport
 from gateway.lookout import Lookout
 from gateway.messaging import Messaging
@@ -47,10 +48,6 @@ from web.server import Web
 
 logger = logging.getLogger(__name__)
 
-DOORS = {"mqtt": "broker", "models": "inference", "cameras": "", "phones": "offload", "cloud": "cloud"}
-"""Doors in the order in which they open, with the section that configures them."""
-RELOADED = {*DOORS.values(), "web", "manifests", "log"}
-"""Sections that a running gateway takes up; a change of any other needs a new one."""
 STOP = 15.0
 """Seconds that store and core get to end."""
 DRAIN = 5.0
@@ -79,10 +76,18 @@ class Gateway:
         self._stopping = asyncio.Event()
         self._front = self._group()
         self._kernel = self._group()
-        self._doors = self._group()
         self.cameras = Cameras(self.core, self.lookout, clock, self._causes("camera"), self.gallery)
         self.registry = Registry(self._kinds(), self.core.ask, clock, self._causes("manifest"))
-        self.health = HealthReport(self.ready, lambda: self._kernel.health + self._doors.health, self._troubles)
+        self.doors = Doors(
+            self._now,
+            clock,
+            Door("mqtt", "broker", lambda config: self.mqtt.run, deadline=10.0),
+            Door("models", "inference", lambda config: self.lookout.run if config.inference.enabled else None),
+            Door("cameras", "", lambda config: self.cameras.run),
+            Door("phones", "offload", self._phones),
+            Door("cloud", "cloud", lambda config: self.cloud.run if config.cloud.kind != "none" else None),
+        )
+        self.health = HealthReport(self.ready, lambda: self._kernel.health + self.doors.health, self._troubles)
         self.console = Console(
             wiring.node(config, clock),
             self.twins,
@@ -113,6 +118,11 @@ class Gateway:
             self._front.stop()
             await front
 
+    @property
+    def reloadable(self) -> frozenset[str]:
+        """Sections that a running gateway takes up; a change of any other needs a new one."""
+        return self.doors.sections | {"web", "manifests", "log"}
+
     def stop(self) -> None:
         """Ask `run()` to end in order."""
         self._stopping.set()
@@ -134,12 +144,12 @@ class Gateway:
     async def _work(self, group: asyncio.TaskGroup) -> None:
         """Open the doors, until `stop()`; then close them and settle what they took."""
         await self.apply_files()
-        self._open_doors()
-        doors = group.create_task(self._doors.run(), name="doors")
+        self.doors.open()
+        doors = group.create_task(self.doors.run(), name="doors")
         self.ready.set()
         logger.info("ready: %d devices, %d rules", len(self.twins), len(self.rules.detectors))
         await self._stopping.wait()
-        self._doors.stop()
+        self.doors.close()
         await doors
         await self._drained()
 
@@ -176,7 +186,7 @@ class Gateway:
                     logger.warning("not applied yet: %s: the store is behind; it follows by itself", where)
 
     async def reload(self, config: Config) -> None:
-        """Take up sections that `RELOADED` names: their parts start again, all others go on.
+        """Take up sections that `reloadable` names: their parts start again, all others go on.
 
         Files of users and rights are read again too. `Rejected` or `Unavailable`: the old configuration holds.
         """
@@ -186,8 +196,7 @@ class Gateway:
         before, self.config = self.config, config
         try:
             page = self._page() if "web" in sections else None
-            if "offload" in sections:
-                wiring.offload(config)  # refused here, or not at all
+            self.doors.check(config, sections)  # refused here, or not at all
         except Rejected:
             self.config = before
             raise
@@ -195,16 +204,14 @@ class Gateway:
             self.cloud.build(config, self.registry.manifests, self._boot)
         if page is not None:
             await self._front.replace(page)
-        for name, section in DOORS.items():
-            if section in sections:
-                await self._doors.replace(self._door(name))
+        await self.doors.reopen(sections)
         await self.apply_files()
 
     def _page(self) -> Part:
         """Raises `Rejected` for a `[web]` section that cannot be meant."""
         section = self.config.web
         if not section.enabled or not section.listen:
-            return Part("page", off)
+            return Part("page", _off)
         page = Web(
             wiring.web(self.config),
             self.console,
@@ -216,35 +223,20 @@ class Gateway:
         )
         return Part("page", page.run)
 
-    def _open_doors(self) -> None:
-        for name in DOORS:
-            self._doors.add(self._door(name))
-
-    def _door(self, name: str) -> Part:
-        """A door as the configuration wants it now; one that is turned off is there, and done at once."""
-        config = self.config
-        match name:
-            case "mqtt":
-                return Part(name, self.mqtt.run, deadline=10.0)
-            case "models":
-                return Part(name, self.lookout.run if config.inference.enabled else off)
-            case "cameras":
-                return Part(name, self.cameras.run)
-            case "phones":
-                return Part(name, self._phones())
-            case _:
-                return Part(name, self.cloud.run if config.cloud.kind != "none" else off)
-
-    def _phones(self) -> Callable[[], Awaitable[None]]:
-        section = wiring.offload(self.config)
+    def _phones(self, config: Config) -> Run | None:
+        section = wiring.offload(config)
         if section is None:
-            return off
+            return None
         from devices.offload.server import OffloadDoor
 
         next_cause, models = self._causes("phone"), self.lookout.models
         door = OffloadDoor(section, self.core, self.lookout, self._clock, next_cause, models, self._known)
-        self.orders.serve("phone", door.actuate)
-        return door.run
+
+        async def run() -> None:
+            self.orders.serve("phone", door.actuate)
+            await door.run()
+
+        return run
 
     def _counts(self) -> Iterator[tuple[str, Struct]]:
         yield "core", self.core.counts
@@ -317,8 +309,8 @@ class Gateway:
         return Supervisor(self._clock, transient=Unavailable)
 
 
-async def off() -> None:
-    """The run of a part that is turned off."""
+async def _off() -> None:
+    """The run of a page that is turned off."""
 
 
 def _documents(path: Path) -> Iterator[tuple[str, object]]:

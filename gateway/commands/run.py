@@ -9,7 +9,7 @@ import os
 import signal
 from pathlib import Path
 
-from gateway.assemble import RELOADED, Gateway
+from gateway.assemble import Gateway
 from gateway.config import Config, changed, load, parse
 from gateway.logs import configure
 from runtime.clock import SystemClock
@@ -123,7 +123,7 @@ class Service:
             try:
                 new = self.read()
                 differs = changed(gateway.config, new)
-                if differs - RELOADED:
+                if differs - gateway.reloadable:
                     following = Gateway(new, self._clock)
                     logger.info("reloaded: %s; all parts start again", ", ".join(sorted(differs)))
                     return following

@@ -19,18 +19,18 @@ ON_DEMAND = {"grpc", "google.protobuf", "transitions", "cel", "rich", "cryptogra
 # Runs `gemelo run` as the command does, and ends it when the gateway is ready and its MQTT door open.
 _LOOK = """
 import asyncio, json, os, signal, sys
-from gateway import assemble, cli
-ready = assemble.Gateway._open_doors
+from gateway import cli, doors
+ready = doors.Doors.open
 
-def look(gateway):
-    ready(gateway)
+def look(self):
+    ready(self)
     asyncio.get_running_loop().call_later(float(os.environ["LOOK_AFTER"]), tell)
 
 def tell():
     print(json.dumps(sorted(sys.modules)), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
-assemble.Gateway._open_doors = look
+doors.Doors.open = look
 sys.argv = ["gemelo", "run", *sys.argv[1:]]
 cli.main()
 """
