@@ -17,7 +17,6 @@ from rules.rules import Rules
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.exchange import Event
-from twins.instructions import Fact, Forget, Persist
 from twins.twin import Twins
 from twins.values import Declared, Property, Twin
 from web.revisions import Revisions
@@ -40,8 +39,6 @@ from web.views import (
 
 EVENTS = 200
 TREND = 40
-SHOWN = frozenset({Persist, Fact, Forget})
-"""Instructions after which a device looks different."""
 HEARD = 60_000_000
 """A device that was heard within so many microseconds is shown as online when it says nothing of its state."""
 LOOK = 5_000_000
@@ -97,7 +94,7 @@ class Console:
         for inferred in committed.inferred:
             touched.add(f"camera:{inferred.device}")
             self._costs.add(inferred.device, inferred.result)
-        for device in {i.device for i in committed.instructions if type(i) in SHOWN}:
+        for device in committed.changed:
             if self._twins.get(device) is None:
                 self._costs.forget(device)
                 self._revisions.drop(f"device:{device}")

@@ -68,7 +68,7 @@ class Messaging:
 
     def tell(self, committed: Committed) -> None:
         if self._door is not None:
-            self._door.tell(committed.instructions)
+            self._door.tell(committed.said)
 
     def reread(self) -> None:
         """Take up what changed in the files of users and rights; connections stay. Raises `Unavailable` (the old hold).

@@ -35,11 +35,9 @@ class Orders:
                 self._waiting.offer_nowait(Actuate(twin.device, "start", wanted))
 
     def tell(self, committed: Committed) -> None:
-        if not self._actuators:
-            return
-        for i in committed.instructions:
-            if isinstance(i, Actuate) and self._model(i.device) in self._actuators:
-                self._waiting.offer_nowait(i)
+        for order in committed.orders:
+            if self._model(order.device) in self._actuators:
+                self._waiting.offer_nowait(order)
 
     async def run(self) -> None:
         while True:

@@ -6,7 +6,7 @@ No I/O and no clock: the same stimuli in the same order make the same batch, whi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -17,8 +17,8 @@ from rules.detector import decode as detector
 from rules.rules import Rules
 from twins.errors import Rejected
 from twins.exchange import Batch, Event, Outcome, Point
-from twins.instructions import Conflict, Fact, Forget, Instruction, Persist, Refuse, Remember
-from twins.stimuli import Applied, Edit, Expired, Inferred, Stimulus, Updated
+from twins.instructions import STATE, Actuate, Conflict, Fact, Forget, Instruction, Persist, Refuse, Remember
+from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Stimulus, Updated
 from twins.twin import Twins
 
 DEPTH = 8
@@ -40,9 +40,16 @@ class Counts(Struct):
 
 
 class Committed(Struct):
-    """What one commit announced: handed to every listener after the batch is on disk."""
+    """What one commit announced, by who has to hear of it: handed to every listener after the batch is on disk.
 
-    instructions: list[Instruction] = []
+    `said` is for the wire; `orders` for whoever talks to the device. `changed` and `states` are the devices whose twin
+    or state is another, with the first cause of that; a twin that is gone has changed too.
+    """
+
+    said: list[Instruction] = []
+    orders: list[Actuate] = []
+    changed: dict[str, str] = {}
+    states: dict[str, str] = {}
     decisions: list[wanted.Instruction] = []
     events: list[Event] = []
     inferred: list[Inferred] = []
@@ -59,10 +66,10 @@ class Turn:
         self._rules = rules
         self._timers = timers
         self._counts = counts
-        self._changed: dict[str, None] = {}  # in order, unlike a set
+        self._written: dict[str, None] = {}  # in order, unlike a set
         b, c = self.batch, self.committed
         stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.seen)
-        self._parts = (*stored, c.instructions, c.decisions, c.events, c.inferred, c.applied)
+        self._parts = (*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied)
 
     def take(self, stimuli: Sequence[Stimulus]) -> Outcome:
         """Take stimuli that were offered together; the first refusal if one was refused."""
@@ -75,9 +82,7 @@ class Turn:
 
     def follow(self, decided: Sequence[wanted.Instruction]) -> None:
         """Carry what rules wrote of themselves into the batch when no stimulus led to it: at a start."""
-        self.committed.decisions += decided
-        for d in decided:
-            self._write(d)
+        self._write_all(decided)
 
     def mark(self) -> tuple[int, ...]:
         """Where the batch and what it announces stand now, for `forget`."""
@@ -89,9 +94,10 @@ class Turn:
             del part[length:]
 
     def close(self) -> Batch:
-        """The batch, with every changed twin as it is now."""
-        for device in self._changed:
+        """The batch, with every changed twin and rule state as it is now."""
+        for device in self._written:
             self.batch.twins[device] = self._twins.encoded(device)
+        self._write_all(self._rules.changes())
         return self.batch
 
     def _take(self, stimulus: Stimulus, depth: int) -> Outcome | None:
@@ -105,32 +111,47 @@ class Turn:
             self.batch.results.append(stimulus.result)
             self.committed.inferred.append(stimulus)
         refused: Outcome | None = None
-        instructions = self._twins.handle(stimulus)
-        self.committed.instructions += instructions
-        for i in instructions:
-            match i:
-                case Fact():
-                    self._fact(i, stimulus, depth)
-                case Persist():
-                    self._changed[i.device] = None
-                case Remember():
-                    self.batch.seen.append(i.seq)
-                case Refuse():
-                    self._counts.refused += 1
-                    refused = Outcome(i.reason, i.code)
-                case Forget():
-                    self._changed[i.device] = None
-                    self._follow(self._rules.forget(i.device), stimulus, depth)
-                case Conflict():
-                    self._event(conflict(i, stimulus.seen))
-                case _:
-                    pass
+        for i in self._twins.handle(stimulus):
+            kind = type(i)
+            if kind is Fact:
+                self._fact(cast("Fact", i), stimulus, depth)
+            elif kind is Persist:
+                self._persist(i, stimulus)
+            elif kind is Remember:
+                self.batch.seen.append(cast("Remember", i).seq)
+            else:
+                refused = self._told(i, stimulus, depth) or refused
         return refused
+
+    def _persist(self, i: Instruction, stimulus: Stimulus) -> None:
+        self._written[i.device] = None
+        if type(stimulus) is not Confirmed:  # what the cloud has confirmed is news to nobody
+            self.committed.changed.setdefault(i.device, i.cause)
+
+    def _told(self, i: Instruction, stimulus: Stimulus, depth: int) -> Outcome | None:
+        """Sort what is said by who has to hear it; the refusal if it is one."""
+        match i:
+            case Actuate():
+                self.committed.orders.append(i)
+            case Forget():
+                self._persist(i, stimulus)
+                self._follow(self._rules.forget(i.device), stimulus, depth)
+            case Conflict():
+                self._event(conflict(i, stimulus.seen))
+            case Refuse():
+                self._counts.refused += 1
+                self.committed.said.append(i)
+                return Outcome(i.reason, i.code)
+            case _:
+                self.committed.said.append(i)
+        return None
 
     def _fact(self, fact: Fact, stimulus: Stimulus, depth: int) -> None:
         self._counts.facts += 1
         text = fact.value if fact.number is None or fact.text else None
         self.batch.points.append(Point(f"{fact.device}/{fact.name}", fact.at, fact.seq, fact.number, text))
+        if fact.name == STATE and fact.changed:
+            self.committed.states.setdefault(fact.device, fact.cause)
         decided = self._rules.handle(fact, stimulus.seen)
         if decided:
             self._follow(decided, stimulus, depth)
@@ -164,6 +185,11 @@ class Turn:
                 self._command(d, stimulus, depth)
             else:
                 self._write(d)
+
+    def _write_all(self, decided: Sequence[wanted.Instruction]) -> None:
+        self.committed.decisions += decided
+        for d in decided:
+            self._write(d)
 
     def _write(self, d: wanted.Instruction) -> None:
         batch = self.batch

@@ -20,7 +20,6 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable
 from twins.exchange import Outcome
-from twins.instructions import STATE, Fact, Membership, Persist
 from twins.stimuli import Applied, Confirmed, Stimulus
 from twins.values import Twin
 
@@ -29,7 +28,7 @@ logger = logging.getLogger(__name__)
 CLOUD = "cloud"
 """Cause of manifests from the cloud."""
 CONFIRMED = "cloud:confirmed"
-"""Cause of what a confirmation writes: no news for the cloud."""
+"""Cause of what a confirmation writes."""
 News = tuple[str, Literal["twin", "state"]]
 """A device, and what of it is new to the cloud; with the first cause of that."""
 TOGETHER = 20
@@ -104,14 +103,10 @@ class Uplink(Generic[R]):
         for applied in committed.applied:
             if applied.cause == CLOUD:
                 self._learned(applied.kind, applied.name, applied.body)
-        for i in committed.instructions:
-            match i:
-                case Persist() | Membership(added=True) if i.cause != CONFIRMED:
-                    self._news.setdefault((i.device, "twin"), i.cause)
-                case Fact(name=name, changed=True) if name == STATE:
-                    self._news.setdefault((i.device, "state"), i.cause)
-                case _:
-                    pass
+        for device, cause in committed.changed.items():
+            self._news.setdefault((device, "twin"), cause)
+        for device, cause in committed.states.items():
+            self._news.setdefault((device, "state"), cause)
         if self._news:
             self._wake.set()
 

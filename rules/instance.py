@@ -14,7 +14,7 @@ class Record:
 
     `since` is when the state was entered (microseconds UTC), `device` who brought the last fact, `values` the inputs
     and variables by name, `timers` the deadlines by name, `kept` the bytes last handed out to be written.
-    Timers are written by themselves (`Wake`), so they are no part of `body`.
+    Timers are written by themselves (`Wake`), so they are no part of `news`.
     """
 
     __slots__ = ("device", "kept", "key", "since", "state", "timers", "values")
@@ -28,9 +28,13 @@ class Record:
         self.timers: dict[str, int] = {}
         self.kept = b""
 
-    def body(self) -> bytes:
-        """The bytes to keep."""
-        return _ENCODER.encode(_Body(self.state, self.since, self.device, self.values))
+    def news(self) -> bytes | None:
+        """The bytes to keep, once for each change; `None` when they are kept already."""
+        body = _ENCODER.encode(_Body(self.state, self.since, self.device, self.values))
+        if body == self.kept:
+            return None
+        self.kept = body
+        return body
 
     def overdue(self, now: int) -> str | None:
         """The name of the timer that is due first at `now`."""
@@ -39,7 +43,7 @@ class Record:
 
 
 def revive(key: str, body: bytes) -> Record:
-    """Read what `Record.body` wrote. Raises `Broken`: the disk holds what we did not write."""
+    """Read what `Record.news` gave. Raises `Broken`: the disk holds what we did not write."""
     try:
         found = _DECODER.decode(body)
     except msgspec.DecodeError as error:

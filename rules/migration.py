@@ -34,9 +34,8 @@ def adopt(machine: Machine, record: Record) -> list[Instruction]:
         del record.timers[timer]
         out.append(Wake(f"{machine.id}/{record.key}#{timer}", None))
     machine.records[record.key] = record
-    body = record.body()
-    if body != record.kept:
-        record.kept = body
+    body = record.news()
+    if body is not None:
         out.append(Keep(f"{machine.id}/{record.key}", body))
     return out
 

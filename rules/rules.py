@@ -7,7 +7,7 @@ from rules.detector import Detector
 from rules.explain import Evaluation
 from rules.expression import Scope
 from rules.instance import Record, revive
-from rules.instructions import Instruction, Wake
+from rules.instructions import Instruction, Keep, Wake
 from rules.machine import Machine
 from rules.migration import adopt, drop
 from rules.view import View, view
@@ -32,6 +32,7 @@ class Rules:
         self._history = history
         self._machines: dict[str, Machine] = {}
         self._waiting: dict[str, dict[str, Record]] = {}
+        self._evaluated: dict[Record, Machine] = {}
         self._open: tuple[Scope, Watches] | None = None
 
     @property
@@ -96,8 +97,23 @@ class Rules:
                 out += adopt(self._machines[name], record)
         return out
 
+    def changes(self) -> list[Instruction]:
+        """What is to be written of the instances that were evaluated since the last call: once each, however often."""
+        out: list[Instruction] = []
+        for record, machine in self._evaluated.items():
+            if machine.records.get(record.key) is not record or self._machines.get(machine.id) is not machine:
+                continue  # it was dropped, or goes on under another machine, which wrote it
+            body = record.news()
+            if body is not None:
+                out.append(Keep(f"{machine.id}/{record.key}", body))
+        self._evaluated.clear()
+        return out
+
     def handle(self, fact: Fact, now: int) -> list[Instruction]:
-        """Evaluate a fact that arrived at `now`, microseconds UTC, in every instance it concerns."""
+        """Evaluate a fact that arrived at `now`, microseconds UTC, in every instance it concerns.
+
+        Its new state is in `changes`, which must be written in the same commit.
+        """
         if self._open is None:
             return []
         out: list[Instruction] = []
@@ -110,6 +126,7 @@ class Rules:
                 record = machine.create(key, now)
             elif record.timers:
                 out += _catch_up(machine, record, fact.cause, now)
+            self._evaluated[record] = machine
             out += machine.take(record, name, read(fact), fact.device, fact.cause, now)
         return out
 
@@ -124,6 +141,7 @@ class Rules:
         due = record.timers[clock]
         if due > now:
             return [Wake(timer, due, cause.encode())]
+        self._evaluated[record] = machine
         return _catch_up(machine, record, cause, now)
 
     @property

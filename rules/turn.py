@@ -5,7 +5,7 @@ from __future__ import annotations
 from rules.explain import Evaluation, Verdict
 from rules.expression import Expression, Scope, Undecided
 from rules.instance import Record
-from rules.instructions import Command, Decided, Instruction, Keep, Raise, Wake
+from rules.instructions import Command, Decided, Instruction, Raise, Wake
 
 
 class Turn:
@@ -70,20 +70,13 @@ class Turn:
         return self._alerts
 
     def finish(self) -> Evaluation:
-        """Add what must be written, and tell what happened.
-
-        It comes first: a command may lead to another evaluation of this instance, whose newer state is to stay.
-        """
+        """Add the timers to be written, before all else: a command may lead to another evaluation of this instance."""
+        if self._wakes:
+            cause = self.cause.encode()
+            self.out[:0] = [
+                Wake(f"{self.id}#{timer}", due, b"" if due is None else cause) for timer, due in self._wakes.items()
+            ]
         record = self.record
-        cause = self.cause.encode()
-        written: list[Instruction] = [
-            Wake(f"{self.id}#{timer}", due, b"" if due is None else cause) for timer, due in self._wakes.items()
-        ]
-        body = record.body()
-        if body != record.kept:
-            record.kept = body
-            written.append(Keep(self.id, body))
-        self.out[:0] = written
         return Evaluation(
             self.now, self.cause, record.key, self.trigger, self._state, record.state, self._chosen,
             tuple(self.verdicts), tuple(self.out),

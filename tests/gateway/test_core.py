@@ -8,7 +8,6 @@ from rules.detector import decode
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Disk, Stage, rule, settle
 from twins.exchange import Outcome
-from twins.instructions import Fact, Persist
 from twins.stimuli import Left
 
 
@@ -22,7 +21,7 @@ async def test_nobody_is_answered_or_told_before_the_commit() -> None:
         assert not stage.core.idle
         await stage.disk.commit()
         assert answers == [Outcome()]
-        assert any(isinstance(i, Persist) for i in stage.told[0].instructions)
+        assert stage.told[0].changed.keys() == {"default/d1"}
         assert stage.core.idle
 
 
@@ -49,7 +48,7 @@ async def test_while_a_batch_is_written_the_next_is_decided_and_the_order_stays(
         assert answered == list(range(256))
         await stage.disk.commit(2)
         assert answered == list(range(600))
-        assert [len([i for i in told.instructions if isinstance(i, Fact)]) for told in stage.told] == [256, 256, 88]
+        assert [len(told.changed) for told in stage.told] == [256, 256, 88]
 
 
 @in_virtual_time

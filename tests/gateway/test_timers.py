@@ -182,7 +182,7 @@ async def test_a_rules_timer_passes_the_sequencer_and_its_decision_is_traced_to_
     async with stage.running():
         await stage.registry.apply(hot("1m"), "test")
         await stage.report(t="9")
-        cause = stage.told[-1].instructions[-1].cause
+        cause = stage.told[-1].said[-1].cause
         assert (state(stage), len(stage.batch.timers)) == ("A", 1)
         await stage.clock.sleep(59)
         assert state(stage) == "A"

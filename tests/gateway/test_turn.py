@@ -36,10 +36,10 @@ async def test_a_rules_command_is_in_the_same_batch_as_the_fact_that_led_to_it()
         assert {"default/d1", "default/fan-1"} <= batch.twins.keys()
         assert [point.series for point in batch.points] == ["default/d1/t"]
         assert batch.rules.keys() == {"default/rule/default/d1"}
-        said = stage.told[-1]
-        assert [i.values for i in said.instructions if isinstance(i, Actuate)] == [{"fan": "on"}]
-        assert [i.device for i in said.instructions if isinstance(i, Delta)] == ["default/fan-1"]
-        causes = {i.cause for i in said.instructions} | {d.cause for d in said.decisions if isinstance(d, Command)}
+        told = stage.told[-1]
+        assert [order.values for order in told.orders] == [{"fan": "on"}]
+        assert [i.device for i in told.said if isinstance(i, Delta)] == ["default/fan-1"]
+        causes = {i.cause for i in told.said} | {d.cause for d in told.decisions if isinstance(d, Command)}
         assert len(causes) == 1
         assert stage.core.counts.commands == 1
 

@@ -48,7 +48,7 @@ class Site:
         """A fact arrives now."""
         self.inputs += 1
         fact = make_fact(f"default/{device}", name, value, f"test:1:{self.inputs}", self.now)
-        return self._carry_out(self.rules.handle(fact, self.now))
+        return self._carry_out(self.rules.handle(fact, self.now) + self.rules.changes())
 
     def wait(self, seconds: float) -> list[Instruction]:
         """Let time pass; each timer runs at its deadline."""
@@ -58,7 +58,7 @@ class Site:
             due, timer = first
             self.now = max(self.now, due)
             _, body = self.timers.pop(timer)
-            out += self._carry_out(self.rules.expire(timer, self.now, body.decode()))
+            out += self._carry_out(self.rules.expire(timer, self.now, body.decode()) + self.rules.changes())
         self.now = end
         return out
 

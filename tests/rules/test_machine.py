@@ -96,10 +96,10 @@ def test_assignments_of_one_action_are_computed_from_the_values_before(site, det
     assert site.rules.views()[0].instances[0].values == {"a": 2.0, "b": 1.0, "t": 0.0}
 
 
-def test_what_must_be_written_comes_before_what_is_done(site, detector):
+def test_timers_are_written_before_what_is_done_and_the_state_with_the_batch(site, detector):
     do = [{"timer": {"name": "x", "seconds": 1}}, note("go")]
     site.apply(detector(states={"A": {"onInput": {"events": [{"do": do}]}}}))
-    assert [type(each) for each in site.fact("t-1", "t", 0)] == [Wake, Keep, Decided, Command]
+    assert [type(each) for each in site.fact("t-1", "t", 0)] == [Wake, Decided, Command, Keep]
 
 
 def test_a_condition_must_hold_all_the_time_of_its_debounce(site, detector):
