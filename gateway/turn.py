@@ -69,7 +69,7 @@ class Turn:
         self._written: dict[str, None] = {}  # in order, unlike a set
         b, c = self.batch, self.committed
         stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.seen)
-        self._parts = (*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied)
+        self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied]
 
     def take(self, stimuli: Sequence[Stimulus]) -> Outcome:
         """Take stimuli that were offered together; the first refusal if one was refused."""
@@ -84,11 +84,11 @@ class Turn:
         """Carry what rules wrote of themselves into the batch when no stimulus led to it: at a start."""
         self._write_all(decided)
 
-    def mark(self) -> tuple[int, ...]:
+    def mark(self) -> list[int]:
         """Where the batch and what it announces stand now, for `forget`."""
-        return tuple(len(part) for part in self._parts)
+        return list(map(len, self._parts))
 
-    def forget(self, mark: tuple[int, ...]) -> None:
+    def forget(self, mark: list[int]) -> None:
         """Announce and store nothing of what was gathered since `mark`: its input failed, and may come again."""
         for part, length in zip(self._parts, mark, strict=True):
             del part[length:]

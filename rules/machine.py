@@ -101,9 +101,8 @@ class Machine:
         return Turn(self.id, record, scope, trigger=trigger, cause=cause, now=now)
 
     def _evaluate(self, turn: Turn) -> list[Instruction]:
-        state = self.states[turn.record.state]
-        _run(state.events, turn)
-        for arrow, event in zip(state.arrows, self._events[turn.record.state], strict=True):
+        _run(self.states[turn.record.state].events, turn)
+        for arrow, event in self._paths[turn.record.state]:
             if _ready(arrow, turn):
                 event.trigger(turn.record, turn)
                 break
@@ -123,12 +122,12 @@ class Machine:
             send_event=True,
         )
         self._arrows: dict[str, Arrow] = {}
-        self._events: dict[str, list[Event]] = {name: [] for name in self.states}
+        self._paths: dict[str, list[tuple[Arrow, Event]]] = {name: [] for name in self.states}
         for source, state in self.states.items():
             for at, arrow in enumerate(state.arrows):
                 name = f"{source}[{at}]"
                 graph.add_transition(name, source, arrow.to)
-                self._events[source].append(graph.events[name])
+                self._paths[source].append((arrow, graph.events[name]))
                 self._arrows[name] = arrow
 
     def _leave(self, data: EventData) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rules import lint
 from rules.detector import Detector
 from rules.explain import Evaluation
@@ -34,6 +36,11 @@ class Rules:
         self._waiting: dict[str, dict[str, Record]] = {}
         self._evaluated: dict[Record, Machine] = {}
         self._open: tuple[Scope, Watches] | None = None
+        self._watched: Collection[str] = ()
+
+    def watches(self, name: str) -> bool:
+        """True when a fact of this name may concern an instance."""
+        return name in self._watched
 
     @property
     def detectors(self) -> dict[str, Detector]:
@@ -114,9 +121,9 @@ class Rules:
 
         Its new state is in `changes`, which must be written in the same commit.
         """
-        if self._open is None:
-            return []
         out: list[Instruction] = []
+        if self._open is None or fact.name not in self._watched:
+            return out
         for machine, name, key, read in self._open[1].of(fact):
             record = machine.records.get(key)
             if record is None:
@@ -168,6 +175,7 @@ class Rules:
         if self._open is None:
             scope = Scope()
             self._open = scope, Watches(scope)
+            self._watched = self._open[1].names
         return self._open
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from fnmatch import translate
 from math import isfinite
 from typing import NamedTuple
@@ -53,11 +53,14 @@ class Watches:
             if not self._inputs[name]:
                 del self._inputs[name], self._found[name]
 
+    @property
+    def names(self) -> Collection[str]:
+        """The properties that concern a rule; always as it is now."""
+        return self._found.keys()
+
     def of(self, fact: Fact) -> tuple[Watch, ...]:
-        """Where a fact goes. Costs two look-ups once the device is known."""
-        devices = self._found.get(fact.name)
-        if devices is None:
-            return ()
+        """Where a fact goes; its name must be one of `names`. Costs two look-ups once the device is known."""
+        devices = self._found[fact.name]
         found = devices.get(fact.device)
         if found is None:
             if len(devices) >= MOST_DEVICES:
