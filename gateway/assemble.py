@@ -143,6 +143,7 @@ class Gateway:
 
     async def _work(self, group: asyncio.TaskGroup) -> None:
         """Open the doors, until `stop()`; then close them and settle what they took."""
+        await self.registry.rejoin(lambda device: self.twins.get(device) is not None)
         await self.apply_files()
         self.doors.open()
         doors = group.create_task(self.doors.run(), name="doors")
@@ -155,7 +156,8 @@ class Gateway:
 
     def _recover(self, found: Recovered) -> None:
         self._boot = found.boot
-        self.twins.restore(found.twins.values(), found.seen)
+        for device in self.twins.restore(found.twins, found.seen):
+            logger.error("the twin of %s cannot be read back: it begins anew", device)
         self.timers.restore(found.timers)
         decided = self.rules.restore(found.rules, found.timers)
         self.cloud.build(self.config, found.manifests, found.boot)

@@ -84,6 +84,17 @@ class Registry:
                 faults.append(f"{kind} {name} was kept by another version and can't be read: {error}")
         return faults
 
+    async def rejoin(self, known: Callable[[str], bool]) -> None:
+        """Let devices join again that have a manifest and no twin any more: their twin could not be read back."""
+        lost = [
+            effect
+            for (kind, name), manifest in self._objects.items()
+            if (kind == "Device" or self._kinds[kind].is_device) and not known(name)
+            for effect in self._effects(kind, name, manifest, "edge")
+        ]
+        if lost:
+            await self._offer(*lost)
+
     async def apply(self, data: object, where: str, *, origin: Origin = "edge") -> str:
         """Apply one manifest; says what was done. Raises `Rejected` with path, reason and nearest valid name."""
         kind, name, manifest = self._decoded(data, where)

@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Struct
 
 from rules.detector import Scalar
-from twins.errors import Broken
 
 
 class Record:
@@ -42,13 +41,12 @@ class Record:
         return due[1] if due[0] <= now else None
 
 
-def revive(key: str, body: bytes) -> Record:
-    """Read what `Record.news` gave. Raises `Broken`: the disk holds what we did not write."""
+def revive(key: str, body: bytes) -> Record | None:
+    """Read what `Record.news` gave; `None` when the disk holds what we did not write."""
     try:
         found = _DECODER.decode(body)
-    except msgspec.DecodeError as error:
-        msg = f"the kept state of the rule instance {key!r} cannot be read: {error}"
-        raise Broken(msg) from error
+    except msgspec.DecodeError:
+        return None
     record = Record(key, found.state, found.since, found.values)
     record.device = found.device
     record.kept = body

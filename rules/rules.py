@@ -9,7 +9,7 @@ from rules.detector import Detector
 from rules.explain import Evaluation
 from rules.expression import Scope
 from rules.instance import Record, revive
-from rules.instructions import Instruction, Keep, Wake
+from rules.instructions import Decided, Drop, Instruction, Keep, Wake
 from rules.machine import Machine
 from rules.migration import adopt, drop
 from rules.view import View, view
@@ -85,20 +85,25 @@ class Rules:
         return out
 
     def restore(self, states: dict[str, bytes], timers: dict[str, tuple[int, bytes]]) -> list[Instruction]:
-        """Take up what `Keep` and `Wake` wrote, before or after `apply`. Raises `Broken` for unreadable bytes.
+        """Take up what `Keep` and `Wake` wrote, before or after `apply`.
 
-        Instructions come only where an applied detector differs from the one that was kept.
+        Instructions come only where an applied detector differs from the one that was kept, and where the bytes of an
+        instance cannot be read: it begins anew, told by a decision called `reset`.
         """
+        out: list[Instruction] = []
         for key, body in states.items():
             name, instance = _split(key)
-            self._waiting.setdefault(name, {})[instance] = revive(instance, body)
+            record = revive(instance, body)
+            if record is None:
+                out += [Decided(name, instance, "reset", "", "", ""), Drop(key)]
+            else:
+                self._waiting.setdefault(name, {})[instance] = record
         for timer, (due, _) in timers.items():
             key, _, clock = timer.rpartition("#")
             name, instance = _split(key)
             record = self._waiting.get(name, {}).get(instance)
             if record is not None:
                 record.timers[clock] = due
-        out: list[Instruction] = []
         for name in [name for name in self._waiting if name in self._machines]:
             for record in self._waiting.pop(name).values():
                 out += adopt(self._machines[name], record)

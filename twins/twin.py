@@ -98,14 +98,18 @@ class Twins:
         twin = self._twins.get(device)
         return None if twin is None else _encode(twin)
 
-    def restore(self, twins: Iterable[bytes], seen: Iterable[int]) -> None:
-        """Take up what the journal kept."""
-        for body in twins:
-            twin = _decode(body)
-            self._twins[twin.device] = twin
+    def restore(self, twins: Mapping[str, bytes], seen: Iterable[int]) -> list[str]:
+        """Take up what the journal kept; the devices of which it cannot be read, which begin anew."""
+        lost = []
+        for device, body in twins.items():
+            try:
+                self._twins[device] = _decode(body)
+            except msgspec.MsgspecError:
+                lost.append(device)
         digests = list(seen)
         self._known.update(digests)
         self._recent.update(digests[-RECENT:])
+        return lost
 
     # -- stimuli ---------------------------------------------------------------------------------------------------
 

@@ -264,7 +264,7 @@ async def test_a_damaged_state_is_set_aside_told_as_an_event_and_the_gateway_sta
         gateway.stop()
         damage(tmp_path / "data" / "state.db")
         gateway.start()
-        gateway.says("state.db is damaged .*: kept as state.db.damaged-1, starting empty")
+        gateway.says("state.db is damaged .*: kept as state.db.damaged-1, starting with what can be read")
         events = gateway.ask("GET", "/api/v1/events")[1]
         assert [(e["severity"], "state.db.damaged-1" in e["message"]) for e in events] == [("error", True)]
         assert (tmp_path / "data" / "state.db.damaged-1").exists()

@@ -225,7 +225,7 @@ async def test_a_timer_goes_on_in_the_next_life_of_the_gateway() -> None:
     second = Stage(disk)
     second.timers.restore(found.timers)
     assert second.rules.restore(found.rules, found.timers) == []
-    second.twins.restore(found.twins.values(), found.seen)
+    second.twins.restore(found.twins, found.seen)
     assert second.registry.restore(found.manifests) == []
     for _, manifest in second.registry.of("Detector"):
         second.core.resume(second.rules.apply(manifest))

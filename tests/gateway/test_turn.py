@@ -109,7 +109,7 @@ async def test_a_repeated_message_is_one_point_also_after_a_restart() -> None:
     assert stage.disk.batches[0].seen == [77]
     found = stage.disk.found()
     again = Stage(stage.disk)
-    again.twins.restore(found.twins.values(), found.seen)
+    again.twins.restore(found.twins, found.seen)
     async with again.running():
         assert (await again.core.ask(message)).refused is None
         assert again.batch.points == []

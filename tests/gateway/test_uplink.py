@@ -129,7 +129,7 @@ async def test_what_a_device_reports_reaches_the_cloud_and_its_confirmation_is_o
         assert sky.cloud.values == {"default/d1": {"t": "1"}}
         assert (sky.unsynced(), sky.uplink.pending) == ([], 0)
     again = Twins()
-    again.restore(sky.stage.disk.found().twins.values(), [])
+    again.restore(sky.stage.disk.found().twins, [])
     assert [p.synced.reported for twin in again for p in twin.properties.values()] == [1]
 
 
@@ -190,7 +190,7 @@ async def test_what_was_unconfirmed_before_a_restart_is_sent_after_it() -> None:
             await first.report(f"default/d{n}", "1")
     found = first.stage.disk.found()
     twins = Twins()
-    twins.restore(found.twins.values(), found.seen)
+    twins.restore(found.twins, found.seen)
     second = Sky(first.stage.disk, twins)
     async with second.running():
         await asyncio.sleep(5)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.instructions import Drop, Keep, Wake
+from rules.instructions import Decided, Drop, Keep, Wake
 from rules.rules import Rules
-from twins.errors import Broken, Rejected
+from twins.errors import Rejected
 from twins.instructions import Fact
 
 TICK = {"timer": {"name": "tick", "seconds": 5}}
@@ -110,9 +110,14 @@ def test_restore_may_come_after_apply(site, make_site, detector):
     assert again.rules.views()[0].instances == site.rules.views()[0].instances
 
 
-def test_a_kept_state_that_cannot_be_read_is_broken():
-    with pytest.raises(Broken, match="'default/t-1'"):
-        Rules().restore({"default/rule/default/t-1": b"?"}, {})
+def test_an_instance_whose_kept_state_cannot_be_read_begins_anew_and_the_others_go_on(site, make_site, detector):
+    made = detector(**RICH)
+    play(site, [("open", "d-1", "true"), ("t", "t-1", 3.0)], made)
+    again = make_site().apply(made)
+    key = "default/rule/default/t-9"
+    out = again.rules.restore(site.states | {key: b"?"}, site.timers)
+    assert out == [Decided("default/rule", "default/t-9", "reset", "", "", ""), Drop(key)]
+    assert again.rules.views()[0].instances == site.rules.views()[0].instances
 
 
 def test_an_early_call_sets_the_timer_again_and_a_stale_one_does_nothing(site, detector):

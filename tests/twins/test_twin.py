@@ -138,7 +138,7 @@ def test_twins_come_back_from_what_was_kept() -> None:
     body = twins.encoded(D)
     assert body is not None
     again = Twins()
-    again.restore([body], [9])
+    assert again.restore({"default/d1": body, "default/d2": b"?"}, [9]) == ["default/d2"]
     assert again.get(D) == twins.get(D)
     assert names(update(again, seq=9, repeats=True, t=Edit(reported="1.5"))) == ["Answer"]
 
