@@ -56,6 +56,7 @@ def main(quick: bool = False) -> list[Figure]:
         half = _gateway(place, "gateway at half of its best rate, 10 devices", 10, 256, seconds, pace=best / 2)
         figures.append(Figure(half.name, half.outcome.rate, "msg/s"))
         figures += _latency(half.name, half.outcome, ("≤ 3", "≤ 15"))
+        figures += _bursts(place, seconds)
         if not quick:
             figures += _joined(place, seconds) + _steady(place, seconds)
     show("end to end: twin updates of 4 properties through mosquitto, answered at QoS 1", figures)
@@ -73,6 +74,14 @@ def _fast(folder: Path, loads: Sequence[tuple[int, int]], seconds: float) -> tup
             figures += run.figures(bare, "≥ 13,000" if window == 256 else "", "≥ 0.5")
             best = max(best, run.outcome.rate)
     return figures, best
+
+
+def _bursts(folder: Path, seconds: float) -> list[Figure]:
+    """Twenty updates in a row to a device, then to the next: the last one's value has to stay."""
+    run = _gateway(folder, "bursts of 20 updates, 256 in flight, 50 devices", 50, 256, seconds, more=("--burst", "20"))
+    o = run.outcome
+    bursts = -(-o.sent // 20)
+    return [Figure(run.name, o.rate, "msg/s"), Figure(f"{run.name}: bursts", bursts, ""), *_faults(run.name, o)]
 
 
 def _joined(folder: Path, seconds: float) -> list[Figure]:
@@ -114,6 +123,7 @@ def _gateway(
     pace: float = 0.0,
     sections: str = "",
     protocol: str = "5",
+    more: Sequence[str] = (),
 ) -> Run:
     """One run against a fresh gateway."""
     with tempfile.TemporaryDirectory(dir=folder) as path:
@@ -124,7 +134,7 @@ def _gateway(
             manifests = ("--apply", str(place / "devices.yaml"), "--apply", str(RULE))
             with gateway(place, f"{broker}{OFF}{sections}", *manifests) as gemelo:
                 used = cpu_seconds(gemelo.process.pid)
-                outcome = _load(port, devices, window, seconds, pace)
+                outcome = _load(port, devices, window, seconds, pace, "--check", *more)
                 used = cpu_seconds(gemelo.process.pid) - used
     return Run(name, outcome, used / max(1, outcome.answered) * 1e6)
 
@@ -150,10 +160,10 @@ def _bare_loop(port: int, folder: Path, link: str) -> Iterator[None]:
         process.stdout.close()
 
 
-def _load(port: int, devices: int, window: int, seconds: float, pace: float = 0.0) -> Outcome:
+def _load(port: int, devices: int, window: int, seconds: float, pace: float = 0.0, *more: str) -> Outcome:
     command = [sys.executable, "-m", "benches.load", str(port), "--devices", str(devices), "--in-flight", str(window)]
-    command += ["--seconds", str(seconds), "--rate", str(pace)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=seconds + 60)
+    command += ["--seconds", str(seconds), "--rate", str(pace), *more]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=seconds + 90)
     outcome = msgspec.json.decode(done.stdout, type=Outcome)
     if outcome.refused:
         print(f"warning: {outcome.refused} updates were refused")
@@ -164,7 +174,17 @@ def _latency(name: str, outcome: Outcome, targets: tuple[str, str] = ("", "")) -
     return [
         Figure(f"{name}: p50", outcome.p50, "ms", targets[0]),
         Figure(f"{name}: p99", outcome.p99, "ms", targets[1]),
+        *_faults(name, outcome),
+    ]
+
+
+def _faults(name: str, outcome: Outcome) -> list[Figure]:
+    """What must not be, and the answers' quality of service."""
+    return [
         Figure(f"{name}: unanswered of {outcome.sent}", outcome.unanswered, "", "0"),
+        Figure(f"{name}: answered out of order", outcome.disordered, "", "0"),
+        Figure(f"{name}: devices with a wrong last value", outcome.wrong, "", "0"),
+        Figure(f"{name}: QoS of the answers", outcome.qos, ""),
     ]
 
 
