@@ -20,6 +20,7 @@ BENCHES = {
     "startup": (),
     "memory": (),
     "end_to_end": (),
+    "overload": (),
     "decode": (),
     "twins": (),
     "rules": (),

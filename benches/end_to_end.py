@@ -128,13 +128,13 @@ def _gateway(
     """One run against a fresh gateway."""
     with tempfile.TemporaryDirectory(dir=folder) as path:
         place = Path(path)
-        (place / "devices.yaml").write_text(_manifests(devices), "utf-8")
+        (place / "devices.yaml").write_text(manifests(devices), "utf-8")
         with mosquitto(place) as port:
             broker = f'[broker]\nurl = "mqtt://127.0.0.1:{port}"\nprotocol = "{protocol}"\n[log]\nlevel = "warning"\n'
-            manifests = ("--apply", str(place / "devices.yaml"), "--apply", str(RULE))
-            with gateway(place, f"{broker}{OFF}{sections}", *manifests) as gemelo:
+            applied = ("--apply", str(place / "devices.yaml"), "--apply", str(RULE))
+            with gateway(place, f"{broker}{OFF}{sections}", *applied) as gemelo:
                 used = cpu_seconds(gemelo.process.pid)
-                outcome = _load(port, devices, window, seconds, pace, "--check", *more)
+                outcome = load(port, devices, window, seconds, pace, "--check", *more)
                 used = cpu_seconds(gemelo.process.pid) - used
     return Run(name, outcome, used / max(1, outcome.answered) * 1e6)
 
@@ -143,7 +143,7 @@ def _bare(folder: Path, window: int, seconds: float, link: str = "mqtt5") -> Out
     with tempfile.TemporaryDirectory(dir=folder) as name:
         place = Path(name)
         with mosquitto(place) as port, _bare_loop(port, place, link):
-            return _load(port, 10, window, seconds)
+            return load(port, 10, window, seconds)
 
 
 @contextmanager
@@ -160,7 +160,7 @@ def _bare_loop(port: int, folder: Path, link: str) -> Iterator[None]:
         process.stdout.close()
 
 
-def _load(port: int, devices: int, window: int, seconds: float, pace: float = 0.0, *more: str) -> Outcome:
+def load(port: int, devices: int, window: int, seconds: float, pace: float = 0.0, *more: str) -> Outcome:
     command = [sys.executable, "-m", "benches.load", str(port), "--devices", str(devices), "--in-flight", str(window)]
     command += ["--seconds", str(seconds), "--rate", str(pace), *more]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=seconds + 90)
@@ -188,7 +188,7 @@ def _faults(name: str, outcome: Outcome) -> list[Figure]:
     ]
 
 
-def _manifests(devices: int) -> str:
+def manifests(devices: int) -> str:
     """A model and its devices, as KubeEdge's YAML has them."""
     api = "apiVersion: devices.kubeedge.io/v1beta1"
     properties = "".join(f"    - {{name: {name}, type: {kind}}}\n" for name, kind in PROPERTIES.items())

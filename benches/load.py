@@ -3,7 +3,7 @@
     python -m benches.load PORT --devices 10 --in-flight 64 --seconds 5 [--rate 2000] [--burst 20] [--qos 0] [--check]
 
 Four changing properties a message, answers at QoS 1. A message is answered when a result with its `event_id` has come;
-latency is from its publish to that. With `--check` every twin is asked for at the end: it has to hold what was sent last.
+latency is from its publish to that. `--check` asks for every twin at the end: it has to hold what was sent last.
 Prints one JSON object: every event_id sent counts, to the end of the run.
 """
 
@@ -140,7 +140,7 @@ class Load(asyncio.Protocol):
         body = (_BODY % (n, int(time.time() * 1000), *values)).encode()
         device = n // self._burst % len(self._topics)
         self._final[device] = values
-        packet = n % 65_535 + 1 if self._qos else None
+        packet = n % 65_535 + 1 if self._qos == QOS1 else None
         return mqtt5.PublishPacket(self._topics[device], body, qos=self._qos, packet_id=packet).write()
 
     def ask(self) -> None:

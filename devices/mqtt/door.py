@@ -1,9 +1,11 @@
 """The MQTT door: messages of devices in, answers, documents and deltas out, through one link.
 
 A QoS-1 message is acknowledged to the broker after its commit, so what we have not kept the broker keeps. What is
-refused is answered on the device's own topic, counted, and acknowledged: it would be refused again. When the intake is
-full a QoS-0 message is gone, and counted; a QoS-1 message is held here until there is room, for the broker would not
-send it again while the link lives. The link's window bounds how many those can be.
+refused is answered on the device's own topic, counted, and acknowledged: it would be refused again.
+
+There is room for `ROOM` messages that are not answered yet, so that what is taken is answered soon whatever is offered;
+an answer counts until the broker has it. Without room a QoS-0 message is gone, and counted; a QoS-1 message is held
+until there is room, for the broker would not send it again while the link lives. The link's window bounds those.
 """
 
 from __future__ import annotations
@@ -30,6 +32,10 @@ logger = logging.getLogger(__name__)
 
 Done = Callable[[Outcome], None]
 
+ROOM = 4096
+"""Messages that may be on their way: about a third of a second's work."""
+LOOK = 0.01
+"""Seconds between two looks whether there is room for what is held."""
 DRAIN = 2.0
 """Seconds that what was taken gets to be answered when the door closes."""
 
@@ -75,23 +81,28 @@ class MqttDoor:
         self._next_cause = next_cause
         self._held: deque[tuple[Stimulus, Done]] = deque()
         self._settled: list[Message] = []
+        self._open = 0
+        self._holds = asyncio.Event()
         self._closing = False
 
     async def run(self) -> None:
         """Until cancelled; then nothing more is taken, and the link stays until what was taken is answered."""
         async with asyncio.TaskGroup() as group:
             link = group.create_task(self.link.run(self._receive), name="mqtt.link")
-            telling = group.create_task(self.refusals.run(), name="mqtt.refusals")
+            helpers = (
+                group.create_task(self.refusals.run(), name="mqtt.refusals"),
+                group.create_task(self._release(), name="mqtt.held"),
+            )
             try:
                 await asyncio.wait({link})
             finally:
                 self._closing = True
                 await self._answered()
-                link.cancel()
-                telling.cancel()
+                for task in (link, *helpers):
+                    task.cancel()
 
     def tell(self, instructions: Sequence[Instruction]) -> None:
-        """Publish what a commit announced, acknowledge the messages it kept, and offer what waited for room."""
+        """Publish what a commit announced, acknowledge the messages it kept, and take what waited for room."""
         now = self._clock.now()
         write = self._writer.write
         messages = [message for i in instructions for message in write(i, now)]
@@ -100,14 +111,12 @@ class MqttDoor:
         if self._settled:
             self.link.acknowledge(self._settled)
             self._settled.clear()
-        while self._held and self._offer(*self._held[0]):
-            self._held.popleft()
+        self._take_held()
 
     @property
     def unanswered(self) -> int:
-        """Messages that were taken and not committed yet."""
-        counts = self.counts
-        return counts.offered - counts.accepted - counts.refused - counts.overflowed - counts.foreign
+        """Messages that were taken, or are held, and are not committed yet."""
+        return self._open + len(self._held)
 
     def _receive(self, message: Message) -> None:
         counts = self.counts
@@ -120,6 +129,7 @@ class MqttDoor:
             return
 
         def done(outcome: Outcome) -> None:
+            self._open -= 1
             if outcome.refused is None:
                 counts.accepted += 1
             else:
@@ -131,6 +141,7 @@ class MqttDoor:
             return
         if message.qos:
             self._held.append((stimulus, done))
+            self._holds.set()
         else:
             counts.overflowed += 1
 
@@ -154,7 +165,24 @@ class MqttDoor:
             self.refusals.add(topic, why, reason)
 
     def _offer(self, stimulus: Stimulus, done: Done) -> bool:
-        return self._intake.offer_nowait((stimulus,), done)
+        """Hand it on; an update has two answers, so what the broker has not confirmed counts half."""
+        if self._open + self.link.waiting // 2 >= ROOM or not self._intake.offer_nowait((stimulus,), done):
+            return False
+        self._open += 1
+        return True
+
+    def _take_held(self) -> None:
+        while self._held and self._offer(*self._held[0]):
+            self._held.popleft()
+
+    async def _release(self) -> None:
+        """Take what is held also when no commit comes by: what was in the way may have been answers alone."""
+        while True:
+            await self._holds.wait()
+            self._holds.clear()
+            while self._held:
+                await self._clock.sleep(LOOK)
+                self._take_held()
 
     def _read(self, message: Message) -> Stimulus | None:
         topic, payload = message.topic, message.payload

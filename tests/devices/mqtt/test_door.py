@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.mqtt.door import Done, MqttDoor
+from devices.mqtt.door import ROOM, Done, MqttDoor
 from devices.mqtt.link import LinkCounts, Message, Receive
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
+from tests.clock import VirtualClock, in_virtual_time
 from twins.exchange import Outcome
 from twins.kubeedge import Reader, Writer
 from twins.stimuli import Refused, Stimulus, Updated
@@ -81,7 +82,7 @@ class Shelf:
 class Setting:
     """A door between a wire and a shelf."""
 
-    def __init__(self, *, room: int = 1000, reader: Reader | None = None) -> None:
+    def __init__(self, *, room: int = 1000, reader: Reader | None = None, clock: Clock | None = None) -> None:
         self.wire = Wire()
         self.shelf = Shelf(room)
         numbers = count(1)
@@ -90,7 +91,7 @@ class Setting:
             reader or Reader("edge-1"),
             Writer("edge-1"),
             self.shelf,
-            SystemClock(),
+            clock or SystemClock(),
             lambda: f"mqtt:1:{next(numbers)}",
         )
         self.wire.receive = self.door._receive
@@ -236,6 +237,30 @@ def test_the_counts_are_exact(messages: list[tuple[str, bytes, int]], room: int,
     assert setting.door.counts.offered == len(messages)
     assert setting.balanced()
     assert sorted(setting.wire.acknowledged) == packets
+
+
+def test_while_answers_wait_for_the_broker_nothing_more_is_taken_than_can_be_answered_soon() -> None:
+    setting = Setting()
+    setting.wire.waiting = 2 * ROOM  # two answers an update
+    setting.wire.say(UPDATE, BODY, qos=0)
+    setting.wire.say(UPDATE, BODY)
+    assert (setting.shelf.taken, setting.door.counts.overflowed, setting.door.unanswered) == ([], 1, 1)
+
+
+@in_virtual_time
+async def test_what_is_held_is_taken_when_the_answers_are_gone_though_no_commit_comes_by() -> None:
+    setting = Setting(clock=VirtualClock())
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(setting.door.run())
+        setting.wire.waiting = 2 * ROOM
+        setting.wire.say(UPDATE, BODY)
+        await asyncio.sleep(1)
+        assert setting.shelf.taken == []
+        setting.wire.waiting = 0
+        await asyncio.sleep(1)
+        setting.shelf.commit(setting.door)
+        assert len(setting.wire.acknowledged) == 1
+        running.cancel()
 
 
 async def test_a_closing_door_takes_nothing_more_and_stays_until_it_has_answered(setting: Setting) -> None:
