@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec import Struct
 
-from cloud.frames import Members, Object
+from cloud.frames import Members, Object, TwinUpdate
 from cloud.manifest import Device, Manifest, Model, declare, newer, parse_device, parse_model, read, uid
-from twins.stimuli import Joined, Left, Stimulus
-from twins.values import Declared
+from twins.kubeedge.wishes import attributes, synchronised, wishes
+from twins.stimuli import Admitted, Enumerated, Joined, Left, Stimulus
 
 Key = tuple[str, str]
 """(kind, `namespace/name`), as manifests are kept on disk."""
@@ -57,13 +57,15 @@ class Catalog:
         known = self._devices.get(device)
         return frozenset(one.name for one in known.spec.properties or ()) if known else frozenset()
 
-    def step(self, message: Object | Members, cause: str, seen: int) -> Step | None:
+    def step(self, message: Object | Members | TwinUpdate, cause: str, seen: int) -> Step | None:
         """What the message asks for; `None` for a repeat, an older version, or a kind of no use to us.
 
         Raises `Rejected` for an object that cannot be read.
         """
         if isinstance(message, Members):
             return self._membership(message, cause, seen)
+        if isinstance(message, TwinUpdate):
+            return Step((synchronised(message.device, message.content, cause, seen),), {})
         kind = _KINDS.get(message.kind)
         if kind is None:
             return None
@@ -122,19 +124,14 @@ class Catalog:
 
     def _membership(self, message: Members, cause: str, seen: int) -> Step | None:
         """Matters for devices without an object alone: old clouds send no objects."""
-        stimuli: list[Stimulus] = []
-        for member in message.added:
-            if member.id not in self._devices:
-                properties = {
-                    name: Declared(
-                        kind=twin.metadata.type if twin.metadata else "string",
-                        desired=twin.expected.value if twin.expected else None,
-                    )
-                    for name, twin in member.twin.items()
-                    if twin is not None
-                }
-                stimuli.append(Joined(member.id, cause, seen, properties, member.description, origin="cloud"))
+        news = [member for member in message.added if member.id not in self._devices]
+        stimuli: list[Stimulus] = [
+            Admitted(m.id, cause, seen, m.description, m.state, attributes(m.attributes or {}), wishes(m.twin or {}))
+            for m in news
+        ]
         stimuli += [Left(member.id, cause, seen) for member in message.removed if member.id not in self._devices]
+        if message.whole:
+            stimuli.append(Enumerated("", cause, seen, frozenset(m.id for m in message.added).union(self._devices)))
         return Step(tuple(stimuli), {}) if stimuli else None
 
 

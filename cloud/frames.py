@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
 from twins.errors import Rejected
+from twins.kubeedge.wishes import CloudAttribute, CloudTwin
 
 Operation = Literal["insert", "update", "delete"]
 _CHANGES: tuple[Operation, ...] = ("insert", "update", "delete")
@@ -39,34 +41,29 @@ class Object(Struct, frozen=True):
 
 
 class Members(Struct, frozen=True):
-    """Devices were bound to this node, or released. Not acknowledged."""
+    """Devices were bound to this node, or released; with `whole`, `added` are all there are. Not acknowledged."""
 
     added: tuple[Member, ...]
     removed: tuple[Member, ...]
-
-
-class Wish(Struct, frozen=True):
-    """The desired side of one property, as old clouds send it."""
-
-    value: str | None = None
-
-
-class Kind(Struct, frozen=True):
-    type: str = ""
-
-
-class MemberTwin(Struct, frozen=True):
-    expected: Wish | None = None
-    metadata: Kind | None = None
+    whole: bool = False
 
 
 class Member(Struct, frozen=True):
-    """A device in a membership message; only old clouds fill `twin`."""
+    """A device in a membership message; only old clouds say more than its id, name and description."""
 
     id: str
     name: str = ""
     description: str = ""
-    twin: dict[str, MemberTwin | None] = {}
+    state: str = ""
+    attributes: dict[str, CloudAttribute | None] | None = None
+    twin: dict[str, CloudTwin | None] | None = None
+
+
+class TwinUpdate(Struct, frozen=True):
+    """What an old cloud desires of a device, with versions. Not acknowledged."""
+
+    device: str
+    content: bytes
 
 
 class Answered(Struct, frozen=True):
@@ -89,7 +86,7 @@ class Other(Struct, frozen=True):
     what: str
 
 
-Incoming = Object | Members | Answered | Ping | Other
+Incoming = Object | Members | TwinUpdate | Answered | Ping | Other
 
 
 class _Header(Struct, omit_defaults=True):
@@ -115,9 +112,11 @@ class _Frame(Struct):
 class _Membership(Struct):
     added_devices: tuple[Member, ...] | None = None
     removed_devices: tuple[Member, ...] | None = None
+    devices: tuple[Member, ...] | None = None
 
 
 _frames = msgspec.json.Decoder(_Frame)
+_CLOUD_UPDATED = re.compile("device/(.+)/twin/cloud_updated")
 _memberships = msgspec.json.Decoder(_Membership)
 _strings = msgspec.json.Decoder(str)
 
@@ -134,8 +133,11 @@ def decode(data: str | bytes) -> Incoming:
         return Answered(header.parent_msg_id, route.operation != "error")
     if route.operation in ("ping", "pong", "config"):
         return Ping(header.msg_id, route.resource)
-    if route.group == "twin" and route.resource == "membership":
+    if route.group == "twin" and route.resource in ("membership", "membership/detail"):
         return _members(frame.content)
+    if route.group == "twin" and (match := _CLOUD_UPDATED.fullmatch(route.resource)):
+        device = match[1] if "/" in match[1] else f"default/{match[1]}"
+        return TwinUpdate(device, _content(frame.content))
     if route.group == "resource":
         for operation in _CHANGES:
             if route.operation == operation:
@@ -202,7 +204,8 @@ def _members(content: Raw) -> Members:
     except msgspec.MsgspecError as error:
         reason = f"a membership message from the cloud cannot be read: {error}"
         raise Rejected(reason) from error
-    return Members(said.added_devices or (), said.removed_devices or ())
+    whole = said.devices is not None
+    return Members((said.added_devices or ()) + (said.devices or ()), said.removed_devices or (), whole)
 
 
 def _content(raw: Raw) -> bytes:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from cloud.catalog import Catalog, Key, Step
-from cloud.frames import Members, Object
+from cloud.frames import Members, Object, TwinUpdate
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
 from twins.errors import Rejected
@@ -59,7 +59,7 @@ class Inbox:
         self.rejected = 0
         self.ignored = 0
 
-    async def take(self, message: Object | Members) -> bool:
+    async def take(self, message: Object | Members | TwinUpdate) -> bool:
         """Hand the message over; true when the cloud may be told that we have it. One caller at a time.
 
         False when it was not committed within the deadline: the cloud will send it again.
@@ -70,7 +70,7 @@ class Inbox:
             step = self._catalog.step(message, f"cloud:{self._boot}:{self._count}", self._clock.now())
         except Rejected as rejected:
             self.rejected += 1
-            logger.warning("%s; acknowledged and left alone, else it blocks this node's queue", rejected)
+            logger.warning("%s; left alone, and acknowledged where it would block this node's queue", rejected)
             return True
         if step is None:
             self.ignored += isinstance(message, Object)

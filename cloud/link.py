@@ -17,7 +17,7 @@ from msgspec import Struct
 from cloud import frames
 from cloud.budget import Budget
 from cloud.config import CloudCoreConfig
-from cloud.frames import Members, Object
+from cloud.frames import Members, Object, TwinUpdate
 from cloud.sync import Report
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
@@ -26,10 +26,10 @@ from twins.errors import Rejected, Unavailable
 logger = logging.getLogger(__name__)
 
 _INBOX = 256
-"""Messages waiting to be handed over. When full, objects wait (CloudCore has one in flight), memberships are
-dropped: they are derived from the objects."""
+"""Messages waiting to be handed over. When full, objects wait (CloudCore has one in flight), all else is
+dropped: today's clouds say everything in objects."""
 
-Take = Callable[[Object | Members], Awaitable[bool]]
+Take = Callable[[Object | Members | TwinUpdate], Awaitable[bool]]
 
 
 class Counters(Struct):
@@ -43,7 +43,7 @@ class Counters(Struct):
     received: int = 0
     acknowledged: int = 0
     dropped: int = 0
-    """Membership messages dropped because the inbox was full."""
+    """Messages that nobody waits for, dropped because the inbox was full."""
     malformed: int = 0
 
 
@@ -76,7 +76,7 @@ class Link:
         self._budget = budget
         self._take = take
         self._counters = counters
-        self._inbox: Mailbox[Object | Members] = Mailbox("cloud.received", _INBOX)
+        self._inbox: Mailbox[Object | Members | TwinUpdate] = Mailbox("cloud.received", _INBOX)
         self._held: set[str] = set()
         self._waiting: dict[str, asyncio.Future[bool | None]] = {}
         self._heard = clock.monotonic()
@@ -172,7 +172,7 @@ class Link:
                 if said.id not in self._held:  # else it is a repeat of one that we still have in hand
                     self._held.add(said.id)
                     await self._inbox.put(said)
-            case Members():
+            case Members() | TwinUpdate():
                 self._counters.dropped += not self._inbox.offer_nowait(said)
             case frames.Ping():
                 await self._send(frames.pong(said, _id(), self._now()))

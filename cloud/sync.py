@@ -43,7 +43,7 @@ def report(twin: Twin, declared: Collection[str], at: int, cause: str = "") -> R
     said = {name: _property(one) for name, one in pending.items()}
     content = {"event_id": cause, "timestamp": at // 1000, "twin": said}
     versions = {name: _versions(one) for name, one in pending.items()}
-    twice = any(not (one.deleted or one.synced.reported or one.synced.desired) for one in pending.values())
+    twice = any(not (one.deleted or one.synced.at) for one in pending.values())
     return Report(twin.device, msgspec.json.encode(content), versions, cause, twice)
 
 

@@ -36,7 +36,11 @@ def answer(s: Updated, changes: Changes, gone: Mapping[str, Property]) -> list[I
         return []
     shown: dict[str, Property | None] = {name: c.current for name, c in changes.items()}
     shown.update(dict.fromkeys(gone))
-    sides = {name: side_of(edit) for name, edit in s.edits.items() if edit is not None and name in changes}
+    sides = {
+        name: side_of(edit, new=changes[name].last is None)
+        for name, edit in s.edits.items()
+        if edit is not None and name in changes
+    }
     return [Answer(s.device, s.cause, "update", s.reply, shown, sides)]
 
 
@@ -49,13 +53,15 @@ def answer_again(twin: Twin, s: Updated) -> list[Instruction]:
     return [Answer(s.device, s.cause, "update", s.reply, {name: living.get(name) for name in s.edits}, sides)]
 
 
-def document(s: Updated, changes: Changes, gone: Mapping[str, Property]) -> list[Instruction]:
+def document(
+    twin: Twin, cause: str, event: str, changes: Changes, gone: Mapping[str, Property | None]
+) -> list[Instruction]:
     """What each changed property was and is."""
     if not changes and not gone:
         return []
     shown: dict[str, tuple[Property | None, Property | None]] = {n: (c.last, c.current) for n, c in changes.items()}
     shown.update({name: (last, None) for name, last in gone.items()})
-    return [Document(s.device, s.cause, s.reply.event if s.reply else "", shown)]
+    return [Document(twin.device, cause, event, shown, twin.short)]
 
 
 def asked_of(twin: Twin, cause: str, changes: Changes, *, always: bool) -> list[Instruction]:
@@ -81,7 +87,7 @@ def orders(twin: Twin, cause: str, wanted: dict[str, str]) -> list[Instruction]:
 def delta(twin: Twin, cause: str) -> list[Instruction]:
     """All that is desired of a device, while something of it is not reported."""
     asked = {n: p for n, p in twin.properties.items() if not p.deleted and p.desired and p.desired.value}
-    return [Delta(twin.device, cause, asked)] if any(p.drifts for p in asked.values()) else []
+    return [Delta(twin.device, cause, asked, twin.short)] if any(p.drifts for p in asked.values()) else []
 
 
 def source_time(at: int, seen: int) -> int:
@@ -89,8 +95,9 @@ def source_time(at: int, seen: int) -> int:
     return at if seen - WEEK_US <= at <= seen + MINUTE_US else seen
 
 
-def side_of(edit: Edit) -> Sides:
-    """Which sides an edit touches."""
-    if edit.reported is not None:
-        return "both" if edit.desired is not None else "reported"
-    return "desired"
+def side_of(edit: Edit, *, new: bool = False) -> Sides:
+    """Which sides an edit touches; of a new property KubeEdge hides those that are empty."""
+    reported = bool(edit.reported) if new else edit.reported is not None
+    if bool(edit.desired) if new else edit.desired is not None:
+        return "both" if reported else "desired"
+    return "reported" if reported else "none"

@@ -7,11 +7,13 @@ from typing import Literal
 from msgspec import Struct
 
 from twins.stimuli import Reply
-from twins.values import Property
+from twins.values import Attribute, Property
 
 STATE = "$state"
 """Name of the fact and of the series that tell a device's state: no property can have it."""
-Sides = Literal["reported", "desired", "both", "all"]
+Sides = Literal["reported", "desired", "both", "all", "none"]
+CLOUD_TOPIC = "twin/cloud_updated"
+"""The topic that is the cloud's alone."""
 
 
 class Instruction(Struct, frozen=True, gc=False):
@@ -61,16 +63,18 @@ class Answer(Instruction, frozen=True, tag=True):
 
 
 class Document(Instruction, frozen=True, tag=True):
-    """Publish what changed: per property its last and its current self."""
+    """Publish what changed: per property its last and its current self; with `short` on the older topic too."""
 
     event: str
     changes: dict[str, tuple[Property | None, Property | None]]
+    short: bool = False
 
 
 class Delta(Instruction, frozen=True, tag=True):
     """Publish what is asked and not yet reported: every living property that has a desired value."""
 
     properties: dict[str, Property]
+    short: bool = False
 
 
 class StateAnswer(Instruction, frozen=True, tag=True):
@@ -81,27 +85,45 @@ class StateAnswer(Instruction, frozen=True, tag=True):
     last_online: int
 
 
+class Member(Struct, frozen=True, gc=False):
+    """A device, as those see it who ask which there are."""
+
+    device: str
+    description: str = ""
+    state: str = ""
+    last_online: int = 0
+    attributes: dict[str, Attribute] = {}
+
+
 class Roster(Instruction, frozen=True, tag=True):
-    """Answer a membership request with `(id, description, state, last_online)` of each member."""
+    """Answer a membership request."""
 
     reply: Reply
-    members: tuple[tuple[str, str, str, int], ...]
+    members: tuple[Member, ...]
 
 
 class Membership(Instruction, frozen=True, tag=True):
-    """A device was added to or removed from this node."""
+    """A device was added to or removed from this node; `properties` are those that were told with it."""
 
     added: bool
-    description: str = ""
+    member: Member
+    properties: dict[str, Property] = {}
+
+
+class Attributes(Instruction, frozen=True, tag=True):
+    """Publish the attributes of a device that changed."""
+
+    values: dict[str, Attribute]
 
 
 class Refuse(Instruction, frozen=True, tag=True):
-    """Answer that a request was refused. `topic` is the request's topic."""
+    """Answer that a request was refused. `topic` is the request's topic; `early` as in `Refused`."""
 
     code: int
     reason: str
     reply: Reply
     topic: str
+    early: bool = False
 
 
 class Actuate(Instruction, frozen=True, tag=True):

@@ -1,7 +1,8 @@
 """How the value of a property reads: KubeEdge's types, and in default mode those of its DeviceModel too.
 
 KubeEdge parses `int` with Go's `ParseInt` (base 10, 64 bit), `float` with `ParseFloat`, `boolean` as exactly
-`true` or `false`. We refuse NaN and infinity, which Go accepts: no window, rule or average survives them.
+`true` or `false`. NaN and infinity, which Go accepts, are taken in strict mode alone, and as no number: no window, rule
+or average survives them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from twins.values import Declared
 VALUE_LIMIT = 8192
 """Characters a value may have in default mode; KubeEdge allows 512."""
 
-_INT = re.compile(r"[+-]?[0-9]{1,19}")
+_INT = re.compile(r"[+-]?[0-9]{1,64}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
-_STRICT = frozenset({"", "string", "int", "integer", "float", "boolean", "deleted"})
+_NO_NUMBER = re.compile(r"nan|[+-]?inf(inity)?", re.IGNORECASE)
+_STRICT = frozenset({"", "string", "int", "integer", "float", "boolean"})
 _DEFAULT = _STRICT | {"double", "bytes", "stream"}
 
 
@@ -29,12 +31,14 @@ def kind_of(name: str, *, strict: bool) -> str:
     return kind or "string"
 
 
-def read(kind: str, value: str) -> float | None:
+def read(kind: str, value: str, *, strict: bool = False) -> float | None:
     """The number a value stands for, `None` for text; `Rejected` with KubeEdge's reason when it does not fit its kind.
 
     A text that looks like a number gives it too: many devices never declare a type, and their values are still plotted.
     """
     if kind in {"float", "double"}:
+        if strict and _NO_NUMBER.fullmatch(value):
+            return None
         return _float(value, "the value is not float")
     if kind in {"int", "integer"}:
         if _INT.fullmatch(value) is None or not -(2**63) <= int(value) < 2**63:

@@ -14,6 +14,8 @@ from twins.merge import Merge, merge_desired
 from twins.stimuli import Edit
 from twins.values import Declared, Property, Synced, Value, Version
 
+_NEW = Synced()
+
 
 class Change(Struct, frozen=True, gc=False):
     """One edited property: `number` is the reported value as a number."""
@@ -26,23 +28,33 @@ class Change(Struct, frozen=True, gc=False):
 
 
 def edited(
-    name: str, last: Property | None, edit: Edit, declared: Declared | None, seen: int, *, strict: bool
+    name: str,
+    last: Property | None,
+    edit: Edit,
+    declared: Declared | None,
+    seen: int,
+    *,
+    strict: bool,
+    heartbeat: int = 0,
 ) -> Change | None:
-    """The property after the edit; `None` when there is nothing to change. `Rejected` when a value does not fit."""
+    """The property after the edit; `None` when there is nothing to change. `Rejected` when a value does not fit.
+
+    With a `heartbeat` (microseconds) an unchanged value is one that the cloud lacks when it confirmed it so long ago.
+    """
     alive = last is not None and not last.deleted
-    if alive and edit.reported is None and edit.desired is None and (edit.optional is None or edit.optional):
+    if alive and edit.reported is None and edit.desired is None and not _retouched(last, edit, strict=strict):
         return None
-    kind = _kind(last, edit, declared, strict=strict)
+    kind = kind_after(last, edit.kind, declared, strict=strict)
     reported = last.reported if last is not None else None
     desired = last.desired if last is not None else None
     number = None
     reported_changed = desired_changed = False
     if edit.reported is not None:
-        number = _checked(name, kind, edit.reported, declared)
+        number = checked(name, kind, edit.reported, declared, strict=strict)
         reported_changed = not alive or strict or reported is None or reported.value != edit.reported
         reported = _next(reported, edit.reported, seen, counts=reported_changed)
     if edit.desired is not None:
-        _checked(name, kind, edit.desired, declared)
+        checked(name, kind, edit.desired, declared, strict=strict)
         if declared is not None and not declared.writable and not strict:
             reason = f"{name} is read only in the device's model: nothing can be desired of it"
             raise Rejected(reason, 403)
@@ -51,7 +63,9 @@ def edited(
     optional = last.optional if alive and last is not None else True
     if edit.optional is False:  # KubeEdge: optional may go from true to false, never back
         optional = False
-    synced = last.synced if last is not None else Property().synced
+    synced = last.synced if last is not None else _NEW
+    if heartbeat and synced.at and reported is not None and not reported_changed and seen - synced.at >= heartbeat:
+        synced = Synced(reported.version.edge - 1, synced.desired, synced.base, synced.at)
     current = Property(reported, desired, kind, optional, False, synced)
     return Change(last if alive else None, current, number, reported_changed, desired_changed)
 
@@ -76,7 +90,7 @@ def adopted(
         version = Version(v.edge, v.cloud + 1) if from_cloud else Version(v.edge + 1, v.cloud)
         desired = Value(merge.value or "", seen, version)
     agreed = declared.desired if from_cloud else old.synced.base
-    synced = Synced(old.synced.reported, old.synced.desired, agreed)
+    synced = Synced(old.synced.reported, old.synced.desired, agreed, old.synced.at)
     current = Property(old.reported, desired, declared.kind, old.optional, False, synced)
     return None if current == last else (current, merge)
 
@@ -93,22 +107,29 @@ def deleted(last: Property, seen: int) -> Property:
     )
 
 
-def _kind(last: Property | None, edit: Edit, declared: Declared | None, *, strict: bool) -> str:
+def kind_after(last: Property | None, said: str | None, declared: Declared | None, *, strict: bool) -> str:
+    """The kind of a property of which a message says `said`."""
     if declared is not None:
         return declared.kind
     if last is not None and not last.deleted:
         return last.kind  # a living property keeps its type whatever the message says
-    return kind_of(edit.kind or "", strict=strict)
+    return kind_of(said or "", strict=strict)
 
 
-def _checked(name: str, kind: str, value: str, declared: Declared | None) -> float | None:
+def checked(name: str, kind: str, value: str, declared: Declared | None, *, strict: bool) -> float | None:
+    """The number that a value stands for; `Rejected` when it does not fit the kind or the device's model."""
     if len(value) > VALUE_LIMIT:
         reason = f"the value of {name} has {len(value)} characters, more than the {VALUE_LIMIT} allowed"
         raise Rejected(reason)
-    number = read(kind, value)
+    number = read(kind, value, strict=strict)
     if declared is not None:
         check_declared(name, declared, number)
     return number
+
+
+def _retouched(last: Property | None, edit: Edit, *, strict: bool) -> bool:
+    """True for an edit without values that changes a living property all the same; a type alone counts for KubeEdge."""
+    return (edit.optional is False and last is not None and last.optional) or (strict and edit.kind is not None)
 
 
 def _next(last: Value | None, value: str, seen: int, *, counts: bool) -> Value:

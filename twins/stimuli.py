@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from twins.exchange import Result
-from twins.values import Declared, Origin
+from twins.values import Attribute, Declared, Origin, Version
 
 
 class Reply(Struct, frozen=True, gc=False):
@@ -27,6 +27,19 @@ class Edit(Struct, frozen=True, gc=False):
     kind: str | None = None
     optional: bool | None = None
     at: int | None = None
+
+
+class Wish(Struct, frozen=True, gc=False):
+    """What a cloud of the older protocol desires of one property; `version` is the pair it counts on.
+
+    `kind` "deleted" asks for its deletion, which `reported_version` may guard too.
+    """
+
+    desired: str | None = None
+    version: Version | None = None
+    kind: str | None = None
+    optional: bool | None = None
+    reported_version: Version | None = None
 
 
 class Stimulus(Struct, frozen=True, gc=False):
@@ -85,6 +98,29 @@ class Joined(Stimulus, frozen=True, tag=True):
     origin: Origin = "edge"
 
 
+class Admitted(Stimulus, frozen=True, tag=True):
+    """A cloud of the older protocol lists the device as a member. What is listed again is no news."""
+
+    description: str = ""
+    state: str = ""
+    attributes: dict[str, Attribute] = {}
+    wishes: dict[str, Wish] = {}
+
+
+class Enumerated(Stimulus, frozen=True, tag=True):
+    """These are all members the cloud knows; of those it made, the others leave. `device` is empty."""
+
+    devices: frozenset[str]
+
+
+class Synchronised(Stimulus, frozen=True, tag=True):
+    """A cloud of the older protocol says what it desires (`twin/cloud_updated`): the newer version wins."""
+
+    wishes: dict[str, Wish]
+    event: str = ""
+    reply: Reply | None = None
+
+
 class Left(Stimulus, frozen=True, tag=True):
     """A device is a member no more; its twin is removed."""
 
@@ -99,12 +135,16 @@ class Inferred(Stimulus, frozen=True, tag=True):
 
 
 class Refused(Stimulus, frozen=True, tag=True):
-    """An input refused at the door (bad JSON, bad key) passes the sequencer too, so that its answer keeps its place."""
+    """An input refused at the door (bad JSON, bad key) passes the sequencer too, so that its answer keeps its place.
+
+    `early`: EdgeCore refuses it before it knows who asks, and its answer goes to nobody's topic.
+    """
 
     code: int
     reason: str
     topic: str
     reply: Reply
+    early: bool = False
 
 
 class Expired(Stimulus, frozen=True, tag=True):

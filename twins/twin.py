@@ -13,6 +13,7 @@ from typing import Any, cast
 import msgspec
 
 import twins.announcements as told
+from twins import legacy
 from twins.digests import Digests
 from twins.errors import Rejected
 from twins.instructions import (
@@ -23,6 +24,7 @@ from twins.instructions import (
     Fact,
     Forget,
     Instruction,
+    Member,
     Membership,
     Persist,
     Refuse,
@@ -32,9 +34,11 @@ from twins.instructions import (
 )
 from twins.property import Change, adopted, deleted, edited
 from twins.stimuli import (
+    Admitted,
     Asked,
     Confirmed,
     Edit,
+    Enumerated,
     Inferred,
     Joined,
     Left,
@@ -43,6 +47,7 @@ from twins.stimuli import (
     Reply,
     Seen,
     Stimulus,
+    Synchronised,
     Updated,
 )
 from twins.values import NAME_RULE, Declared, Property, Synced, Twin, Value, is_name
@@ -59,11 +64,15 @@ _decode = msgspec.msgpack.Decoder(Twin).decode
 
 
 class Twins:
-    """All twins of the node. `strict` answers as EdgeCore does where EdgeCore is merely odd."""
+    """All twins of the node. `strict` answers as EdgeCore does where EdgeCore is merely odd.
 
-    def __init__(self, *, strict: bool = False, enrols: bool = False) -> None:
+    An unchanged value is told to the cloud again `heartbeat` seconds after it confirmed it; 0: never.
+    """
+
+    def __init__(self, *, strict: bool = False, enrols: bool = False, heartbeat: float = 0) -> None:
         self._strict = strict
         self._enrols = enrols
+        self._heartbeat = int(heartbeat * 1_000_000)
         self._twins: dict[str, Twin] = {}
         self._known = Digests(SEEN_LIMIT)
         self._recent = Digests(RECENT)
@@ -73,6 +82,9 @@ class Twins:
             Seen: self._see,
             Listed: self._list,
             Joined: self._join,
+            Admitted: self._admit,
+            Enumerated: self._enumerate,
+            Synchronised: self._synchronise,
             Left: self._leave,
             Inferred: self._infer,
             Refused: self._refuse,
@@ -123,10 +135,16 @@ class Twins:
                 return self._refusal(s, 400, f"{s.device[:80]!r} can't join by itself: a name is {NAME_RULE}")
             out += self._join(Joined(s.device, s.cause, s.seen, {}, description="enrolled by its first message"))
             twin = self._twins[s.device]
+        reply = s.reply
+        if reply is not None and reply.short:
+            twin.short = True
+        if not s.edits:  # it asks for the delta again, however often it comes
+            twin.seen = s.seen
+            return [*out, Persist(s.device, s.cause), *told.answer(s, {}, {}), *told.delta(twin, s.cause)]
         if s.seq and s.repeats and s.seq in (self._known if s.named else self._recent):
             return out + told.answer_again(twin, s)
         try:
-            changes, gone = self._changes(twin, s)
+            changes, gone, void = self._changes(twin, s)
         except Rejected as error:
             return out + self._refusal(s, error.code, error.reason)
         self._commit(twin, changes, gone, s.seen)
@@ -136,9 +154,8 @@ class Twins:
         out.append(Persist(s.device, s.cause))
         out += told.facts(s, changes)
         out += told.answer(s, changes, gone)
-        out += told.document(s, changes, gone)
-        if not s.edits:  # an empty update asks for the delta again
-            return out + told.delta(twin, s.cause)
+        event = "" if reply is None else reply.event
+        out += told.document(twin, s.cause, event, changes, {**gone, **void} if void else gone)
         return out + told.asked_of(twin, s.cause, changes, always=self._strict)
 
     def _ask(self, s: Asked) -> list[Instruction]:
@@ -147,7 +164,11 @@ class Twins:
             reason = f"Device {s.device} not found while getting twin"
             return [Refuse(s.device, s.cause, 404, reason, s.reply, "twin/get")]
         living = {name: p for name, p in twin.properties.items() if not p.deleted}
-        return [Answer(s.device, s.cause, "get", s.reply, cast("dict[str, Property | None]", living), {})]
+        answer = Answer(s.device, s.cause, "get", s.reply, cast("dict[str, Property | None]", living), {})
+        if not s.reply.short or twin.short:
+            return [answer]
+        twin.short = True
+        return [Persist(s.device, s.cause), answer]
 
     def _see(self, s: Seen) -> list[Instruction]:
         reply = s.reply
@@ -164,6 +185,7 @@ class Twins:
             return [] if reply is None or self._strict else [refusal]
         changed = state != twin.state
         twin.state = state
+        twin.short |= reply is not None and reply.short
         twin.seen = s.seen
         if state.lower() in {"online", "ok"}:
             twin.last_online = s.seen
@@ -179,15 +201,14 @@ class Twins:
         return out
 
     def _list(self, s: Listed) -> list[Instruction]:
-        members = tuple((t.device, t.description, t.state, t.last_online) for t in self._twins.values())
-        return [Roster("", s.cause, s.reply, members)]
+        return [Roster("", s.cause, s.reply, tuple(map(_member, self._twins.values())))]
 
     def _join(self, s: Joined) -> list[Instruction]:
         twin = self._twins.get(s.device)
         out: list[Instruction] = []
         if twin is None:
-            twin = self._twins[s.device] = Twin(s.device, joined=s.seen)
-            out.append(Membership(s.device, s.cause, True, s.description))
+            twin = self._twins[s.device] = Twin(s.device, joined=s.seen, origin=s.origin)
+            out.append(Membership(s.device, s.cause, True, Member(s.device, s.description)))
         twin.description = s.description or twin.description
         twin.model = s.model or twin.model
         before, twin.declared = twin.declared, dict(s.properties)
@@ -217,17 +238,39 @@ class Twins:
             out.append(Document(s.device, s.cause, "", shown))
         return out + (told.delta(twin, s.cause) if wanted else []) + told.orders(twin, s.cause, wanted)
 
+    def _admit(self, s: Admitted) -> list[Instruction]:
+        twin = self._twins.get(s.device)
+        if twin is not None:
+            return legacy.admit(twin, s, strict=self._strict)
+        twin = self._twins[s.device] = Twin(s.device, joined=s.seen, origin="cloud")
+        out = legacy.admit(twin, s, strict=self._strict)
+        shown = {name: p for name, p in twin.properties.items() if not p.deleted}
+        return [*out, Membership(s.device, s.cause, True, _member(twin), shown)]
+
+    def _enumerate(self, s: Enumerated) -> list[Instruction]:
+        gone = [t.device for t in self._twins.values() if t.origin == "cloud" and t.device not in s.devices]
+        return [i for device in gone for i in self._leave(Left(device, s.cause, s.seen))]
+
+    def _synchronise(self, s: Synchronised) -> list[Instruction]:
+        twin = self._twins.get(s.device)
+        if twin is None:
+            return self._refusal(s, 404, UNKNOWN_DEVICE)
+        try:
+            return legacy.follow(twin, s.cause, s.seen, s.wishes, s.event, strict=self._strict)
+        except Rejected as error:
+            return self._refusal(s, error.code, error.reason)
+
     def _leave(self, s: Left) -> list[Instruction]:
         if self._twins.pop(s.device, None) is None:
             return []
-        return [Forget(s.device, s.cause), Membership(s.device, s.cause, False)]
+        return [Forget(s.device, s.cause), Membership(s.device, s.cause, False, Member(s.device))]
 
     def _infer(self, s: Inferred) -> list[Instruction]:
         edits: dict[str, Edit | None] = {name: Edit(reported=value) for name, value in s.values.items()}
         return self._update(Updated(s.device, s.cause, s.seen, edits, s.at, s.seq))
 
     def _refuse(self, s: Refused) -> list[Instruction]:
-        return [Refuse(s.device, s.cause, s.code, s.reason, s.reply, s.topic)]
+        return [Refuse(s.device, s.cause, s.code, s.reason, s.reply, s.topic, s.early)]
 
     def _confirm(self, s: Confirmed) -> list[Instruction]:
         twin = self._twins.get(s.device)
@@ -236,30 +279,38 @@ class Twins:
         for name, (reported, desired) in s.versions.items():
             p = twin.properties.get(name)
             if p is not None and _has(p.reported, reported) and _has(p.desired, desired):
-                synced = Synced(max(p.synced.reported, reported), max(p.synced.desired, desired), p.synced.base)
+                synced = Synced(max(p.synced.reported, reported), max(p.synced.desired, desired), p.synced.base, s.seen)
                 twin.properties[name] = msgspec.structs.replace(p, synced=synced)
         return [Persist(s.device, s.cause)]
 
     # -- parts of an update ----------------------------------------------------------------------------------------
 
-    def _changes(self, twin: Twin, s: Updated) -> tuple[dict[str, Change], dict[str, Property]]:
+    def _changes(
+        self, twin: Twin, s: Updated
+    ) -> tuple[dict[str, Change], dict[str, Property], dict[str, Property | None]]:
+        """What is changed, what is deleted, and what EdgeCore tells of the deletion of what is not there."""
         changes: dict[str, Change] = {}
         gone: dict[str, Property] = {}
+        void: dict[str, Property | None] = {}
+        strict, heartbeat = self._strict, self._heartbeat
         for name, edit in s.edits.items():
             last = twin.properties.get(name)
             if edit is not None:
                 if last is None and len(twin.properties) + len(changes) >= PROPERTIES:
                     raise Rejected(f"{s.device} has {PROPERTIES} properties already, as many as a twin may have")
-                change = edited(name, last, edit, twin.declared.get(name), s.seen, strict=self._strict)
+                declared = twin.declared.get(name)
+                change = edited(name, last, edit, declared, s.seen, strict=strict, heartbeat=heartbeat)
                 if change is not None:
                     changes[name] = change
-            elif last is not None and not last.deleted:
-                if last.optional:
-                    gone[name] = last
-                elif not self._strict:
-                    reason = f"{name} is not optional: it can't be deleted"
-                    raise Rejected(reason, 409)
-        return changes, gone
+            elif last is None or last.deleted:
+                if strict:
+                    void[name] = last
+            elif last.optional:
+                gone[name] = last
+            elif not strict:
+                reason = f"{name} is not optional: it can't be deleted"
+                raise Rejected(reason, 409)
+        return changes, gone, void
 
     def _commit(self, twin: Twin, changes: dict[str, Change], gone: dict[str, Property], seen: int) -> None:
         properties = twin.properties
@@ -273,8 +324,12 @@ class Twins:
         """The delta of every device that has one, to be told again after a broker was away."""
         return [d for twin in self._twins.values() for d in told.delta(twin, "link")]
 
-    def _refusal(self, s: Updated, code: int, reason: str) -> list[Instruction]:
+    def _refusal(self, s: Updated | Synchronised, code: int, reason: str) -> list[Instruction]:
         return [Refuse(s.device, s.cause, code, reason, s.reply or Reply(), "twin/update" if s.reply else "")]
+
+
+def _member(twin: Twin) -> Member:
+    return Member(twin.device, twin.description, twin.state, twin.last_online, twin.attributes)
 
 
 def _has(value: Value | None, edge: int) -> bool:

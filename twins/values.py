@@ -39,6 +39,8 @@ class Synced(Struct, frozen=True, gc=False, array_like=True):
     reported: int = 0
     desired: int = 0
     base: str | None = None
+    at: int = 0
+    """When it confirmed last; 0: never."""
 
 
 class Property(Struct, frozen=True, gc=False, array_like=True):
@@ -77,11 +79,20 @@ class Declared(Struct, frozen=True, gc=False, array_like=True):
     unit: str = ""
 
 
+class Attribute(Struct, frozen=True, gc=False, array_like=True):
+    """What a cloud says of a device beside its twin, as it said it: `None` is what it left out."""
+
+    value: str
+    optional: bool | None = None
+    kind: str | None = None
+
+
 class Twin(Struct):
     """One device's twin. Mutable, and owned by the sequencer alone: everybody else gets copies.
 
     `seen` is when the device was last heard of; `state` is KubeEdge's device state (`online`, `offline`, …);
-    `declared` is what its manifest says of its properties.
+    `declared` is what its manifest says of its properties; `origin` made it a member. `short`: somebody uses KubeEdge's
+    older topics without a namespace, and is to hear documents and deltas there too.
     """
 
     device: str
@@ -93,6 +104,9 @@ class Twin(Struct):
     last_online: int = 0
     seen: int = 0
     joined: int = 0
+    attributes: dict[str, Attribute] = {}
+    origin: Origin = "edge"
+    short: bool = False
 
 
 def is_name(text: str) -> bool:

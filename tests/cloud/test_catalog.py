@@ -11,7 +11,8 @@ import pytest
 from cloud import frames
 from cloud.catalog import Catalog
 from twins.errors import Rejected
-from twins.stimuli import Joined, Left
+from twins.stimuli import Admitted, Enumerated, Joined, Left, Synchronised, Wish
+from twins.values import Attribute, Version
 
 FRAMES = [json.loads(line)["frame"] for line in (Path(__file__).parent / "frames.jsonl").read_text().splitlines()]
 
@@ -122,15 +123,44 @@ def test_a_reconciling_removal_with_nothing_but_metadata_is_understood():
 
 def test_membership_without_an_object_joins_and_leaves_as_old_clouds_mean_it():
     cloud = Cloud()
-    (joined,) = cloud(ADDED)
-    assert (joined.device, joined.properties) == ("default/thermo1", {})
+    (admitted,) = cloud(ADDED)
+    assert isinstance(admitted, Admitted)
+    assert (admitted.device, admitted.wishes) == ("default/thermo1", {})
     assert cloud(REMOVED) == [Left("default/thermo1", "cloud:1:1", 5)]
 
 
 def test_membership_of_old_clouds_carries_what_is_desired():
     injected = next(m for m in MEMBERS if m.added and m.added[0].twin)
-    (joined,) = Cloud()(injected)
-    assert (joined.properties["temperature"].kind, joined.properties["temperature"].desired) == ("int", "57")
+    (admitted,) = Cloud()(injected)
+    wish = admitted.wishes["temperature"]
+    assert (wish.kind, wish.desired) == ("int", "57")
+
+
+def said(resource: str, content: dict) -> object:
+    route = {"source": "devicecontroller", "group": "twin", "operation": "update", "resource": resource}
+    return frames.decode(json.dumps({"header": {"msg_id": "m"}, "route": route, "content": content}))
+
+
+@pytest.mark.parametrize(
+    ("where", "device"), [("a/d1", "a/d1"), ("d1", "default/d1"), ("device/twin", "device/twin")]
+)
+def test_a_wish_of_an_old_cloud_names_its_device_by_all_between_device_and_twin(where: str, device: str):
+    sw = {"expected": {"value": "on"}, "expected_version": {"cloud": 2, "edge": 1}, "metadata": {"type": "string"}}
+    (wished,) = Cloud()(said(f"device/{where}/twin/cloud_updated", {"event_id": "e", "twin": {"sw": sw}}))
+    assert wished == Synchronised(device, "cloud:1:1", 5, {"sw": Wish("on", Version(1, 2), "string")}, "e")
+
+
+@pytest.mark.parametrize("content", [{}, {"twin": None}, {"twin": {"a b": {}}}, {"twin": {"k": {"expected": {}}}}])
+def test_a_wish_that_cannot_be_read_is_rejected(content: dict):
+    with pytest.raises(Rejected):
+        Cloud()(said("device/default/d1/twin/cloud_updated", content))
+
+
+def test_the_whole_list_of_an_old_cloud_admits_and_enumerates():
+    member = {"id": "default/d1", "attributes": {"a": {"value": "1", "metadata": {"type": "int"}}}}
+    admitted, listed = Cloud()(said("membership/detail", {"devices": [member]}))
+    assert admitted.attributes == {"a": Attribute("1", None, "int")}
+    assert listed == Enumerated("", "cloud:1:1", 5, frozenset({"default/d1"}))
 
 
 def test_a_kind_of_no_use_asks_for_nothing():

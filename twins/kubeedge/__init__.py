@@ -3,9 +3,9 @@
 The only place that knows KubeEdge's words: `actual` is reported, `expected` is desired, times are in milliseconds.
 Topics are read by position, so a namespace called `dev` or `events` works, which EdgeCore drops.
 
-    $hw/events/device/{namespace}/{name}/twin/update      and the older form without a namespace,
-    $hw/events/device/{namespace}/{name}/twin/get         which stands in namespace `default` and is
-    $hw/events/device/{namespace}/{name}/state/update     answered in its own form
+    $hw/events/device/{namespace}/{name}/twin/update      and by default the older form without a
+    $hw/events/device/{namespace}/{name}/twin/get         namespace, which stands in namespace `default`
+    $hw/events/device/{namespace}/{name}/state/update     and is answered in its own form
     $hw/events/node/{node}/membership/get
 """
 

@@ -10,6 +10,8 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from twins.errors import Rejected
+from twins.instructions import CLOUD_TOPIC
+from twins.kubeedge.wishes import BAD_SYNC, KEY, NO_VALUE, synchronised
 from twins.stimuli import Asked, Edit, Listed, Refused, Reply, Seen, Stimulus, Updated
 
 BODY_LIMIT = 256 * 1024
@@ -33,10 +35,8 @@ BAD_VALUE = (
     "The value of twin must only include upper or lowercase letters, number, english, and special letter "
     "- _ . , : / @ # and the length of value should be less than 512 bytes"
 )
-NO_VALUE = "value is missing"
 CLOUD_ONLY = "twin/cloud_updated is the cloud's topic: publish twin/update instead"
 
-_KEY = re.compile(r"[a-zA-Z0-9\-_.,:/@#]{1,128}")
 _STRICT_VALUE = re.compile(r"[a-zA-Z0-9\-_.,:/@#]{0,512}")
 
 
@@ -76,6 +76,11 @@ class _Update(Struct, gc=False):
 
 class _Request(Struct, gc=False):
     event_id: str | None = None
+    timestamp: int | None = None
+
+
+class _Named(Struct, gc=False):
+    event_id: str | None = None
 
 
 class _State(Struct, gc=False):
@@ -86,8 +91,13 @@ class _State(Struct, gc=False):
 
 _update = msgspec.json.Decoder(_Update).decode
 _request = msgspec.json.Decoder(_Request).decode
+_named = msgspec.json.Decoder(_Named).decode
 _state = msgspec.json.Decoder(_State).decode
 _BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Early(Rejected):
+    """A body that EdgeCore refuses before it knows who asks."""
 
 
 def address(topic: str) -> Address | None:
@@ -97,7 +107,7 @@ def address(topic: str) -> Address | None:
         return None
     if parts[2:3] == ["device"]:
         verb = "/".join(parts[-2:])
-        if verb not in {"twin/update", "twin/get", "twin/cloud_updated", "state/update"}:
+        if verb not in {"twin/update", "twin/get", CLOUD_TOPIC, "state/update"}:
             return None
         if len(parts) == 7:
             return Address(f"{parts[3]}/{parts[4]}", verb, False)
@@ -109,7 +119,10 @@ def address(topic: str) -> Address | None:
 
 
 class Reader:
-    """MQTT messages to stimuli. One per gateway; remembers the topics it has read."""
+    """MQTT messages to stimuli. One per gateway; remembers the topics it has read.
+
+    `strict`: as EdgeCore since 1.17, which knows no topics without a namespace, and obeys whoever speaks as the cloud.
+    """
 
     def __init__(self, node: str, *, strict: bool = False) -> None:
         self._node = node
@@ -131,8 +144,10 @@ class Reader:
         try:
             return self._read(where, payload, cause, seen, packet, duplicate)
         except Rejected as error:
-            event = _event_of(payload) if not self._strict else ""
-            return Refused(where.device, cause, seen, error.code, error.reason, where.verb, Reply(event, where.short))
+            early = isinstance(error, Early)
+            nameless = self._strict and (early or where.verb not in {"twin/update", CLOUD_TOPIC})
+            reply = Reply("" if nameless else _event_of(payload), where.short)
+            return Refused(where.device, cause, seen, error.code, error.reason, where.verb, reply, early)
 
     def _read(
         self, where: Address, payload: bytes, cause: str, seen: int, packet: int, duplicate: bool
@@ -151,15 +166,17 @@ class Reader:
                     return None
                 return Listed("", cause, seen, Reply(_ask(payload, "get membership"), where.short))
             case _:
-                raise Rejected(CLOUD_ONLY, 403)
+                if not self._strict:
+                    raise Rejected(CLOUD_ONLY, 403)
+                return _synchronised(where, payload, cause, seen)
 
     def _update(self, where: Address, payload: bytes, cause: str, seen: int, packet: int, duplicate: bool) -> Stimulus:
         try:
             body = _update(payload)
         except _BAD_JSON:
-            raise Rejected(BAD_BODY) from None
+            raise Early(BAD_BODY) from None
         if body.twin is None:
-            raise Rejected(NO_TWIN)
+            raise Early(NO_TWIN)
         edits = {key: self._edit(key, twin) for key, twin in body.twin.items()}
         event = body.event_id or ""
         named = bool(event) and (body.timestamp or 0) > 0  # a device without a clock says the same twice
@@ -171,8 +188,8 @@ class Reader:
 
     def _edit(self, key: str, twin: _Twin | None) -> Edit | None:
         if key not in self._keys:
-            if _KEY.fullmatch(key) is None:
-                raise Rejected(BAD_KEY)
+            if KEY.fullmatch(key) is None:
+                raise Early(BAD_KEY)
             if len(self._keys) < 10_000:
                 self._keys.add(key)
         if twin is None:
@@ -193,12 +210,12 @@ class Reader:
         value = side.value
         if type(value) is str:
             if self._strict and _STRICT_VALUE.fullmatch(value) is None:
-                raise Rejected(BAD_VALUE)
+                raise Early(BAD_VALUE)
             return value
         if value is None:
             raise Rejected(NO_VALUE)
         if self._strict:
-            raise Rejected(BAD_BODY)
+            raise Early(BAD_BODY)
         if isinstance(value, bool):
             return "true" if value else "false"
         return str(value)
@@ -209,7 +226,10 @@ class Reader:
         except KeyError:
             if len(self._topics) >= 50_000:
                 self._topics.clear()
-            where = self._topics[topic] = address(topic)
+            where = address(topic)
+            if where is not None and where.short and self._strict:
+                where = None
+            self._topics[topic] = where
             return where
 
 
@@ -217,6 +237,13 @@ def digest(device: str, payload: bytes, packet: int = 0) -> int:
     """64 bits that name a message: the same message again has the same."""
     key = f"{device}\0{packet}\0".encode()
     return int.from_bytes(hashlib.blake2b(key + payload, digest_size=8).digest(), "big", signed=True)
+
+
+def _synchronised(where: Address, payload: bytes, cause: str, seen: int) -> Stimulus:
+    try:
+        return synchronised(where.device, payload, cause, seen, Reply(short=where.short))
+    except Rejected as error:
+        raise (Early(BAD_SYNC) if error.reason == BAD_SYNC else error) from None
 
 
 def _seen(where: Address, payload: bytes, cause: str, seen: int, packet: int) -> Seen:
@@ -243,6 +270,6 @@ def _event_of(payload: bytes) -> str:
     if len(payload) > BODY_LIMIT:
         return ""
     try:
-        return _request(payload).event_id or ""
+        return _named(payload).event_id or ""
     except _BAD_JSON:
         return ""

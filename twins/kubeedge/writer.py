@@ -11,17 +11,20 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from twins.instructions import (
+    CLOUD_TOPIC,
     Answer,
+    Attributes,
     Delta,
     Document,
     Instruction,
+    Member,
     Membership,
     Refuse,
     Roster,
     StateAnswer,
 )
 from twins.stimuli import Reply
-from twins.values import Property, Value
+from twins.values import Attribute, Property, Value
 
 Message = tuple[str, bytes]
 
@@ -77,12 +80,26 @@ class _Error(Struct, gc=False):
     reason: str
 
 
+class _Attribute(Struct, gc=False):
+    value: str
+    optional: bool | UnsetType = UNSET
+    metadata: _Type | UnsetType = UNSET
+
+
+class _Attributes(Struct, gc=False):
+    event_id: str
+    timestamp: int
+    attributes: dict[str, _Attribute]
+
+
 class _Device(Struct, gc=False, omit_defaults=True):
     id: str = ""
     name: str = ""
     description: str = ""
     state: str = ""
     last_online: str = ""
+    attributes: dict[str, _Attribute] = {}
+    twin: dict[str, _Twin] = {}
 
 
 class _Membership(Struct, gc=False):
@@ -112,6 +129,8 @@ class _StateResult(Struct, gc=False):
 
 _encode = msgspec.json.Encoder().encode
 _types: dict[str, _Type] = {}
+_NOT_DESIRED = frozenset({"reported", "none"})
+_NOT_REPORTED = frozenset({"desired", "none"})
 
 
 class Writer:
@@ -128,6 +147,7 @@ class Writer:
             StateAnswer: self._state,
             Roster: self._roster,
             Membership: self._membership,
+            Attributes: self._attributes,
         }
 
     def write(self, instruction: Instruction, now: int) -> list[Message]:
@@ -144,15 +164,15 @@ class Writer:
 
     def _document(self, i: Document, ms: int) -> list[Message]:
         changes = {
-            n: _Change(None if last is None else _shown(last), None if current is None else _shown(current))
+            n: _Change(None if last is None else _shown(last), None if current is None else _given(last, current))
             for n, (last, current) in i.changes.items()
         }
-        return [(f"$hw/events/device/{i.device}/twin/update/document", _encode(_Document(i.event, ms, changes)))]
+        return _told(i.device, "document", _encode(_Document(i.event, ms, changes)), short=i.short)
 
     def _delta(self, i: Delta, ms: int) -> list[Message]:
         delta = {n: p.desired.value for n, p in i.properties.items() if p.drifts and p.desired is not None}
         body = _Delta(_fresh(i), ms, {n: _shown(p) for n, p in i.properties.items()}, delta)
-        return [(f"$hw/events/device/{i.device}/twin/update/delta", _encode(body))]
+        return _told(i.device, "delta", _encode(body), short=i.short)
 
     def _refusal(self, i: Refuse, ms: int) -> list[Message]:
         if not i.topic or (i.topic == "state/update" and self._strict):
@@ -160,9 +180,10 @@ class Writer:
         body = _encode(_Error(i.reply.event, ms, i.code, i.reason))
         if i.topic == "membership/get":
             return [(f"$hw/events/node/{self._node}/membership/get/result", body)]
-        messages = [(f"{_topic(i.device, i.reply)}/{i.topic}/result", body)]
-        if self._strict and i.topic == "twin/update" and i.code == 400:
-            messages.append(("$hw/events/device//twin/update/result", body))  # where EdgeCore sends body errors
+        topic = "twin/update" if i.topic == CLOUD_TOPIC else i.topic  # where EdgeCore answers its cloud too
+        messages = [(f"{_topic(i.device, i.reply)}/{topic}/result", body)]
+        if self._strict and i.early:
+            messages.append(("$hw/events/device//twin/update/result", body))  # where EdgeCore answers
         return messages
 
     def _state(self, i: StateAnswer, ms: int) -> list[Message]:
@@ -173,21 +194,31 @@ class Writer:
         return [(f"{_topic(i.device, i.reply)}/state/update/result", _encode(body))]
 
     def _roster(self, i: Roster, ms: int) -> list[Message]:
-        devices = [
-            _Device(device, device.partition("/")[2], description, state, _rfc3339(at) if at else "")
-            for device, description, state, at in i.members
-        ]
+        devices = [_device(member) for member in i.members]
         topic = f"$hw/events/node/{self._node}/membership/get/result"
         return [(topic, _encode(_Roster(i.reply.event, ms, devices)))]
 
     def _membership(self, i: Membership, ms: int) -> list[Message]:
-        device = [_Device(i.device, i.device.partition("/")[2], i.description)]
-        body = _Membership(_fresh(i), ms, device if i.added else None, None if i.added else device)
+        device = _device(i.member)
+        device.twin = {name: _shown(p) for name, p in i.properties.items()}
+        body = _Membership(_fresh(i), ms, [device] if i.added else None, None if i.added else [device])
         return [(f"$hw/events/node/{self._node}/membership/updated", _encode(body))]
+
+    def _attributes(self, i: Attributes, ms: int) -> list[Message]:
+        body = _Attributes("", ms, {name: _attribute(one) for name, one in i.values.items()})
+        return [(f"$hw/events/device/{i.device}/updated", _encode(body))]
 
 
 def _topic(device: str, reply: Reply) -> str:
     return f"$hw/events/device/{device.partition('/')[2] if reply.short else device}"
+
+
+def _told(device: str, kind: str, body: bytes, *, short: bool) -> list[Message]:
+    """A message for whoever follows the device; `short`: somebody does on the older topics without a namespace."""
+    messages = [(f"$hw/events/device/{device}/twin/update/{kind}", body)]
+    if short:
+        messages.append((f"$hw/events/device/{device.partition('/')[2]}/twin/update/{kind}", body))
+    return messages
 
 
 def _fresh(i: Instruction) -> str:
@@ -197,6 +228,18 @@ def _fresh(i: Instruction) -> str:
 
 def _rfc3339(at: int) -> str:
     return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _device(member: Member) -> _Device:
+    online = _rfc3339(member.last_online) if member.last_online else ""
+    attributes = {name: _attribute(one) for name, one in member.attributes.items()}
+    name = member.device.partition("/")[2]
+    return _Device(member.device, name, member.description, member.state, online, attributes)
+
+
+def _attribute(one: Attribute) -> _Attribute:
+    optional = UNSET if one.optional is None else one.optional
+    return _Attribute(one.value, optional, UNSET if one.kind is None else _type(one.kind))
 
 
 def _side(value: Value) -> _Side:
@@ -218,10 +261,20 @@ def _shown(p: Property) -> _Twin:
     )
 
 
+def _given(last: Property | None, current: Property) -> _Twin:
+    """A property as it was just changed: a side that was emptied shows, unless the property is new."""
+    twin = _shown(current)
+    if last is not None:
+        reported, desired = current.reported, current.desired
+        if twin.actual is UNSET and reported is not None and reported is not last.reported:
+            twin.actual = _side(reported)
+        if twin.expected is UNSET and desired is not None and desired is not last.desired:
+            twin.expected = _side(desired)
+    return twin
+
+
 def _touched(p: Property, sides: str) -> _Twin:
     """A property as the answer to an update shows it: only the sides that were touched."""
-    expected = UNSET if sides == "reported" or p.desired is None else _side(p.desired)
-    actual = UNSET if sides == "desired" or p.reported is None else _side(p.reported)
-    if p.reported is not None and p.reported.version.edge == 1 and not p.reported.value:
-        actual = UNSET  # KubeEdge hides the empty first value of a new property
+    expected = UNSET if sides in _NOT_DESIRED or p.desired is None else _side(p.desired)
+    actual = UNSET if sides in _NOT_REPORTED or p.reported is None else _side(p.reported)
     return _Twin(expected, actual, p.optional, _type(p.kind))
