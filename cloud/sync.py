@@ -43,7 +43,7 @@ def report(twin: Twin, declared: Collection[str], at: int, cause: str = "") -> R
     said = {name: _property(one) for name, one in pending.items()}
     content = {"event_id": cause, "timestamp": at // 1000, "twin": said}
     versions = {name: _versions(one) for name, one in pending.items()}
-    twice = any(not (one.deleted or one.synced.at) for one in pending.values())
+    twice = not all(map(_known, pending.values()))
     return Report(twin.device, msgspec.json.encode(content), versions, cause, twice)
 
 
@@ -63,6 +63,11 @@ def state_report(twin: Twin, at: int, cause: str = "") -> Report | None:
 def undeclared(twin: Twin, declared: Collection[str]) -> tuple[str, ...]:
     """The living properties that the cloud would drop, because its Device does not list them."""
     return tuple(sorted(n for n, one in twin.properties.items() if n not in declared and not one.deleted))
+
+
+def _known(one: Property) -> bool:
+    """True when the cloud has an entry of it, or needs none."""
+    return bool(one.deleted or one.synced.at or one.synced.reported or one.synced.desired)
 
 
 def _versions(one: Property) -> tuple[int, int]:

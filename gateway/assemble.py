@@ -60,7 +60,8 @@ class Gateway:
     def __init__(self, config: Config, clock: Clock) -> None:
         self.config = config
         self._clock = clock
-        self.twins = Twins(strict=config.twins.compat == "strict", enrols=config.twins.enrol)
+        section = config.twins
+        self.twins = Twins(strict=section.compat == "strict", enrols=section.enrol, heartbeat=section.heartbeat)
         self.rules = Rules(config.node.zone)
         self.timers = Timers(clock)
         self.store = Store(wiring.store(config), config.node.name, clock, tables(config, self.twins))

@@ -189,6 +189,8 @@ class Twins(Section, frozen=True):
     """strict: KubeEdge's behaviour to the letter."""
     enrol: bool = False
     """A device that nobody declared joins with its first message; else it is answered 404, as KubeEdge does."""
+    heartbeat: Annotated[float, Meta(ge=0)] = 3600.0
+    """A value that is reported unchanged is told to the cloud again so long after it confirmed it; 0: never."""
 
 
 class Manifests(Section, frozen=True):

@@ -17,13 +17,25 @@ from rules.detector import decode as detector
 from rules.rules import Rules
 from twins.errors import Rejected
 from twins.exchange import Batch, Event, Outcome, Point
-from twins.instructions import STATE, Actuate, Conflict, Fact, Forget, Instruction, Persist, Refuse, Remember
+from twins.instructions import (
+    CLOUD_TOPIC,
+    STATE,
+    Actuate,
+    Conflict,
+    Fact,
+    Forget,
+    Instruction,
+    Persist,
+    Refuse,
+    Remember,
+)
 from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Stimulus, Updated
 from twins.twin import Twins
 
 DEPTH = 8
 """How many times a rule's command may set off another rule's within one input."""
 ACCEPTED = Outcome()
+MINUTE = 60_000_000
 
 
 class Counts(Struct):
@@ -141,6 +153,8 @@ class Turn:
             case Refuse():
                 self._counts.refused += 1
                 self.committed.said.append(i)
+                if i.topic == CLOUD_TOPIC and i.code == 403:
+                    self._event(intrusion(i, stimulus.seen))
                 return Outcome(i.reason, i.code)
             case _:
                 self.committed.said.append(i)
@@ -226,6 +240,12 @@ class Turn:
     def _event(self, event: Event) -> None:
         self.batch.events.append(event)
         self.committed.events.append(event)
+
+
+def intrusion(i: Refuse, seen: int) -> Event:
+    """The event that tells of a client that spoke as the cloud; one a minute for each device."""
+    message = f"somebody at the broker spoke as the cloud ({i.topic}) and was refused: look at who may write this topic"
+    return Event(f"{i.device}:intrusion:{seen // MINUTE}", seen, "security", i.device, "warning", message, i.cause)
 
 
 def conflict(i: Conflict, seen: int) -> Event:

@@ -32,7 +32,7 @@ class Forget(Instruction, frozen=True, tag=True):
 
 
 class Remember(Instruction, frozen=True, tag=True):
-    """The message with this digest is stored: write the digest with this batch, so that its repeat is known."""
+    """This device stored the message with this digest: write it with this batch, so that its repeat is known."""
 
     seq: int
 

@@ -141,16 +141,17 @@ class Twins:
         if not s.edits:  # it asks for the delta again, however often it comes
             twin.seen = s.seen
             return [*out, Persist(s.device, s.cause), *told.answer(s, {}, {}), *told.delta(twin, s.cause)]
-        if s.seq and s.repeats and s.seq in (self._known if s.named else self._recent):
+        digest = s.seq and s.seq ^ twin.joined  # an earlier device of the same name took other messages
+        if digest and s.repeats and digest in (self._known if s.named else self._recent):
             return out + told.answer_again(twin, s)
         try:
             changes, gone, void = self._changes(twin, s)
         except Rejected as error:
             return out + self._refusal(s, error.code, error.reason)
         self._commit(twin, changes, gone, s.seen)
-        if s.seq:
-            out.append(Remember(s.device, s.cause, s.seq))
-            (self._known if s.named else self._recent).add(s.seq)
+        if digest:
+            out.append(Remember(s.device, s.cause, digest))
+            (self._known if s.named else self._recent).add(digest)
         out.append(Persist(s.device, s.cause))
         out += told.facts(s, changes)
         out += told.answer(s, changes, gone)

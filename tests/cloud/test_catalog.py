@@ -141,9 +141,7 @@ def said(resource: str, content: dict) -> object:
     return frames.decode(json.dumps({"header": {"msg_id": "m"}, "route": route, "content": content}))
 
 
-@pytest.mark.parametrize(
-    ("where", "device"), [("a/d1", "a/d1"), ("d1", "default/d1"), ("device/twin", "device/twin")]
-)
+@pytest.mark.parametrize(("where", "device"), [("a/d1", "a/d1"), ("d1", "default/d1"), ("device/twin", "device/twin")])
 def test_a_wish_of_an_old_cloud_names_its_device_by_all_between_device_and_twin(where: str, device: str):
     sw = {"expected": {"value": "on"}, "expected_version": {"cloud": 2, "edge": 1}, "metadata": {"type": "string"}}
     (wished,) = Cloud()(said(f"device/{where}/twin/cloud_updated", {"event_id": "e", "twin": {"sw": sw}}))

@@ -33,8 +33,10 @@ def test_every_recorded_frame_of_the_cloud_is_understood(text):
         assert said.resource == route["resource"]
         assert f"{said.namespace}/{said.kind}/{said.name}" == route["resource"]
         assert json.loads(said.content)["metadata"]["name"] == said.name
-    elif route["resource"] == "membership":
+    elif route["resource"] in ("membership", "membership/detail"):
         assert isinstance(said, frames.Members)
+    elif route["resource"].endswith("/twin/cloud_updated"):
+        assert said == frames.TwinUpdate("default/thermo1", frames.decode(text).content)
     elif route["resource"] == "twin":
         assert isinstance(said, frames.Answered)
         assert said.ok

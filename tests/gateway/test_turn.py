@@ -106,7 +106,7 @@ async def test_a_repeated_message_is_one_point_also_after_a_restart() -> None:
         await stage.core.ask(message)
         await stage.core.ask(message)
     assert [len(batch.points) for batch in stage.disk.batches] == [1, 0]
-    assert stage.disk.batches[0].seen == [77]
+    assert len(stage.disk.batches[0].seen) == 1
     found = stage.disk.found()
     again = Stage(stage.disk)
     again.twins.restore(found.twins, found.seen)

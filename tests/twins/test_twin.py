@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twins.instructions import Actuate, Answer, Conflict, Delta, Document, Fact, Persist, Refuse, Remember
-from twins.stimuli import Confirmed, Edit, Joined, Left, Reply, Seen, Updated
+from twins.stimuli import Admitted, Asked, Confirmed, Edit, Enumerated, Joined, Left, Reply, Seen, Updated, Wish
 from twins.twin import Twins
-from twins.values import Declared, Property
+from twins.values import Declared, Property, Version
 
 NOW = 1_795_243_950_000_000
 D = "default/d1"
@@ -134,11 +134,12 @@ def test_a_property_that_is_not_optional_is_not_deleted() -> None:
 
 def test_twins_come_back_from_what_was_kept() -> None:
     twins = joined(t=Declared(kind="float", unit="°C"))
-    update(twins, seq=9, repeats=True, t=Edit(reported="1.5"))
+    first = update(twins, seq=9, repeats=True, t=Edit(reported="1.5"))
     body = twins.encoded(D)
     assert body is not None
     again = Twins()
-    assert again.restore({"default/d1": body, "default/d2": b"?"}, [9]) == ["default/d2"]
+    known = [i.seq for i in first if isinstance(i, Remember)]
+    assert again.restore({"default/d1": body, "default/d2": b"?"}, known) == ["default/d2"]
     assert again.get(D) == twins.get(D)
     assert names(update(again, seq=9, repeats=True, t=Edit(reported="1.5"))) == ["Answer"]
 
@@ -278,3 +279,70 @@ def test_the_state_of_a_device_is_a_series_that_no_property_can_have() -> None:
     out = twins.handle(Seen(D, "c", NOW, "online", Reply("s"), seq=7))
     assert [(i.name, i.seq) for i in out if isinstance(i, Fact)] == [("$state", 7)]
     assert any(isinstance(i, Fact) and i.name == "state" for i in update(twins, state=Edit(reported="x")))
+
+
+def test_a_device_that_left_and_came_back_is_another_one_and_has_taken_nothing() -> None:
+    twins = joined()
+    update(twins, seq=7, repeats=True, t=Edit(reported="1"))
+    twins.handle(Left(D, "c", NOW))
+    twins.handle(Joined(D, "c", NOW + 1, {}))
+    assert any(isinstance(i, Persist) for i in update(twins, seq=7, repeats=True, t=Edit(reported="1")))
+    assert names(update(twins, seq=7, repeats=True, t=Edit(reported="1"))) == ["Answer"]
+
+
+def test_an_unchanged_value_is_unknown_to_the_cloud_again_when_the_heartbeat_is_due() -> None:
+    twins = Twins(heartbeat=60)
+    twins.handle(Joined(D, "c", NOW, {}))
+    update(twins, t=Edit(reported="1"))
+    twins.handle(Confirmed(D, "c", NOW, {"t": (1, 0)}))
+    for seconds, due in ((59, False), (60, True), (61, True)):
+        update(twins, seen=NOW + seconds * 1_000_000, t=Edit(reported="1"))
+        assert living(twins, "t").unsynced is due
+        reported = living(twins, "t").reported
+        assert reported is not None
+        assert reported.version.edge == 1
+    twins.handle(Confirmed(D, "c", NOW + 61_000_000, {"t": (1, 0)}))
+    update(twins, seen=NOW + 70_000_000, t=Edit(reported="1"))
+    assert not living(twins, "t").unsynced
+
+
+def test_without_a_heartbeat_or_a_cloud_an_unchanged_value_stays_as_it_is() -> None:
+    for twins in (Twins(), Twins(heartbeat=60)):
+        twins.handle(Joined(D, "c", NOW, {}))
+        update(twins, t=Edit(reported="1"))
+        if not twins._heartbeat:
+            twins.handle(Confirmed(D, "c", NOW, {"t": (1, 0)}))
+        before = living(twins, "t").synced
+        update(twins, seen=NOW + 3_600_000_000, t=Edit(reported="1"))
+        assert living(twins, "t").synced == before
+
+
+def test_who_uses_the_older_topics_hears_documents_and_deltas_there_after_a_restart_too() -> None:
+    twins = joined()
+    twins.handle(Asked(D, "c", NOW, Reply("a", short=True)))
+    body = twins.encoded(D)
+    assert body is not None
+    again = Twins()
+    again.restore([body], [])
+    out = update(again, sw=Edit(desired="on"))
+    assert [i.short for i in out if isinstance(i, Delta | Document)] == [True, True]
+    assert [i.short for i in again.open_deltas() if isinstance(i, Delta)] == [True]
+
+
+def test_members_that_the_cloud_does_not_list_leave_and_those_made_here_stay() -> None:
+    twins = joined()
+    for name in ("a", "b"):
+        twins.handle(Admitted(f"default/{name}", "c", NOW))
+    out = twins.handle(Enumerated("", "c", NOW, frozenset({"default/a"})))
+    assert names(list(out)) == ["Forget", "Membership"]
+    assert sorted(twin.device for twin in twins) == ["default/a", D]
+
+
+def test_a_member_with_a_wish_that_does_not_fit_is_a_member_all_the_same() -> None:
+    twins = Twins()
+    wish = Wish("abc", Version(0, 1), "int")
+    out = list(twins.handle(Admitted(D, "c", NOW, wishes={"k": wish})))
+    assert names(out) == ["Persist", "Refuse", "Membership"]
+    twin = twins.get(D)
+    assert twin is not None
+    assert twin.properties == {}
