@@ -35,12 +35,9 @@ def answer(s: Updated, changes: Changes, gone: Mapping[str, Property]) -> list[I
     if s.reply is None:
         return []
     shown: dict[str, Property | None] = {name: c.current for name, c in changes.items()}
-    shown.update(dict.fromkeys(gone))
-    sides = {
-        name: side_of(edit, new=changes[name].last is None)
-        for name, edit in s.edits.items()
-        if edit is not None and name in changes
-    }
+    if gone:
+        shown.update(dict.fromkeys(gone))
+    sides = {name: side_of(edit, c.last is None) for name, c in changes.items() if (edit := s.edits[name]) is not None}
     return [Answer(s.device, s.cause, "update", s.reply, shown, sides)]
 
 
@@ -49,7 +46,7 @@ def answer_again(twin: Twin, s: Updated) -> list[Instruction]:
     if s.reply is None:
         return []
     living = {name: p for name, p in twin.properties.items() if not p.deleted}
-    sides = {name: side_of(edit) for name, edit in s.edits.items() if edit is not None}
+    sides = {name: side_of(edit, False) for name, edit in s.edits.items() if edit is not None}
     return [Answer(s.device, s.cause, "update", s.reply, {name: living.get(name) for name in s.edits}, sides)]
 
 
@@ -60,7 +57,8 @@ def document(
     if not changes and not gone:
         return []
     shown: dict[str, tuple[Property | None, Property | None]] = {n: (c.last, c.current) for n, c in changes.items()}
-    shown.update({name: (last, None) for name, last in gone.items()})
+    if gone:
+        shown.update({name: (last, None) for name, last in gone.items()})
     return [Document(twin.device, cause, event, shown, twin.short)]
 
 
@@ -95,9 +93,9 @@ def source_time(at: int, seen: int) -> int:
     return at if seen - WEEK_US <= at <= seen + MINUTE_US else seen
 
 
-def side_of(edit: Edit, *, new: bool = False) -> Sides:
-    """Which sides an edit touches; of a new property KubeEdge hides those that are empty."""
-    reported = bool(edit.reported) if new else edit.reported is not None
-    if bool(edit.desired) if new else edit.desired is not None:
-        return "both" if reported else "desired"
-    return "reported" if reported else "none"
+def side_of(edit: Edit, new: bool) -> Sides:
+    """Which sides an edit touches; of a `new` property KubeEdge hides those that are empty."""
+    reported, desired = edit.reported, edit.desired
+    if desired is None or (new and not desired):
+        return "none" if reported is None or (new and not reported) else "reported"
+    return "desired" if reported is None or (new and not reported) else "both"

@@ -31,7 +31,7 @@ def kind_of(name: str, *, strict: bool) -> str:
     return kind or "string"
 
 
-def read(kind: str, value: str, *, strict: bool = False) -> float | None:
+def read(kind: str, value: str, strict: bool = False) -> float | None:
     """The number a value stands for, `None` for text; `Rejected` with KubeEdge's reason when it does not fit its kind.
 
     A text that looks like a number gives it too: many devices never declare a type, and their values are still plotted.

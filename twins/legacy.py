@@ -62,8 +62,8 @@ def wished(
     old = last.desired if last is not None else None
     if wish.desired is None or (wish.version is None and old is None):
         return None
-    kind = kind_after(last, wish.kind, declared, strict=strict)
-    checked(name, kind, wish.desired, declared, strict=strict)
+    kind = kind_after(last, wish.kind, declared, strict)
+    checked(name, kind, wish.desired, declared, strict)
     if wish.version is None or _older(wish.version, old):
         return None if last is None else _disputed(last)
     base = last if last is not None else Property()

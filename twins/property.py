@@ -33,7 +33,6 @@ def edited(
     edit: Edit,
     declared: Declared | None,
     seen: int,
-    *,
     strict: bool,
     heartbeat: int = 0,
 ) -> Change | None:
@@ -44,17 +43,17 @@ def edited(
     alive = last is not None and not last.deleted
     if alive and edit.reported is None and edit.desired is None and not _retouched(last, edit, strict=strict):
         return None
-    kind = kind_after(last, edit.kind, declared, strict=strict)
+    kind = kind_after(last, edit.kind, declared, strict)
     reported = last.reported if last is not None else None
     desired = last.desired if last is not None else None
     number = None
     reported_changed = desired_changed = False
     if edit.reported is not None:
-        number = checked(name, kind, edit.reported, declared, strict=strict)
+        number = checked(name, kind, edit.reported, declared, strict)
         reported_changed = not alive or strict or reported is None or reported.value != edit.reported
         reported = _next(reported, edit.reported, seen, counts=reported_changed)
     if edit.desired is not None:
-        checked(name, kind, edit.desired, declared, strict=strict)
+        checked(name, kind, edit.desired, declared, strict)
         if declared is not None and not declared.writable and not strict:
             reason = f"{name} is read only in the device's model: nothing can be desired of it"
             raise Rejected(reason, 403)
@@ -107,7 +106,7 @@ def deleted(last: Property, seen: int) -> Property:
     )
 
 
-def kind_after(last: Property | None, said: str | None, declared: Declared | None, *, strict: bool) -> str:
+def kind_after(last: Property | None, said: str | None, declared: Declared | None, strict: bool) -> str:
     """The kind of a property of which a message says `said`."""
     if declared is not None:
         return declared.kind
@@ -116,12 +115,12 @@ def kind_after(last: Property | None, said: str | None, declared: Declared | Non
     return kind_of(said or "", strict=strict)
 
 
-def checked(name: str, kind: str, value: str, declared: Declared | None, *, strict: bool) -> float | None:
+def checked(name: str, kind: str, value: str, declared: Declared | None, strict: bool) -> float | None:
     """The number that a value stands for; `Rejected` when it does not fit the kind or the device's model."""
     if len(value) > VALUE_LIMIT:
         reason = f"the value of {name} has {len(value)} characters, more than the {VALUE_LIMIT} allowed"
         raise Rejected(reason)
-    number = read(kind, value, strict=strict)
+    number = read(kind, value, strict)
     if declared is not None:
         check_declared(name, declared, number)
     return number

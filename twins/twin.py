@@ -293,14 +293,14 @@ class Twins:
         changes: dict[str, Change] = {}
         gone: dict[str, Property] = {}
         void: dict[str, Property | None] = {}
-        strict, heartbeat = self._strict, self._heartbeat
+        strict, heartbeat, seen = self._strict, self._heartbeat, s.seen
+        properties, declared = twin.properties, twin.declared
         for name, edit in s.edits.items():
-            last = twin.properties.get(name)
+            last = properties.get(name)
             if edit is not None:
-                if last is None and len(twin.properties) + len(changes) >= PROPERTIES:
+                if last is None and len(properties) + len(changes) >= PROPERTIES:
                     raise Rejected(f"{s.device} has {PROPERTIES} properties already, as many as a twin may have")
-                declared = twin.declared.get(name)
-                change = edited(name, last, edit, declared, s.seen, strict=strict, heartbeat=heartbeat)
+                change = edited(name, last, edit, declared.get(name), seen, strict, heartbeat)
                 if change is not None:
                     changes[name] = change
             elif last is None or last.deleted:

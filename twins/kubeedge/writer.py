@@ -164,15 +164,18 @@ class Writer:
 
     def _document(self, i: Document, ms: int) -> list[Message]:
         changes = {
-            n: _Change(None if last is None else _shown(last), None if current is None else _given(last, current))
+            n: _Change(None if last is None else _shown(last), None if current is None else _shown(current, last))
             for n, (last, current) in i.changes.items()
         }
-        return _told(i.device, "document", _encode(_Document(i.event, ms, changes)), short=i.short)
+        body = _encode(_Document(i.event, ms, changes))
+        messages = [(f"$hw/events/device/{i.device}/twin/update/document", body)]
+        return messages if not i.short else _also_short(i.device, messages)
 
     def _delta(self, i: Delta, ms: int) -> list[Message]:
         delta = {n: p.desired.value for n, p in i.properties.items() if p.drifts and p.desired is not None}
         body = _Delta(_fresh(i), ms, {n: _shown(p) for n, p in i.properties.items()}, delta)
-        return _told(i.device, "delta", _encode(body), short=i.short)
+        messages = [(f"$hw/events/device/{i.device}/twin/update/delta", _encode(body))]
+        return messages if not i.short else _also_short(i.device, messages)
 
     def _refusal(self, i: Refuse, ms: int) -> list[Message]:
         if not i.topic or (i.topic == "state/update" and self._strict):
@@ -213,12 +216,10 @@ def _topic(device: str, reply: Reply) -> str:
     return f"$hw/events/device/{device.partition('/')[2] if reply.short else device}"
 
 
-def _told(device: str, kind: str, body: bytes, *, short: bool) -> list[Message]:
-    """A message for whoever follows the device; `short`: somebody does on the older topics without a namespace."""
-    messages = [(f"$hw/events/device/{device}/twin/update/{kind}", body)]
-    if short:
-        messages.append((f"$hw/events/device/{device.partition('/')[2]}/twin/update/{kind}", body))
-    return messages
+def _also_short(device: str, messages: list[Message]) -> list[Message]:
+    """The messages, and each on its older topic without a namespace too."""
+    name = device.partition("/")[2]
+    return messages + [(topic.replace(f"/{device}/", f"/{name}/", 1), body) for topic, body in messages]
 
 
 def _fresh(i: Instruction) -> str:
@@ -250,27 +251,22 @@ def _type(kind: str) -> _Type:
     return _types.setdefault(kind, _Type(kind))
 
 
-def _shown(p: Property) -> _Twin:
-    """A property as a reader sees it: empty sides are hidden. Written out: it runs for every value of every message."""
+def _shown(p: Property, before: Property | None = None) -> _Twin:
+    """A property as a reader sees it. An empty side is hidden, unless the change from `before` emptied it.
+
+    Written out: it runs for every value of every message.
+    """
     reported, desired = p.reported, p.desired
     return _Twin(
-        UNSET if desired is None or not desired.value else _Side(desired.value, _Stamp(desired.at // 1000)),
-        UNSET if reported is None or not reported.value else _Side(reported.value, _Stamp(reported.at // 1000)),
+        UNSET
+        if desired is None or (not desired.value and (before is None or desired is before.desired))
+        else _Side(desired.value, _Stamp(desired.at // 1000)),
+        UNSET
+        if reported is None or (not reported.value and (before is None or reported is before.reported))
+        else _Side(reported.value, _Stamp(reported.at // 1000)),
         p.optional,
         _types.get(p.kind) or _type(p.kind),
     )
-
-
-def _given(last: Property | None, current: Property) -> _Twin:
-    """A property as it was just changed: a side that was emptied shows, unless the property is new."""
-    twin = _shown(current)
-    if last is not None:
-        reported, desired = current.reported, current.desired
-        if twin.actual is UNSET and reported is not None and reported is not last.reported:
-            twin.actual = _side(reported)
-        if twin.expected is UNSET and desired is not None and desired is not last.desired:
-            twin.expected = _side(desired)
-    return twin
 
 
 def _touched(p: Property, sides: str) -> _Twin:
