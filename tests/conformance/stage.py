@@ -126,7 +126,7 @@ class Parts:
     @contextlib.asynccontextmanager
     async def running(self, up: list[Report]) -> AsyncIterator[None]:
         found = await self.journal.open()
-        self.twins.restore(found.twins.values(), found.seen)
+        self.twins.restore(found.twins, found.seen)
         self.sky = Sky(CloudCoreConfig(), self._identity, self.clock, manifests=found.manifests, boot=found.boot)
         self.sky.up = up
         self.uplink = Uplink(self.sky, self.core, self.clock, lambda *_: None)
@@ -146,7 +146,7 @@ class Parts:
 
     def tell(self, committed: Committed) -> None:
         self.events += committed.events
-        self.door.tell(committed.instructions)
+        self.door.tell(committed.said)
 
     async def take(self, frame: bytes) -> bool:
         """Whether a message of the cloud was taken; the same way in as from its websocket."""

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.cases import CASES, IDS, Ago, Case, Do, FromCloud, Said, Say, Step
+from tests.conformance.cases import CASES, IDS
 from tests.conformance.likeness import Text, differs
 from tests.conformance.stage import NODE, Heard, Stage
+from tests.conformance.words import Ago, Case, Do, FromCloud, Said, Say, Step
 from twins.stimuli import Left
 
 MODEL = {

@@ -323,7 +323,7 @@ def test_who_uses_the_older_topics_hears_documents_and_deltas_there_after_a_rest
     body = twins.encoded(D)
     assert body is not None
     again = Twins()
-    again.restore([body], [])
+    again.restore({D: body}, [])
     out = update(again, sw=Edit(desired="on"))
     assert [i.short for i in out if isinstance(i, Delta | Document)] == [True, True]
     assert [i.short for i in again.open_deltas() if isinstance(i, Delta)] == [True]
