@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from cloud.frames import Members, Object
-from cloud.manifest import Device, Manifest, Model, declare, newer, parse_device, parse_model, read, uid
+from cloud.manifest import Device, Manifest, Model, declare, newer, parse_device, parse_model, read, rhythm_of, uid
 from twins.stimuli import Joined, Left, Stimulus
 from twins.values import Declared
 
@@ -140,4 +140,5 @@ class Catalog:
 
 def _joined(name: str, device: Device, model: Model, cause: str, seen: int) -> Joined:
     description = (device.manifest.metadata.labels or {}).get("description", "")
-    return Joined(name, cause, seen, declare(device, model), description, device.model.partition("/")[2], "cloud")
+    named = device.model.partition("/")[2]
+    return Joined(name, cause, seen, declare(device, model), description, named, "cloud", rhythm_of(device))

@@ -189,6 +189,12 @@ class Twins(Section, frozen=True):
     """strict: KubeEdge's behaviour to the letter."""
     enrol: bool = False
     """A device that nobody declared joins with its first message; else it is answered 404, as KubeEdge does."""
+    interval: Seconds = 30.0
+    """Time between two messages that is assumed of a device which declares none, until its own is learned."""
+    unknown_after: Annotated[float, Meta(ge=1)] = 3.0
+    """Intervals of silence after which a device is `unknown`."""
+    offline_after: Annotated[float, Meta(ge=1)] = 10.0
+    """Intervals of silence after which a device is `offline`."""
 
 
 class Manifests(Section, frozen=True):

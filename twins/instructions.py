@@ -81,6 +81,15 @@ class StateAnswer(Instruction, frozen=True, tag=True):
     last_online: int
 
 
+class Status(Instruction, frozen=True, tag=True):
+    """The state to show changed from `before` to `state`; `reason` says why, `at` when."""
+
+    state: str
+    before: str
+    reason: str
+    at: int
+
+
 class Roster(Instruction, frozen=True, tag=True):
     """Answer a membership request with `(id, description, state, last_online)` of each member."""
 

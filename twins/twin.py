@@ -13,14 +13,13 @@ from typing import Any, cast
 import msgspec
 
 import twins.announcements as told
+from twins import signs
 from twins.digests import Digests
 from twins.errors import Rejected
 from twins.instructions import (
-    STATE,
     Answer,
     Conflict,
     Document,
-    Fact,
     Forget,
     Instruction,
     Membership,
@@ -39,6 +38,7 @@ from twins.stimuli import (
     Joined,
     Left,
     Listed,
+    Missed,
     Refused,
     Reply,
     Seen,
@@ -71,6 +71,7 @@ class Twins:
             Updated: self._update,
             Asked: self._ask,
             Seen: self._see,
+            Missed: self._miss,
             Listed: self._list,
             Joined: self._join,
             Left: self._leave,
@@ -123,6 +124,8 @@ class Twins:
                 return self._refusal(s, 400, f"{s.device[:80]!r} can't join by itself: a name is {NAME_RULE}")
             out += self._join(Joined(s.device, s.cause, s.seen, {}, description="enrolled by its first message"))
             twin = self._twins[s.device]
+        if signs.spoken(s):
+            out += signs.heard(twin, s)
         if s.seq and s.repeats and s.seq in (self._known if s.named else self._recent):
             return out + told.answer_again(twin, s)
         try:
@@ -162,24 +165,29 @@ class Twins:
             reason = f"the state {state[:64]!r} is not one of {', '.join(sorted(STATES))}"
             refusal = Refuse(s.device, s.cause, 400, reason, reply or Reply(), "state/update")
             return [] if reply is None or self._strict else [refusal]
-        changed = state != twin.state
-        twin.state = state
-        twin.seen = s.seen
+        before, twin.state = twin.status, state
+        out: list[Instruction] = signs.said(twin, s, before)
         if state.lower() in {"online", "ok"}:
             twin.last_online = s.seen
         elif self._strict:
             twin.last_online = 0
-        out: list[Instruction] = [
-            Persist(s.device, s.cause),
-            Fact(s.device, s.cause, STATE, state, None, s.seen, s.seq, changed),
-        ]
         if reply is not None:
             shown = twin.last_online if state.lower() in {"online", "ok"} else 0
             out.append(StateAnswer(s.device, s.cause, reply, state, shown))
         return out
 
+    def _miss(self, s: Missed) -> list[Instruction]:
+        twin = self._twins.get(s.device)
+        if twin is None or twin.seen > s.heard or twin.life.presence == "offline":
+            return []  # it was heard, or said its last, while this was on its way
+        twin.last_online = twin.last_online if self._strict else twin.seen
+        return signs.turned(twin, s, s.presence, s.reason)
+
     def _list(self, s: Listed) -> list[Instruction]:
-        members = tuple((t.device, t.description, t.state, t.last_online) for t in self._twins.values())
+        members = tuple(
+            (t.device, t.description, t.state if self._strict else t.status, t.last_online)
+            for t in self._twins.values()
+        )
         return [Roster("", s.cause, s.reply, members)]
 
     def _join(self, s: Joined) -> list[Instruction]:
@@ -190,6 +198,7 @@ class Twins:
             out.append(Membership(s.device, s.cause, True, s.description))
         twin.description = s.description or twin.description
         twin.model = s.model or twin.model
+        twin.life.rhythm = twin.life.rhythm if s.rhythm is None else s.rhythm
         before, twin.declared = twin.declared, dict(s.properties)
         out.append(Persist(s.device, s.cause))
         return out + self._adopt(twin, s, before)
@@ -267,7 +276,6 @@ class Twins:
             properties[name] = change.current
         for name, last in gone.items():
             properties[name] = deleted(last, seen)
-        twin.seen = seen
 
     def open_deltas(self) -> list[Instruction]:
         """The delta of every device that has one, to be told again after a broker was away."""
