@@ -95,7 +95,7 @@ class Life(Struct, array_like=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What silence means now; `due` is when to look again, if nothing comes."""
+    """What silence means now; `due` is when to look again, if nothing comes: always later than now."""
 
     presence: Presence
     reason: str
@@ -112,15 +112,19 @@ def judge(life: Life, seen: int, now: int, since: int, limits: Limits, deaf: str
     quiet = now - heard
     interval, known = life.interval(seen, limits.interval)
     unknown, offline = (round(n * interval) for n in (limits.unknown_after, limits.offline_after))
-    if quiet < unknown or (attended(life) and heard == seen):
+    if quiet < unknown:
         return Verdict("online", "", heard + unknown)
+    if attended(life) and heard == seen:
+        return Verdict("online", "", now + offline)
     if deaf:
-        return Verdict("unknown", deaf, heard + offline)
+        return Verdict("unknown", deaf, now + offline)
     reason = f"silent for {words(quiet)}" if heard == seen else f"not heard in the {words(quiet)} since we listen again"
     if attended(life):
         return Verdict("unknown", reason, now + offline)
     reason += f"; {known} every {words(interval)}"
-    return Verdict("unknown" if quiet < offline else "offline", reason, heard + offline)
+    if quiet < offline:
+        return Verdict("unknown", reason, heard + offline)
+    return Verdict("offline", reason, now + offline)
 
 
 def attended(life: Life) -> bool:

@@ -166,7 +166,7 @@ async def test_a_cut_costs_nothing_and_only_the_newest_value_is_sent_after_it() 
         await asyncio.sleep(5)
         assert (sky.unsynced(), sky.uplink.pending) == ([], 0)
         assert {int(values["t"]) for values in sky.cloud.values.values()} == set(range(51, 101))
-        assert sum(sky.cloud.pushes) == 1 + 50
+        assert sum(sky.cloud.pushes) == 2 + 50 + 49, "the state of each that was heard for the first time too"
         assert max(sky.cloud.pushes) <= TOGETHER
 
 
