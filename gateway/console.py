@@ -194,7 +194,7 @@ class Console:
             properties=properties,
             cost=self._costs.of(twin.device),
             reason=twin.life.reason if twin.status else UNHEARD,
-            interval=0.0 if attended(twin.life) else twin.life.interval(twin.seen, self._limits.interval)[0] / 1e6,
+            interval=0.0 if attended(twin.life) else twin.life.interval(self._limits.interval)[0] / 1e6,
         )
 
     def _property(self, twin: Twin, name: str, *, trend: bool) -> PropertyView:

@@ -63,33 +63,37 @@ class Limits(Struct, frozen=True):
 class Life(Struct, array_like=True):
     """What is known of one device, beside when it was last heard. Mutable, a part of its twin.
 
-    `reason` says why it is not online, for people; `door` is by which door it came; `first` when it was first heard;
-    `usual` the learned interval.
+    `reason` says why it is not online, for people; `door` is by which door it came; `usual` is the learned interval,
+    and `span` the time it was learned from.
     """
 
     presence: Presence = ""
     reason: str = ""
     door: str = ""
-    first: int = 0
     usual: int = SHORTEST
+    span: int = 0
     rhythm: Rhythm = Rhythm()
 
     def learn(self, gap: int) -> None:
         """Take the time between two messages into account."""
         usual = self.usual
         if gap >= usual:
-            self.usual = usual + (min(gap, 4 * usual) - usual) // 2
-        elif gap > 0 and usual > SHORTEST:
+            gap = min(gap, 4 * usual)
+            self.usual = usual + (gap - usual) // 2
+        elif gap <= 0:  # the clock was set
+            return
+        elif usual > SHORTEST:
             self.usual = max(SHORTEST, usual - (usual - gap) * gap // (8 * usual))
+        self.span += gap
 
-    def interval(self, seen: int, assumed: float) -> tuple[int, str]:
-        """How often it is expected to speak, and how that is known, in words; `seen` is when it was last heard."""
+    def interval(self, assumed: float) -> tuple[int, str]:
+        """How often it is expected to speak, and how that is known, in words."""
         interval, cycle = self.rhythm.interval, self.rhythm.cycle
         if interval > 0:
             return max(interval, SHORTEST), "it should speak"
         if attended(self):
             return round(assumed * 1e6), "it speaks when it likes"
-        if seen - self.first >= ENOUGH * self.usual:
+        if self.span >= ENOUGH * self.usual:
             return max(self.usual, cycle), "it usually speaks"
         return max(self.usual, cycle or round(assumed * 1e6)), "it should speak" if cycle else "it is assumed to speak"
 
@@ -110,7 +114,7 @@ def judge(life: Life, seen: int, now: int, since: int, limits: Limits, deaf: str
     """
     heard = seen if since <= seen <= now else since
     quiet = now - heard
-    interval, known = life.interval(seen, limits.interval)
+    interval, known = life.interval(limits.interval)
     unknown, offline = (round(n * interval) for n in (limits.unknown_after, limits.offline_after))
     if quiet < unknown:
         return Verdict("online", "", heard + unknown)

@@ -55,11 +55,8 @@ def said(twin: Twin, s: Seen, before: str) -> list[Instruction]:
 
 
 def _listen(twin: Twin, s: Stimulus) -> None:
-    life = twin.life
-    if life.first:
-        life.learn(s.seen - twin.seen)
-    else:
-        life.first = s.seen
+    if twin.seen:
+        twin.life.learn(s.seen - twin.seen)
     twin.seen = s.seen
 
 
