@@ -131,7 +131,7 @@ class Presence:
                 continue  # it was moved
             del self._due[device]
             twin = self._twins.get(device)
-            if twin is not None and twin.life.presence != "offline":
+            if twin is not None and twin.life.watched:
                 missed += self._judged(twin, now)
             if len(missed) >= TOGETHER:
                 await self._intake.offer(missed)
@@ -153,7 +153,7 @@ class Presence:
 
     def _watch(self, twin: Twin, now: int) -> None:
         """Look at it when it is due; of a device that is offline, or was never heard, nothing is expected."""
-        if twin.life.presence in ("", "offline"):
+        if not twin.life.watched:
             return
         verdict = judge(twin.life, twin.seen, now, self._listening(twin), self._limits)
         self._set(twin.device, verdict.due, now)

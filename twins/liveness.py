@@ -63,16 +63,22 @@ class Limits(Struct, frozen=True):
 class Life(Struct, array_like=True):
     """What is known of one device, beside when it was last heard. Mutable, a part of its twin.
 
-    `reason` says why it is not online, for people; `door` is by which door it came; `usual` is the learned interval,
+    `reason` says why it is not online, for people; `said` that this was said of it, not concluded; `door` is by which door it came; `usual` is the learned interval,
     and `span` the time it was learned from.
     """
 
     presence: Presence = ""
     reason: str = ""
+    said: bool = False
     door: str = ""
     usual: int = SHORTEST
     span: int = 0
     rhythm: Rhythm = Rhythm()
+
+    @property
+    def watched(self) -> bool:
+        """True while its silence can mean something. What is said of a device holds until it is heard."""
+        return self.presence in ("online", "unknown") and not self.said
 
     def learn(self, gap: int) -> None:
         """Take the time between two messages into account."""

@@ -35,7 +35,7 @@ def heard(twin: Twin, s: Stimulus) -> list[Instruction]:
 def turned(twin: Twin, s: Stimulus, presence: Presence, reason: str = "") -> list[Instruction]:
     """Its presence changed, or the reason of it; the state to show perhaps."""
     before = twin.status
-    twin.life.presence, twin.life.reason = presence, reason
+    twin.life.presence, twin.life.reason, twin.life.said = presence, reason, False
     fact = Fact(s.device, s.cause, STATE, twin.status, None, s.seen, 0)
     told = [] if twin.status == before else [fact, Status(s.device, s.cause, twin.status, before, reason, s.seen)]
     return [Persist(s.device, s.cause), *told]
@@ -45,6 +45,7 @@ def said(twin: Twin, s: Seen, before: str) -> list[Instruction]:
     """It was said how the device is, which `twin.state` holds already; `before` was its status."""
     life = twin.life
     life.presence, life.door = meaning(twin.state), _door(s)
+    life.said = life.presence != "online"
     life.reason = s.reason or ("" if s.reply is None or life.presence == "online" else SAID)
     if life.presence == "online":
         _listen(twin, s)

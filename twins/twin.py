@@ -178,8 +178,8 @@ class Twins:
 
     def _miss(self, s: Missed) -> list[Instruction]:
         twin = self._twins.get(s.device)
-        if twin is None or twin.seen > s.heard or twin.life.presence == "offline":
-            return []  # it was heard, or said its last, while this was on its way
+        if twin is None or twin.seen > s.heard or not twin.life.watched:
+            return []  # it was heard, or its last will was, while this was on its way
         twin.last_online = twin.last_online if self._strict else twin.seen
         return signs.turned(twin, s, s.presence, s.reason)
 

@@ -11,7 +11,7 @@ from tests.clock import VirtualClock, in_virtual_time
 from tests.gateway.stage import Disk, Stage, rule, settle, values
 from twins.exchange import Event
 from twins.liveness import ATTENDED, Limits, Rhythm
-from twins.stimuli import Joined, Reply, Seen, Stimulus, Updated
+from twins.stimuli import Joined, Left, Reply, Seen, Stimulus, Updated
 
 S = 1_000_000
 D = "default/d1"
@@ -128,7 +128,9 @@ async def test_a_rule_hears_that_a_device_is_offline() -> None:
     lost = {"name": "lost", "to": "B", "when": "state == 'offline'", "do": [{"alert": {"message": "lost it"}}]}
     states = {"A": {"onInput": {"transitions": [lost]}}, "B": {}}
     async with Watch().running() as watch:
-        await watch.stage.registry.apply(rule(inputs={"state": {"property": "$state"}}, states=states), "test")
+        await watch.stage.registry.apply(
+            rule(inputs={"state": {"property": "$state", "type": "string"}}, states=states), "test"
+        )
         await watch.hear()
         await watch.silent(110)
         assert "lost it" in [event.message for event in watch.events]
@@ -145,6 +147,19 @@ async def test_a_last_will_is_offline_at_once_and_told() -> None:
         judged = watch.presence.counts.judged
         await watch.silent(3600)
         assert watch.presence.counts.judged == judged, "nothing is expected of it"
+
+
+@in_virtual_time
+async def test_what_a_mapper_says_of_a_device_again_and_again_holds() -> None:
+    async with Watch().running() as watch:
+        await watch.hear()
+        for _ in range(60):
+            await watch.take(watch.said("unknown"))
+            assert await watch.silent(60) == "unknown"
+        await watch.hear()
+        assert watch.state() == "online"
+        assert await watch.silent(40) == "unknown"
+        assert watch.reason().startswith("silent for "), "and from then on its silence counts again"
 
 
 @in_virtual_time
@@ -308,8 +323,6 @@ async def test_a_device_that_comes_and_goes_is_told_once_in_ten_minutes_and_summ
 
 @in_virtual_time
 async def test_a_device_that_left_is_watched_no_more() -> None:
-    from twins.stimuli import Left
-
     async with Watch().running() as watch:
         await watch.hear()
         await watch.take(Left(D, "c", watch.stage.clock.now()))
