@@ -63,8 +63,8 @@ class Limits(Struct, frozen=True):
 class Life(Struct, array_like=True):
     """What is known of one device, beside when it was last heard. Mutable, a part of its twin.
 
-    `reason` says why it is not online, for people; `said` that this was said of it, not concluded; `door` is by which door it came; `usual` is the learned interval,
-    and `span` the time it was learned from.
+    `reason` says why it is not online, for people; `said` that this was said of it, not concluded; `door` is by which
+    door it came; `usual` is the learned interval, and `span` the time it was learned from.
     """
 
     presence: Presence = ""

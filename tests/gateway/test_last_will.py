@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,10 @@ TWINS = "[twins]\nenrol = true\ninterval = 1.0\nunknown_after = {}\noffline_afte
 def device(gateway: Process, name: str) -> dict[str, Any]:
     found = {d["id"]: d for d in gateway.get("/api/v1/devices")}
     return found.get(f"default/{name}", {"state": "", "reason": ""})
+
+
+def states(gateway: Process) -> list[str]:
+    return [d["state"] for d in gateway.get("/api/v1/devices")]
 
 
 def state(gateway: Process, name: str, wanted: str, deadline: float = 15.0) -> str:
@@ -86,12 +92,16 @@ async def test_a_device_that_is_killed_is_offline_by_its_last_will_and_stays_so_
         assert gateway.sql(history) == [["online"], ["offline"], ["online"]]
 
 
-async def test_the_simulators_devices_have_a_last_will(tmp_path: Path) -> None:
+def test_the_simulators_devices_have_a_last_will(tmp_path: Path) -> None:
     with serving(tmp_path, TWINS.format(100, 200)) as (broker, gateway):
-        with killed(sys.executable, "-m", "simulator", "fleet", "--port", str(broker.port), "--devices", "1"):
-            name = until(lambda: next(iter(gateway.devices()), "").partition("/")[2], 15)
-            state(gateway, name, "online")
-        assert state(gateway, name, "offline") == "its last will: the connection was lost"
+        with killed(sys.executable, "-m", "simulator", "fleet", "--port", str(broker.port), "--devices", "4"):
+            until(lambda: states(gateway) == ["online"] * 4, 15, lambda: states(gateway))
+        until(lambda: states(gateway) == ["offline"] * 4, 15, lambda: states(gateway))
+        reasons = {d["reason"] for d in gateway.get("/api/v1/devices")}
+        assert reasons == {"its last will: the connection was lost"}
+        with urllib.request.urlopen(f"http://127.0.0.1:{gateway.port}/metrics", timeout=5) as answer:
+            figures = re.findall(r"^gemelo_devices_(\w+) (\S+)$", answer.read().decode(), re.MULTILINE)
+        assert dict(figures) == {"online": "0.0", "unknown": "0.0", "offline": "4.0"}
 
 
 async def test_while_the_broker_is_away_nobody_is_offline_and_after_it_the_silent_are(tmp_path: Path) -> None:

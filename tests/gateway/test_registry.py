@@ -9,6 +9,7 @@ import pytest
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Disk, Stage, body, rule, settle
 from twins.errors import Rejected
+from twins.liveness import INTERVAL, NEVER, Rhythm
 
 
 def device(name: str = "d1", **spec: Any) -> dict[str, Any]:
@@ -63,6 +64,7 @@ async def test_what_is_there_is_unchanged_and_what_differs_is_configured() -> No
         ({"kind": "Device"}, "metadata"),
         (device(deviceModelReff={"name": "m1"}), "deviceModelRef"),
         (device(properties=[{"name": "a"}, {"name": "a"}]), "a is there twice"),
+        (device() | {"metadata": {"name": "d1", "annotations": {INTERVAL: "10s"}}}, "annotations: .*'10s' is neither"),
         (rule(initial="Nowhere"), "Nowhere"),
         (rule(states={"A": {"onInput": {"events": [{"when": "t >"}]}}}), "when"),
     ],
@@ -210,3 +212,19 @@ async def test_what_the_cloud_manages_is_neither_changed_nor_deleted_here() -> N
 def test_a_name_that_kubernetes_would_not_take_is_refused(name: str) -> None:
     with pytest.raises(Rejected, match=r"metadata.name: .* is no name"):
         Stage().registry.check(device(name), "test")
+
+
+@in_virtual_time
+async def test_a_device_declares_how_often_it_is_to_be_heard() -> None:
+    stage = Stage()
+    properties = [{"name": "a", "reportCycle": 10_000, "collectCycle": 500}, {"name": "b", "reportCycle": 2_000}]
+    async with stage.running():
+        await stage.registry.apply(device(properties=properties, stateReport={"reportCycle": 60_000}), "test")
+        twin = stage.twins.get("default/d1")
+        assert twin is not None
+        assert twin.life.rhythm == Rhythm(0, 500_000)
+        named = {"name": "d1", "annotations": {INTERVAL: "never", "other": "x"}}
+        await stage.registry.apply(device() | {"metadata": named}, "test")
+        assert twin.life.rhythm == Rhythm(NEVER, 0)
+        await stage.registry.apply(device(), "test")
+        assert twin.life.rhythm == Rhythm()

@@ -37,7 +37,7 @@ def story(life: Life, seen: int, seconds: range, since: int = 0) -> list[str]:
 
 @pytest.mark.parametrize("period", [2, 10, 60, 3600, 86_400])
 def test_the_period_of_a_regular_device_is_learned(period: int) -> None:
-    life, seen = lived(*[period] * 30)
+    life, _ = lived(*[period] * 30)
     interval, known = life.interval(30.0)
     assert interval == pytest.approx(period * S, rel=0.01)
     assert known == "it usually speaks"
@@ -103,22 +103,22 @@ def test_a_clock_that_went_back_teaches_nothing(gap: int) -> None:
 
 
 def test_an_interval_is_assumed_until_eight_were_heard() -> None:
-    life, seen = lived(5, 5, 5)
+    life, _ = lived(5, 5, 5)
     assert life.interval(30.0) == (30 * S, "it is assumed to speak")
-    life, seen = lived(*[5] * 9)
+    life, _ = lived(*[5] * 9)
     assert life.interval(30.0)[1] == "it usually speaks"
-    life, seen = lived(3600)
+    life, _ = lived(3600)
     assert life.interval(1.0)[0] == life.usual, "what was learned so far, when that is longer"
 
 
 def test_what_an_annotation_declares_holds_and_a_cycle_is_the_least() -> None:
-    life, seen = lived(*[60] * 30, rhythm=Rhythm(10 * S))
+    life, _ = lived(*[60] * 30, rhythm=Rhythm(10 * S))
     assert life.interval(30.0) == (10 * S, "it should speak")
-    life, seen = lived(*[60] * 30, rhythm=Rhythm(0, 10 * S))
+    life, _ = lived(*[60] * 30, rhythm=Rhythm(0, 10 * S))
     assert life.interval(30.0)[0] == pytest.approx(60 * S, rel=0.01)
-    life, seen = lived(*[5] * 30, rhythm=Rhythm(0, 20 * S))
+    life, _ = lived(*[5] * 30, rhythm=Rhythm(0, 20 * S))
     assert life.interval(30.0)[0] == 20 * S
-    life, seen = lived(rhythm=Rhythm(0, 20 * S))
+    life, _ = lived(rhythm=Rhythm(0, 20 * S))
     assert life.interval(30.0) == (20 * S, "it should speak")
 
 
