@@ -29,7 +29,7 @@ class Watch:
         )
         self.stage.core.listen(self.presence)
         found = self.stage.disk.found()
-        self.stage.twins.restore(found.twins.values(), found.seen)
+        self.stage.twins.restore(found.twins, found.seen)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Watch]:

@@ -187,7 +187,7 @@ def test_what_is_known_of_a_device_comes_back_after_a_restart() -> None:
     for n in range(20):
         twins.handle(update(n * 10))
     again = Twins()
-    again.restore([twins.encoded(D) or b""], [])
+    again.restore({D: twins.encoded(D) or b""}, [])
     assert twin(again).life == twin(twins).life
     assert (twin(again).seen, twin(again).status, twin(again).life.door) == (NOW + 190 * S, "online", "mqtt")
 
