@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from devices.camera.manifest import Camera
+from devices.offload import twin as phone
+from gateway.registry import Registry, kind
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Disk, Stage, body, rule, settle
 from twins.errors import Rejected
-from twins.liveness import INTERVAL, NEVER, Rhythm
+from twins.liveness import ATTENDED, INTERVAL, NEVER, Rhythm
 
 
 def device(name: str = "d1", **spec: Any) -> dict[str, Any]:
@@ -228,3 +231,14 @@ async def test_a_device_declares_how_often_it_is_to_be_heard() -> None:
         assert twin.life.rhythm == Rhythm(NEVER, 0)
         await stage.registry.apply(device(), "test")
         assert twin.life.rhythm == Rhythm()
+
+
+@in_virtual_time
+async def test_silence_of_a_camera_or_a_phone_means_nothing_their_doors_know_better() -> None:
+    stage = Stage()
+    registry = Registry({"Camera": kind(Camera, is_device=True)}, stage.core.ask, stage.clock, stage.next_cause)
+    camera = {"apiVersion": "gemelo.dev/v1alpha1", "kind": "Camera", "metadata": {"name": "gate"}}
+    async with stage.running():
+        await registry.apply(camera | {"spec": {"source": "rtsp://127.0.0.1/1"}}, "test")
+        await stage.core.ask(phone.joined("default/phone-1", "phone:1:1", stage.clock.now(), ""))
+        assert [twin.life.rhythm for twin in stage.twins] == [ATTENDED, ATTENDED]
