@@ -77,6 +77,10 @@ class Presence:
         self._heap: list[tuple[int, str]] = []
         self._bulletin = Bulletin(next_cause)
 
+    def __len__(self) -> int:
+        """Devices that are watched over."""
+        return len(self._due)
+
     def tell(self, committed: Committed) -> None:
         """Watch over devices that were heard for the first time or again, and gather what people are told."""
         for status in committed.statuses:
