@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from cloud.frames import Members, Object, TwinUpdate
-from cloud.manifest import Device, Manifest, Model, declare, newer, parse_device, parse_model, read, uid
+from cloud.manifest import Device, Manifest, Model, declare, newer, parse_device, parse_model, read, rhythm_of, uid
 from twins.kubeedge.wishes import attributes, synchronised, wishes
 from twins.stimuli import Admitted, Enumerated, Joined, Left, Stimulus
 
@@ -137,4 +137,5 @@ class Catalog:
 
 def _joined(name: str, device: Device, model: Model, cause: str, seen: int) -> Joined:
     description = (device.manifest.metadata.labels or {}).get("description", "")
-    return Joined(name, cause, seen, declare(device, model), description, device.model.partition("/")[2], "cloud")
+    named = device.model.partition("/")[2]
+    return Joined(name, cause, seen, declare(device, model), description, named, "cloud", rhythm_of(device))

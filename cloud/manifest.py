@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 from msgspec import Raw, Struct
 
 from cloud.frames import Object
 from twins.errors import Rejected
+from twins.liveness import INTERVAL, Rhythm, rhythm
 from twins.values import Declared
 
 
@@ -17,10 +20,11 @@ class Meta(Struct, omit_defaults=True):
     resourceVersion: str = ""  # noqa: N815 - Kubernetes' own spelling, here and below
     generation: int = 0
     labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
 
 
 class Manifest(Struct):
-    """A Kubernetes object without its bookkeeping (managed fields, annotations, status)."""
+    """A Kubernetes object without its bookkeeping (managed fields, annotations of others, status)."""
 
     kind: str
     metadata: Meta
@@ -36,6 +40,12 @@ class _Desired(Struct):
 class _DeviceProperty(Struct):
     name: str
     desired: _Desired | None = None
+    collectCycle: int | None = None  # noqa: N815
+    reportCycle: int | None = None  # noqa: N815
+
+
+class _StateReport(Struct):
+    reportCycle: int | None = None  # noqa: N815
 
 
 class _Reference(Struct):
@@ -45,6 +55,7 @@ class _Reference(Struct):
 class _DeviceSpec(Struct):
     deviceModelRef: _Reference | None = None  # noqa: N815
     properties: tuple[_DeviceProperty, ...] | None = None
+    stateReport: _StateReport | None = None  # noqa: N815
 
 
 class _ModelProperty(Struct):
@@ -82,6 +93,8 @@ def read(message: Object, kind: str) -> Manifest:
         raise Rejected(reason) from error
     if not manifest.metadata.resourceVersion:
         manifest.metadata.resourceVersion = message.version
+    ours = {key: text for key, text in (manifest.metadata.annotations or {}).items() if key == INTERVAL}
+    manifest.metadata.annotations = ours or None
     return manifest
 
 
@@ -101,6 +114,16 @@ def parse_model(manifest: Manifest) -> Model:
 def declare(device: Device, model: Model) -> dict[str, Declared]:
     """What a Device lists in `spec.properties`, typed by its model; all else CloudCore would drop."""
     return {one.name: _property(one, model.properties.get(one.name)) for one in device.spec.properties or ()}
+
+
+def rhythm_of(device: Device) -> Rhythm:
+    """How often the device is to be heard; an annotation that can't be read says nothing."""
+    spec = device.spec
+    cycles = [cycle or 0 for one in spec.properties or () for cycle in (one.reportCycle, one.collectCycle)]
+    cycles += [spec.stateReport.reportCycle or 0] if spec.stateReport else []
+    with suppress(Rejected):
+        return rhythm(device.manifest.metadata.annotations or {}, cycles)
+    return rhythm({}, cycles)
 
 
 def _property(one: _DeviceProperty, model: _ModelProperty | None) -> Declared:

@@ -48,11 +48,11 @@ def report(twin: Twin, declared: Collection[str], at: int, cause: str = "") -> R
 
 
 def state_report(twin: Twin, at: int, cause: str = "") -> Report | None:
-    """The device's state; `None` while it has said none."""
-    if not twin.state:
+    """The device's state; `None` while it was never heard."""
+    if not twin.status:
         return None
     name = twin.device.partition("/")[2]
-    said = {"name": name, "state": twin.state}
+    said = {"name": name, "state": twin.status}
     if twin.last_online:
         when = datetime.fromtimestamp(twin.last_online // 1_000_000, UTC)
         said["lastOnlineTime"] = when.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -32,6 +32,7 @@ from gateway.messaging import Messaging
 from gateway.metrics import Metrics
 from gateway.operations import Operations, documents_of
 from gateway.orders import Orders
+from gateway.presence import Presence
 from gateway.registry import Kind, Registry, kind
 from gateway.skyward import Skyward
 from gateway.tables import tables
@@ -71,6 +72,8 @@ class Gateway:
         self.lookout = Lookout(self._now, clock)
         self.mqtt = Messaging(self._now, self.core, clock, self._causes("mqtt"), self._note)
         self.orders = Orders(self.twins)
+        limits = wiring.limits(config)
+        self.presence = Presence(self.twins, self.core, clock, self._causes("presence"), limits, self._deaf)
         self.cloud = Skyward(self.core, clock, self._learned)
         self.ready = asyncio.Event()
         self._boot = 0
@@ -101,6 +104,7 @@ class Gateway:
             health=self.health.view,
             hints=lambda: wiring.hints(self.config, self.mqtt.address),
             queries=wiring.QUERIES,
+            limits=limits,
         )
         self.operations = Operations(self.core, self.registry, clock, self._causes("api"))
         self.metrics = Metrics(self._counts, self._gauges)
@@ -134,6 +138,7 @@ class Gateway:
         self._kernel.add(Part("core", self.core.run))
         self._kernel.add(Part("pictures", self.album.run))
         self._kernel.add(Part("orders", self.orders.run))
+        self._kernel.add(Part("presence", self.presence.run))
         kernel = group.create_task(self._kernel.run(), name="kernel")
         try:
             await self._work(group)
@@ -171,7 +176,7 @@ class Gateway:
             except Rejected as error:
                 logger.warning("rule %s does not hold any more: %s", name, error)
         self.core.resume(decided)
-        for listener in (self.mqtt, self.orders, self.cloud, self.album, self.console):
+        for listener in (self.mqtt, self.orders, self.presence, self.cloud, self.album, self.console):
             self.core.listen(listener)
         self.console.restore()
         for event in found.events:
@@ -243,6 +248,7 @@ class Gateway:
 
     def _counts(self) -> Iterator[tuple[str, Struct]]:
         yield "core", self.core.counts
+        yield "presence", self.presence.counts
         if self.mqtt.door is not None:
             yield "mqtt", self.mqtt.door.counts
             yield "link", self.mqtt.door.link.counts
@@ -250,11 +256,17 @@ class Gateway:
 
     def _gauges(self) -> Iterator[tuple[str, str, float]]:
         yield "devices", "Devices with a twin", len(self.twins)
+        for state, number in self.presence.states().items():
+            yield f"devices_{state}", f"Devices that are {state}", number
         yield "rules", "Rules that hold", len(self.rules.detectors)
         yield "timers", "Timers of rules that are pending", len(self.timers)
         yield "journal_pressure", "Rows waiting for the disk, in parts of the limit", self.store.journal.pressure
         yield "cloud_pending", "Devices with news that the cloud has not confirmed", self.cloud.view().pending
         yield "ready", "1 when recovered and open", float(self.ready.is_set())
+
+    def _deaf(self) -> dict[str, str]:
+        """Doors by which no device can be heard now, and why."""
+        return {"mqtt": "the broker is away"} if self.mqtt.trouble else {}
 
     def _troubles(self) -> Iterator[tuple[str, str]]:
         """What parts that run have to complain of."""

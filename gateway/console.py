@@ -17,6 +17,7 @@ from rules.rules import Rules
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.exchange import Event
+from twins.liveness import UNHEARD, Limits, attended
 from twins.twin import Twins
 from twins.values import Declared, Property, Twin
 from web.revisions import Revisions
@@ -39,10 +40,6 @@ from web.views import (
 
 EVENTS = 200
 TREND = 40
-HEARD = 60_000_000
-"""A device that was heard within so many microseconds is shown as online when it says nothing of its state."""
-LOOK = 5_000_000
-"""Microseconds between two looks for devices that fell silent."""
 
 
 class Trends(Protocol):
@@ -68,6 +65,7 @@ class Console:
         health: Callable[[], Health],
         hints: Callable[[], Sequence[HintView]],
         queries: Sequence[QueryView],
+        limits: Limits | None = None,
     ) -> None:
         self._node = node
         self._twins = twins
@@ -84,7 +82,7 @@ class Console:
         self._revisions = Revisions()
         self._events: deque[tuple[int, EventView]] = deque(maxlen=EVENTS)
         self._costs = Costs()
-        self._looked = 0
+        self._limits = limits or Limits()
 
     # -- the core's side -------------------------------------------------------------------------------------------
 
@@ -136,7 +134,6 @@ class Console:
 
     def snapshot(self, since: int = 0) -> Snapshot:
         whole = since == 0
-        self._look()
         changed = [key.partition(":") for key in self._revisions.since(since)]
         devices = [d for kind, _, d in changed if kind == "device"]
         if whole:
@@ -188,23 +185,17 @@ class Console:
         names = [n for n, p in twin.properties.items() if not p.deleted]
         names += [n for n in twin.declared if n not in twin.properties]
         properties = tuple(self._property(twin, name, trend=trend) for name in names)
-        cost = self._costs.of(twin.device)
-        return DeviceView(twin.device, twin.model, self._state(twin), twin.seen, twin.description, properties, cost)
-
-    def _state(self, twin: Twin) -> str:
-        """What the device says of itself; of one that never says, whether it was heard lately."""
-        if twin.state or not twin.seen:
-            return twin.state
-        return "online" if self._clock.now() - twin.seen < HEARD else "unknown"
-
-    def _look(self) -> None:
-        """Devices that fell silent have changed, though nothing came."""
-        now, before = self._clock.now(), self._looked
-        if now - before >= LOOK:
-            self._looked = now
-            quiet = [t.device for t in self._twins if t.seen and not t.state and before < t.seen + HEARD <= now]
-            if quiet:
-                self._revisions.touch(*(f"device:{device}" for device in quiet))
+        return DeviceView(
+            id=twin.device,
+            model=twin.model,
+            state=twin.status or "unknown",
+            seen=twin.seen,
+            description=twin.description,
+            properties=properties,
+            cost=self._costs.of(twin.device),
+            reason=twin.life.reason if twin.status else UNHEARD,
+            interval=0.0 if attended(twin.life) else twin.life.interval(self._limits.interval)[0] / 1e6,
+        )
 
     def _property(self, twin: Twin, name: str, *, trend: bool) -> PropertyView:
         p = twin.properties.get(name, Property())

@@ -13,7 +13,8 @@ from msgspec import Struct
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.exchange import Outcome
-from twins.manifests import Device, DeviceModel, declared
+from twins.liveness import ATTENDED
+from twins.manifests import Device, DeviceModel, declared, rhythm_of
 from twins.schema import decode, nearest
 from twins.stimuli import Applied, Joined, Left, Stimulus
 from twins.values import NAME_RULE, Origin, device_id, is_name
@@ -192,16 +193,16 @@ class Registry:
         if self._kinds[kind].is_device:
             description = manifest.metadata.labels.get("description", kind.lower())
             properties = getattr(manifest, "properties", {})
-            return [Joined(name, self._next_cause(), self._clock.now(), properties, description, kind.lower(), origin)]
+            now, model = self._clock.now(), kind.lower()
+            return [Joined(name, self._next_cause(), now, properties, description, model, origin, ATTENDED)]
         return []
 
     def _joined(self, device: Device, model: DeviceModel | None, origin: Origin) -> Joined:
         description = device.metadata.labels.get("description", "")
         ref = device.spec.device_model_ref
         named = ref.name if ref is not None else ""
-        return Joined(
-            device.id, self._next_cause(), self._clock.now(), declared(device, model), description, named, origin
-        )
+        cause, now, properties = self._next_cause(), self._clock.now(), declared(device, model)
+        return Joined(device.id, cause, now, properties, description, named, origin, rhythm_of(device))
 
     def _model_of(self, device: Device) -> DeviceModel | None:
         found = self._objects.get(("DeviceModel", _model(device)))

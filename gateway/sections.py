@@ -191,6 +191,12 @@ class Twins(Section, frozen=True):
     """A device that nobody declared joins with its first message; else it is answered 404, as KubeEdge does."""
     heartbeat: Annotated[float, Meta(ge=0)] = 3600.0
     """A value that is reported unchanged is told to the cloud again so long after it confirmed it; 0: never."""
+    interval: Seconds = 30.0
+    """Time between two messages that is assumed of a device which declares none, until its own is learned."""
+    unknown_after: Annotated[float, Meta(ge=1)] = 3.0
+    """Intervals of silence after which a device is `unknown`."""
+    offline_after: Annotated[float, Meta(ge=1)] = 10.0
+    """Intervals of silence after which a device is `offline`."""
 
 
 class Manifests(Section, frozen=True):

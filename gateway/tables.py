@@ -42,7 +42,8 @@ def _twins(twins: Twins) -> Iterable[Row]:
 def _devices(twins: Twins) -> Iterable[Row]:
     for twin in twins:
         living = sum(1 for p in twin.properties.values() if not p.deleted)
-        yield (twin.device, twin.model, twin.state, twin.description, twin.seen or None, living)
+        state = twin.status or "unknown"
+        yield (twin.device, twin.model, state, twin.description, twin.seen or None, living)
 
 
 def _nodes(config: Config) -> Iterable[Row]:

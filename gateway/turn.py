@@ -19,7 +19,6 @@ from twins.errors import Rejected
 from twins.exchange import Batch, Event, Outcome, Point
 from twins.instructions import (
     CLOUD_TOPIC,
-    STATE,
     Actuate,
     Conflict,
     Fact,
@@ -28,8 +27,9 @@ from twins.instructions import (
     Persist,
     Refuse,
     Remember,
+    Status,
 )
-from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Stimulus, Updated
+from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Noted, Stimulus, Updated
 from twins.twin import Twins
 
 DEPTH = 8
@@ -54,14 +54,14 @@ class Counts(Struct):
 class Committed(Struct):
     """What one commit announced, by who has to hear of it: handed to every listener after the batch is on disk.
 
-    `said` is for the wire; `orders` for whoever talks to the device. `changed` and `states` are the devices whose twin
-    or state is another, with the first cause of that; a twin that is gone has changed too.
+    `said` is for the wire; `orders` for whoever talks to the device. `changed` are the devices whose twin is
+    another, with the first cause of that; a twin that is gone has changed too. `statuses` are their states that did.
     """
 
     said: list[Instruction] = []
     orders: list[Actuate] = []
     changed: dict[str, str] = {}
-    states: dict[str, str] = {}
+    statuses: list[Status] = []
     decisions: list[wanted.Instruction] = []
     events: list[Event] = []
     inferred: list[Inferred] = []
@@ -81,7 +81,7 @@ class Turn:
         self._written: dict[str, None] = {}  # in order, unlike a set
         b, c = self.batch, self.committed
         stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.seen)
-        self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied]
+        self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied, c.statuses]
 
     def take(self, stimuli: Sequence[Stimulus]) -> Outcome:
         """Take stimuli that were offered together; the first refusal if one was refused."""
@@ -119,6 +119,9 @@ class Turn:
             return None
         if type(stimulus) is Applied:
             return self._apply(stimulus)
+        if type(stimulus) is Noted:
+            self._event(stimulus.event)
+            return None
         if type(stimulus) is Inferred:
             self.batch.results.append(stimulus.result)
             self.committed.inferred.append(stimulus)
@@ -148,6 +151,8 @@ class Turn:
             case Forget():
                 self._persist(i, stimulus)
                 self._follow(self._rules.forget(i.device), stimulus, depth)
+            case Status():
+                self.committed.statuses.append(i)
             case Conflict():
                 self._event(conflict(i, stimulus.seen))
             case Refuse():
@@ -164,8 +169,6 @@ class Turn:
         self._counts.facts += 1
         text = fact.value if fact.number is None or fact.text else None
         self.batch.points.append(Point(f"{fact.device}/{fact.name}", fact.at, fact.seq, fact.number, text))
-        if fact.name == STATE and fact.changed:
-            self.committed.states.setdefault(fact.device, fact.cause)
         decided = self._rules.handle(fact, stimulus.seen)
         if decided:
             self._follow(decided, stimulus, depth)

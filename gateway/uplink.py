@@ -105,8 +105,8 @@ class Uplink(Generic[R]):
                 self._learned(applied.kind, applied.name, applied.body)
         for device, cause in committed.changed.items():
             self._news.setdefault((device, "twin"), cause)
-        for device, cause in committed.states.items():
-            self._news.setdefault((device, "state"), cause)
+        for status in committed.statuses:
+            self._news.setdefault((status.device, "state"), status.cause)
         if self._news:
             self._wake.set()
 
@@ -114,7 +114,7 @@ class Uplink(Generic[R]):
         for twin in self._core.twins:
             if any(p.unsynced for p in twin.properties.values()):
                 self._news.setdefault((twin.device, "twin"), "restart")
-            if twin.state:
+            if twin.status:
                 self._news.setdefault((twin.device, "state"), "restart")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._cloud.run(), name="cloud.link")

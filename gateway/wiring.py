@@ -11,6 +11,7 @@ from gateway.config import Config
 from runtime.clock import Clock
 from store.store import StoreConfig
 from twins.errors import Rejected
+from twins.liveness import Limits
 from web.config import WebConfig
 from web.views import HintView, NodeView, QueryView
 
@@ -53,6 +54,11 @@ def store(config: Config) -> StoreConfig:
         points_mib=section.points_mb,
         pictures_mib=section.pictures_mb,
     )
+
+
+def limits(config: Config) -> Limits:
+    section = config.twins
+    return Limits(section.interval, section.unknown_after, section.offline_after)
 
 
 def web(config: Config) -> WebConfig:

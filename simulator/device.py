@@ -116,7 +116,7 @@ class Device:
         while True:
             try:
                 async with aiomqtt.Client(
-                    self.host, self.port, identifier=f"sim-{self.namespace}-{self.name}", timeout=5
+                    self.host, self.port, identifier=f"sim-{self.namespace}-{self.name}", timeout=5, will=self._will()
                 ) as client:
                     tries = 0
                     await self._talk(client)
@@ -125,6 +125,11 @@ class Device:
             for waiting in self.pending.values():
                 waiting.sent = 0.0
             await asyncio.sleep(random.uniform(0.05, min(5.0, 0.2 * 2**tries)))
+
+    def _will(self) -> aiomqtt.Will:
+        """What the broker says for a device that goes without a goodbye."""
+        body = json.dumps({"state": "offline", "reason": "its last will: the connection was lost"})
+        return aiomqtt.Will(f"$hw/events/device/{self.id}/state/update", body, qos=1)
 
     async def _talk(self, client: aiomqtt.Client) -> None:
         await client.subscribe(f"$hw/events/device/{self.id}/twin/update/result", qos=1)

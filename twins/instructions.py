@@ -85,6 +85,15 @@ class StateAnswer(Instruction, frozen=True, tag=True):
     last_online: int
 
 
+class Status(Instruction, frozen=True, tag=True):
+    """The state to show changed from `before` to `state`; `reason` says why, `at` when."""
+
+    state: str
+    before: str
+    reason: str
+    at: int
+
+
 class Member(Struct, frozen=True, gc=False):
     """A device, as those see it who ask which there are."""
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from twins.errors import Rejected
+from twins.liveness import Rhythm, rhythm
 from twins.values import Declared, device_id
 
 API = "devices.kubeedge.io/v1beta1"
@@ -154,6 +155,17 @@ def declared(device: Device, model: DeviceModel | None) -> dict[str, Declared]:
         wanted = own.desired.value if own.desired is not None else None
         said[own.name] = Declared(base.kind, base.writable, wanted, base.minimum, base.maximum, base.unit)
     return said
+
+
+def rhythm_of(device: Device) -> Rhythm:
+    """How often it is to be heard. Raises `Rejected` for an annotation that can't be read."""
+    spec = device.spec
+    cycles = [cycle for p in spec.properties for cycle in (p.report_cycle, p.collect_cycle)]
+    cycles += [spec.state_report.report_cycle] if spec.state_report is not None else []
+    try:
+        return rhythm(device.metadata.annotations, cycles)
+    except Rejected as error:
+        raise Rejected(f"{device.id}: {error.reason}") from None
 
 
 def _bound(text: str, where: str) -> float | None:

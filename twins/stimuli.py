@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from twins.exchange import Result
+from twins.exchange import Event, Result
+from twins.liveness import Presence, Rhythm
 from twins.values import Attribute, Declared, Origin, Version
 
 
@@ -75,12 +76,20 @@ class Asked(Stimulus, frozen=True, tag=True):
 
 
 class Seen(Stimulus, frozen=True, tag=True):
-    """The device says how it is (`state/update`), or its liveness changed; `reason` says why, for people."""
+    """The device says how it is (`state/update`), or its door or its last will does; `reason` says why, for people."""
 
     state: str
     reply: Reply | None = None
     reason: str = ""
     seq: int = 0
+
+
+class Missed(Stimulus, frozen=True, tag=True):
+    """The device is silent for too long: `presence` holds, for a `reason`, unless it was heard since `heard`."""
+
+    heard: int
+    presence: Presence
+    reason: str
 
 
 class Listed(Stimulus, frozen=True, tag=True):
@@ -90,12 +99,16 @@ class Listed(Stimulus, frozen=True, tag=True):
 
 
 class Joined(Stimulus, frozen=True, tag=True):
-    """A device becomes a member, or its manifest changes: `properties` maps names to what the manifest declares."""
+    """A device becomes a member, or its manifest changes: `properties` maps names to what the manifest declares.
+
+    `rhythm` is what it says of how often the device speaks; `None` leaves that as it is.
+    """
 
     properties: dict[str, Declared]
     description: str = ""
     model: str = ""
     origin: Origin = "edge"
+    rhythm: Rhythm | None = None
 
 
 class Admitted(Stimulus, frozen=True, tag=True):
@@ -166,3 +179,9 @@ class Applied(Stimulus, frozen=True, tag=True):
     kind: str
     name: str
     body: bytes | None
+
+
+class Noted(Stimulus, frozen=True, tag=True):
+    """The gateway noticed something that people may want to know; `device` may be empty."""
+
+    event: Event

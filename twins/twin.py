@@ -13,15 +13,13 @@ from typing import Any, cast
 import msgspec
 
 import twins.announcements as told
-from twins import legacy
+from twins import legacy, signs
 from twins.digests import Digests
 from twins.errors import Rejected
 from twins.instructions import (
-    STATE,
     Answer,
     Conflict,
     Document,
-    Fact,
     Forget,
     Instruction,
     Member,
@@ -43,6 +41,7 @@ from twins.stimuli import (
     Joined,
     Left,
     Listed,
+    Missed,
     Refused,
     Reply,
     Seen,
@@ -80,6 +79,7 @@ class Twins:
             Updated: self._update,
             Asked: self._ask,
             Seen: self._see,
+            Missed: self._miss,
             Listed: self._list,
             Joined: self._join,
             Admitted: self._admit,
@@ -138,8 +138,9 @@ class Twins:
         reply = s.reply
         if reply is not None and reply.short:
             twin.short = True
+        if signs.spoken(s):
+            out += signs.heard(twin, s)
         if not s.edits:  # it asks for the delta again, however often it comes
-            twin.seen = s.seen
             return [*out, Persist(s.device, s.cause), *told.answer(s, {}, {}), *told.delta(twin, s.cause)]
         digest = s.seq and s.seq ^ twin.joined  # an earlier device of the same name took other messages
         if digest and s.repeats and digest in (self._known if s.named else self._recent):
@@ -184,25 +185,29 @@ class Twins:
             reason = f"the state {state[:64]!r} is not one of {', '.join(sorted(STATES))}"
             refusal = Refuse(s.device, s.cause, 400, reason, reply or Reply(), "state/update")
             return [] if reply is None or self._strict else [refusal]
-        changed = state != twin.state
-        twin.state = state
+        before, twin.state = twin.status, state
         twin.short |= reply is not None and reply.short
-        twin.seen = s.seen
+        out: list[Instruction] = signs.said(twin, s, before)
         if state.lower() in {"online", "ok"}:
             twin.last_online = s.seen
         elif self._strict:
             twin.last_online = 0
-        out: list[Instruction] = [
-            Persist(s.device, s.cause),
-            Fact(s.device, s.cause, STATE, state, None, s.seen, s.seq, changed),
-        ]
         if reply is not None:
             shown = twin.last_online if state.lower() in {"online", "ok"} else 0
             out.append(StateAnswer(s.device, s.cause, reply, state, shown))
         return out
 
+    def _miss(self, s: Missed) -> list[Instruction]:
+        twin = self._twins.get(s.device)
+        if twin is None or twin.seen > s.heard or not twin.life.watched:
+            return []  # it was heard, or its last will was, while this was on its way
+        twin.last_online = twin.last_online if self._strict else twin.seen
+        return signs.turned(twin, s, s.presence, s.reason)
+
     def _list(self, s: Listed) -> list[Instruction]:
-        return [Roster("", s.cause, s.reply, tuple(map(_member, self._twins.values())))]
+        return [
+            Roster("", s.cause, s.reply, tuple(_member(twin, strict=self._strict) for twin in self._twins.values()))
+        ]
 
     def _join(self, s: Joined) -> list[Instruction]:
         twin = self._twins.get(s.device)
@@ -212,6 +217,7 @@ class Twins:
             out.append(Membership(s.device, s.cause, True, Member(s.device, s.description)))
         twin.description = s.description or twin.description
         twin.model = s.model or twin.model
+        twin.life.rhythm = twin.life.rhythm if s.rhythm is None else s.rhythm
         before, twin.declared = twin.declared, dict(s.properties)
         out.append(Persist(s.device, s.cause))
         return out + self._adopt(twin, s, before)
@@ -246,7 +252,7 @@ class Twins:
         twin = self._twins[s.device] = Twin(s.device, joined=s.seen, origin="cloud")
         out = legacy.admit(twin, s, strict=self._strict)
         shown = {name: p for name, p in twin.properties.items() if not p.deleted}
-        return [*out, Membership(s.device, s.cause, True, _member(twin), shown)]
+        return [*out, Membership(s.device, s.cause, True, _member(twin, strict=self._strict), shown)]
 
     def _enumerate(self, s: Enumerated) -> list[Instruction]:
         gone = [t.device for t in self._twins.values() if t.origin == "cloud" and t.device not in s.devices]
@@ -319,7 +325,6 @@ class Twins:
             properties[name] = change.current
         for name, last in gone.items():
             properties[name] = deleted(last, seen)
-        twin.seen = seen
 
     def open_deltas(self) -> list[Instruction]:
         """The delta of every device that has one, to be told again after a broker was away."""
@@ -329,8 +334,9 @@ class Twins:
         return [Refuse(s.device, s.cause, code, reason, s.reply or Reply(), "twin/update" if s.reply else "")]
 
 
-def _member(twin: Twin) -> Member:
-    return Member(twin.device, twin.description, twin.state, twin.last_online, twin.attributes)
+def _member(twin: Twin, *, strict: bool) -> Member:
+    state = twin.state if strict else twin.status
+    return Member(twin.device, twin.description, state, twin.last_online, twin.attributes)
 
 
 def _has(value: Value | None, edge: int) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
+
+from twins.liveness import Life, shown
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 NAME_RULE = "1 to 253 small letters, digits, hyphens and dots, with a letter or digit at both ends"
@@ -90,9 +92,9 @@ class Attribute(Struct, frozen=True, gc=False, array_like=True):
 class Twin(Struct):
     """One device's twin. Mutable, and owned by the sequencer alone: everybody else gets copies.
 
-    `seen` is when the device was last heard of; `state` is KubeEdge's device state (`online`, `offline`, …);
-    `declared` is what its manifest says of its properties; `origin` made it a member. `short`: somebody uses KubeEdge's
-    older topics without a namespace, and is to hear documents and deltas there too.
+    `seen` is when the device was last heard; `state` is what it said of itself in KubeEdge's words (`ok`, `offline`,
+    …), `life` what its silence says; `declared` is what its manifest says of its properties; `origin` made it a member.
+    `short`: somebody uses KubeEdge's older topics without a namespace, and is to hear documents and deltas there too.
     """
 
     device: str
@@ -107,6 +109,12 @@ class Twin(Struct):
     attributes: dict[str, Attribute] = {}
     origin: Origin = "edge"
     short: bool = False
+    life: Life = field(default_factory=Life)
+
+    @property
+    def status(self) -> str:
+        """The state to show and to act on; empty of a device that was never heard."""
+        return shown(self.state, self.life.presence)
 
 
 def is_name(text: str) -> bool:

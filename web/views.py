@@ -81,7 +81,11 @@ class CostView(Struct, frozen=True):
 
 
 class DeviceView(Struct, frozen=True):
-    """One device, `id` being `namespace/name` and `model` its DeviceModel. `cost` is there when it sends pictures."""
+    """One device, `id` being `namespace/name` and `model` its DeviceModel. `cost` is there when it sends pictures.
+
+    `reason` says why it is in its state, in words; `interval` is how often it is expected to speak in seconds, 0 when
+    it need not.
+    """
 
     id: str
     model: str = ""
@@ -90,6 +94,8 @@ class DeviceView(Struct, frozen=True):
     description: str = ""
     properties: tuple[PropertyView, ...] = ()
     cost: CostView | None = None
+    reason: str = ""
+    interval: float = 0.0
 
 
 class BoxView(Struct, frozen=True):

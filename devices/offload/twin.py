@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from devices.offload.wire import offload_pb2 as pb
+from twins.liveness import ATTENDED
 from twins.stimuli import Edit, Joined
 from twins.values import Declared
 
@@ -47,7 +48,7 @@ TEXT_LIMIT = 200
 def joined(device: str, cause: str, seen: int, description: str) -> Joined:
     """A phone becomes a member, or says more of itself."""
     description = f"phone {description}".strip()[:TEXT_LIMIT]
-    return Joined(device, cause, seen, properties=PROPERTIES, description=description, model="phone")
+    return Joined(device, cause, seen, properties=PROPERTIES, description=description, model="phone", rhythm=ATTENDED)
 
 
 def values_of(faces: Sequence[pb.Face], server_seconds: float) -> dict[str, str]:

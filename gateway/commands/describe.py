@@ -22,8 +22,10 @@ async def run(args: argparse.Namespace) -> int:
     async with client.Client(args) as api:
         device = await api.call("GET", f"/devices/{device_path(args.name)}")
     if args.output in {"table", "wide"}:
-        state = show.plain(device["state"]) or "state unknown"
-        print(f"{device['id']}  {device['model']}  {state}  seen {ago(device['seen'])}")
+        reason = f" ({show.plain(device['reason'])})" if device["reason"] else ""
+        pace = f", expected every {device['interval']:g} s" if device["interval"] else ""
+        state = show.plain(device["state"]) + reason
+        print(f"{device['id']}  {device['model']}  {state}  seen {ago(device['seen'])}{pace}")
     rows = [
         (
             p["name"],

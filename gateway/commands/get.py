@@ -50,7 +50,8 @@ async def run(args: argparse.Namespace) -> int:
 def _device(device: dict[str, Any], *, wide: bool) -> tuple[str, ...]:
     values = [_value(p) for p in device["properties"] if p["reported"] is not None or p["desired"] is not None]
     shown = values if wide else values[:4] + (["…"] if len(values) > 4 else [])
-    return device["id"], device["model"], device["state"], ago(device["seen"]), "  ".join(shown)
+    state = f"{device['state']}: {device['reason']}" if wide and device["reason"] else device["state"]
+    return device["id"], device["model"], state, ago(device["seen"]), "  ".join(shown)
 
 
 def _value(p: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import pytest
 from cloud import frames
 from cloud.catalog import Catalog
 from twins.errors import Rejected
+from twins.liveness import INTERVAL, NEVER, Rhythm
 from twins.stimuli import Admitted, Enumerated, Joined, Left, Synchronised, Wish
 from twins.values import Attribute, Version
 
@@ -66,6 +67,21 @@ def test_the_recorded_life_of_a_device():
     assert cloud(REMOVED) is None  # the object decides, not the membership
     assert cloud(REMOVAL) == [Left("default/thermo1", "cloud:1:1", 5)]
     assert cloud.disk == {}
+
+
+@pytest.mark.parametrize(("annotation", "interval"), [("30", 30_000_000), ("never", NEVER), ("soon", 0), (None, 0)])
+def test_a_device_of_the_cloud_declares_how_often_it_is_to_be_heard(annotation, interval):
+    """And what cannot be read stops no device: CloudCore would send it again for ever."""
+    body = json.loads(DEVICE.content)
+    body["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    body["metadata"]["annotations"] |= {} if annotation is None else {INTERVAL: annotation}
+    body["spec"]["properties"][0] |= {"reportCycle": 5000, "collectCycle": None}
+    cloud = Cloud()
+    cloud(MODEL)
+    (joined,) = cloud(msgspec.structs.replace(DEVICE, content=json.dumps(body).encode()))
+    assert joined.rhythm == Rhythm(interval, 5_000_000)
+    kept = json.loads(cloud.disk["Device", "default/thermo1"])["metadata"].get("annotations", {})
+    assert kept == ({} if annotation is None else {INTERVAL: annotation})
 
 
 def test_a_repeat_and_an_older_version_have_no_effect():

@@ -167,11 +167,17 @@ def test_the_case_is_answered_as_the_table_says(case: Case, mode: str, qos: int,
         assert {(m.qos, m.retained) for m in heard} <= {(1, False)}
         upward = case.up_strict if mode == "strict" and case.up_strict is not None else case.up
         if upward is not None:
-            compare([(m.resource, m.content) for m in sent], scene.filled(upward))
+            wanted = scene.filled(upward)
+            compare([(m.resource, m.content) for m in sent if not unasked(m.resource, wanted)], wanted)
         if case.check is not None:
             case.check(stage, scene.devices[0])
     finally:
         scene.tear_down()
+
+
+def unasked(resource: str, wanted: list[Said]) -> bool:
+    """A device's first message also tells the cloud that it is online: of liveness EdgeCore has nothing to compare."""
+    return resource.endswith("/state/update") and resource not in [each for each, _ in wanted]
 
 
 def compare(found: list[Said], expected: list[Said]) -> None:

@@ -17,7 +17,7 @@ from gateway.turn import Committed
 from rules import detector
 from rules.rules import Rules
 from tests.clock import VirtualClock
-from twins.exchange import Batch, Outcome, Recovered, Ticket
+from twins.exchange import Batch, Outcome, Point, Recovered, Ticket
 from twins.stimuli import Edit, Updated
 from twins.twin import Twins
 
@@ -110,6 +110,11 @@ class Stage:
     def batch(self) -> Batch:
         """The last one."""
         return self.disk.batches[-1]
+
+
+def values(batch: Batch) -> list[Point]:
+    """The points of a batch that are no device's state: that is one more when it is heard for the first time."""
+    return [point for point in batch.points if not point.series.endswith("/$state")]
 
 
 async def settle() -> None:

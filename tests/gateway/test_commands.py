@@ -140,7 +140,10 @@ def test_describe_shows_both_sides_of_a_twin_and_names_what_is_not_there(run):
     shown = run("describe", "device", "pump-1").stdout
     assert shown.startswith("default/pump-1  pump")
     assert re.search(r"flow +double +41\.5", shown)
-    assert json.loads(run("describe", "device", "default/pump-1", "-o", "json").stdout)["id"] == "default/pump-1"
+    told = json.loads(run("describe", "device", "default/pump-1", "-o", "json").stdout)
+    assert (told["id"], told["state"], told["reason"], told["interval"]) == ("default/pump-1", "online", "", 30.0)
+    assert shown.startswith("default/pump-1  pump  online  seen ")
+    assert shown.splitlines()[0].endswith("expected every 30 s")
     assert yaml.safe_load(run("describe", "device", "pump-1", "-o", "yaml").stdout)["model"] == "pump"
     fails(run("describe", "device", "pump-9"), 1, "pump-9")
     fails(run("describe", "devise", "pump-1"), 2)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway.console import HEARD, Console
+from gateway.console import Console
+from gateway.presence import Presence
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Stage, rule, settle
 from twins.exchange import Result
-from twins.stimuli import Applied, Inferred
+from twins.liveness import Limits
+from twins.stimuli import Applied, Inferred, Joined
 from web.views import CloudView, CostView, Health, NodeView
 
 ALERT = {"alert": {"message": "t is ${t}", "severity": "warning"}}
@@ -100,14 +103,20 @@ async def test_costs_of_pictures_are_averaged() -> None:
 
 @in_virtual_time
 async def test_a_device_that_falls_silent_is_told_though_nothing_comes() -> None:
-    async with showing() as (stage, console):
+    async with showing() as (stage, console), asyncio.TaskGroup() as group:
+        presence = Presence(stage.twins, stage.core, stage.clock, stage.next_cause, Limits(interval=20.0))
+        stage.core.listen(presence)
+        watching = group.create_task(presence.run())
+        await stage.core.ask(Joined("default/d2", stage.next_cause(), stage.clock.now(), {}))
         await stage.report("default/d1", t="1")
         first = console.snapshot()
-        assert first.devices[0].state == "online"
-        await stage.clock.sleep(HEARD / 2e6)
+        assert [(d.state, d.reason) for d in first.devices] == [("unknown", "never heard"), ("online", "")]
+        await stage.clock.sleep(59)
         assert console.snapshot(first.revision).devices == ()
-        await stage.clock.sleep(HEARD / 2e6 + 1)
+        await stage.clock.sleep(2)
         await settle()
         change = console.snapshot(first.revision)
         assert [device.state for device in change.devices] == ["unknown"]
+        assert change.devices[0].reason == "silent for 60 s; it is assumed to speak every 20 s"
         assert console.snapshot(change.revision).devices == ()
+        watching.cancel()

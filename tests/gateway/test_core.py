@@ -6,7 +6,7 @@ import pytest
 
 from rules.detector import decode
 from tests.clock import in_virtual_time
-from tests.gateway.stage import Disk, Stage, rule, settle
+from tests.gateway.stage import Disk, Stage, rule, settle, values
 from twins.exchange import Outcome
 from twins.stimuli import Left
 
@@ -43,7 +43,7 @@ async def test_while_a_batch_is_written_the_next_is_decided_and_the_order_stays(
         for n in range(600):
             await stage.core.offer((stage.update(f"default/d{n}", t=str(n)),), lambda _, n=n: answered.append(n))
         await settle()
-        assert [len(batch.points) for batch in stage.disk.batches] == [256, 256, 88]
+        assert [len(values(batch)) for batch in stage.disk.batches] == [256, 256, 88]
         await stage.disk.commit(1)
         assert answered == list(range(256))
         await stage.disk.commit(2)

@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from devices.camera.manifest import Camera
+from devices.offload import twin as phone
+from gateway.registry import Registry, kind
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Disk, Stage, body, rule, settle
 from twins.errors import Rejected
+from twins.liveness import ATTENDED, INTERVAL, NEVER, Rhythm
 
 
 def device(name: str = "d1", **spec: Any) -> dict[str, Any]:
@@ -63,6 +67,7 @@ async def test_what_is_there_is_unchanged_and_what_differs_is_configured() -> No
         ({"kind": "Device"}, "metadata"),
         (device(deviceModelReff={"name": "m1"}), "deviceModelRef"),
         (device(properties=[{"name": "a"}, {"name": "a"}]), "a is there twice"),
+        (device() | {"metadata": {"name": "d1", "annotations": {INTERVAL: "10s"}}}, "annotations: .*'10s' is neither"),
         (rule(initial="Nowhere"), "Nowhere"),
         (rule(states={"A": {"onInput": {"events": [{"when": "t >"}]}}}), "when"),
     ],
@@ -210,3 +215,30 @@ async def test_what_the_cloud_manages_is_neither_changed_nor_deleted_here() -> N
 def test_a_name_that_kubernetes_would_not_take_is_refused(name: str) -> None:
     with pytest.raises(Rejected, match=r"metadata.name: .* is no name"):
         Stage().registry.check(device(name), "test")
+
+
+@in_virtual_time
+async def test_a_device_declares_how_often_it_is_to_be_heard() -> None:
+    stage = Stage()
+    properties = [{"name": "a", "reportCycle": 10_000, "collectCycle": 500}, {"name": "b", "reportCycle": 2_000}]
+    async with stage.running():
+        await stage.registry.apply(device(properties=properties, stateReport={"reportCycle": 60_000}), "test")
+        twin = stage.twins.get("default/d1")
+        assert twin is not None
+        assert twin.life.rhythm == Rhythm(0, 500_000)
+        named = {"name": "d1", "annotations": {INTERVAL: "never", "other": "x"}}
+        await stage.registry.apply(device() | {"metadata": named}, "test")
+        assert twin.life.rhythm == Rhythm(NEVER, 0)
+        await stage.registry.apply(device(), "test")
+        assert twin.life.rhythm == Rhythm()
+
+
+@in_virtual_time
+async def test_silence_of_a_camera_or_a_phone_means_nothing_their_doors_know_better() -> None:
+    stage = Stage()
+    registry = Registry({"Camera": kind(Camera, is_device=True)}, stage.core.ask, stage.clock, stage.next_cause)
+    camera = {"apiVersion": "gemelo.dev/v1alpha1", "kind": "Camera", "metadata": {"name": "gate"}}
+    async with stage.running():
+        await registry.apply(camera | {"spec": {"source": "rtsp://127.0.0.1/1"}}, "test")
+        await stage.core.ask(phone.joined("default/phone-1", "phone:1:1", stage.clock.now(), ""))
+        assert [twin.life.rhythm for twin in stage.twins] == [ATTENDED, ATTENDED]

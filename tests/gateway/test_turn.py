@@ -7,7 +7,7 @@ import msgspec
 from gateway.turn import DEPTH, Committed
 from rules.instructions import Command
 from tests.clock import in_virtual_time
-from tests.gateway.stage import Stage, body, rule
+from tests.gateway.stage import Stage, body, rule, values
 from twins.exchange import Event, Result
 from twins.instructions import Actuate, Delta, Instruction
 from twins.stimuli import Applied, Edit, Inferred, Joined, Stimulus, Updated
@@ -34,7 +34,7 @@ async def test_a_rules_command_is_in_the_same_batch_as_the_fact_that_led_to_it()
         await stage.report("default/d1", t="9")
         batch = stage.batch
         assert {"default/d1", "default/fan-1"} <= batch.twins.keys()
-        assert [point.series for point in batch.points] == ["default/d1/t"]
+        assert [point.series for point in values(batch)] == ["default/d1/t"]
         assert batch.rules.keys() == {"default/rule/default/d1"}
         told = stage.told[-1]
         assert [order.values for order in told.orders] == [{"fan": "on"}]
@@ -82,7 +82,7 @@ async def test_rules_that_answer_each_other_without_end_are_cut_and_told() -> No
         (told,) = events(stage)
         assert (told.kind, told.severity) == ("rule", "error")
         assert "cut after 8 rounds; look for a loop of rules" in told.message
-        assert len(stage.batch.points) == DEPTH + 1
+        assert len(values(stage.batch)) == DEPTH + 1
         await stage.report(t="0")
         assert counts.loops_cut == 2
 
@@ -94,7 +94,7 @@ async def test_a_result_is_kept_and_its_values_are_facts() -> None:
     async with stage.running():
         await stage.core.ask(Inferred("default/cam", "camera:1:1", stage.clock.now(), result, {"persons": "2"}, 1, 7))
         assert stage.batch.results == [result]
-        assert [(point.series, point.number) for point in stage.batch.points] == [("default/cam/persons", 2.0)]
+        assert [(point.series, point.number) for point in values(stage.batch)] == [("default/cam/persons", 2.0)]
         assert stage.told[-1].inferred[0].result is result
 
 
@@ -105,7 +105,7 @@ async def test_a_repeated_message_is_one_point_also_after_a_restart() -> None:
     async with stage.running():
         await stage.core.ask(message)
         await stage.core.ask(message)
-    assert [len(batch.points) for batch in stage.disk.batches] == [1, 0]
+    assert [len(values(batch)) for batch in stage.disk.batches] == [1, 0]
     assert len(stage.disk.batches[0].seen) == 1
     found = stage.disk.found()
     again = Stage(stage.disk)
@@ -122,7 +122,7 @@ async def test_a_number_is_a_number_and_a_text_a_text() -> None:
     async with stage.running():
         await stage.core.ask(Joined("default/d1", "test:1:0", stage.clock.now(), declared))
         await stage.report(t="1.5", door="open")
-        assert [(p.number, p.text) for p in stage.batch.points] == [(1.5, None), (None, "open")]
+        assert [(p.number, p.text) for p in values(stage.batch)] == [(1.5, None), (None, "open")]
 
 
 @in_virtual_time

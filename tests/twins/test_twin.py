@@ -34,7 +34,9 @@ def living(twins: Twins, name: str) -> Property:
 
 
 def test_a_reported_value_is_kept_answered_told_and_a_fact() -> None:
-    out = update(joined(), temp=Edit(reported="21.5"))
+    twins = joined()
+    update(twins, temp=Edit(reported="20"))
+    out = update(twins, temp=Edit(reported="21.5"))
     assert names(out) == ["Persist", "Fact", "Answer", "Document"]
     fact = next(i for i in out if isinstance(i, Fact))
     assert (fact.name, fact.value, fact.number, fact.changed) == ("temp", "21.5", 21.5, True)

@@ -15,6 +15,8 @@ from twins.kubeedge.wishes import BAD_SYNC, KEY, NO_VALUE, synchronised
 from twins.stimuli import Asked, Edit, Listed, Refused, Reply, Seen, Stimulus, Updated
 
 BODY_LIMIT = 256 * 1024
+REASON_LIMIT = 200
+"""Characters of a reason that are kept."""
 NAME_LIMIT = 253
 """Characters of a namespace or name: Kubernetes' own limit. What is longer is nobody's topic."""
 SUBSCRIPTIONS = (
@@ -87,6 +89,7 @@ class _State(Struct, gc=False):
     event_id: str | None = None
     state: str | UnsetType = UNSET
     State: str | UnsetType = UNSET  # what EdgeCore's own DMI server writes
+    reason: object = None  # ours: a last will may say why, in words
 
 
 _update = msgspec.json.Decoder(_Update).decode
@@ -254,7 +257,8 @@ def _seen(where: Address, payload: bytes, cause: str, seen: int, packet: int) ->
     state = body.State if body.state is UNSET else body.state
     reply = Reply(body.event_id or "", where.short)
     seq = digest(where.device, payload, packet)
-    return Seen(where.device, cause, seen, "" if state is UNSET else state, reply, seq=seq)
+    reason = body.reason[:REASON_LIMIT] if isinstance(body.reason, str) else ""
+    return Seen(where.device, cause, seen, "" if state is UNSET else state, reply, reason, seq)
 
 
 def _ask(payload: bytes, what: str) -> str:

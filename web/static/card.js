@@ -44,7 +44,9 @@ export class Card {
   draw() {
     const { device } = this;
     this.dot.className = `dot ${this.online ? "ok" : this.away ? "away" : "unknown"}`;
-    say(this.state, `, ${device.state || "state unknown"}`);
+    const state = [device.state || "state unknown", device.reason].filter(Boolean).join(": ");
+    say(this.state, `, ${state}`);
+    this.dot.title = state;
     mark(this.element, "data-away", this.away);
     const [, name] = device.id.split(/\/(.*)/s);
     say(this.model, name?.startsWith(device.model) ? "" : device.model); // thermometer-1 need not say it twice

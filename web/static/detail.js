@@ -39,7 +39,8 @@ export class Detail {
   draw() {
     const device = this.id && this.devices.get(this.id);
     if (!device) return;
-    const parts = [device.id, device.model, device.state, `last heard of ${fully(device.seen)}`, device.description];
+    const state = [device.state, device.reason].filter(Boolean).join(": ");
+    const parts = [device.id, device.model, state, `last heard of ${fully(device.seen)}`, device.description];
     say(this.about, parts.filter(Boolean).join(" · "));
     arrange(this.body, device.properties.map((property) => this.row(property)));
   }

@@ -72,6 +72,7 @@ CASES = [
         "a member is added again, as after a restart of the cloud: EdgeCore sends a 400 to nobody's request",
         (members([ME]), roster(), get()),
         (listed(ME | {"attributes": A}), got(k=twin("1"))),
+        default=(listed(ME | {"attributes": A, "state": "online"}), got(k=twin("1"))),
         given=(members([ME | {"attributes": A}]), report(k="1")),
     ),
     Case(
