@@ -49,14 +49,12 @@ from twins.stimuli import (
     Synchronised,
     Updated,
 )
-from twins.values import NAME_RULE, Declared, Property, Synced, Twin, Value, is_name
+from twins.values import NAME_RULE, PROPERTIES, Declared, Property, Synced, Twin, Value, is_name
 
 UNKNOWN_DEVICE = "update rejected due to the device is not existed"
 SEEN_LIMIT = 100_000
 RECENT = 2048
 """Digests of nameless messages that are remembered: a redelivery comes soon, and packet ids come round again."""
-PROPERTIES = 4096
-"""Properties that a twin has at most: it is written as a whole."""
 STATES = frozenset({"online", "offline", "ok", "unknown", "unhealthy"})
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Twin).decode

@@ -176,8 +176,20 @@ json_values = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["event_id", "timestamp", "twin", "state"]), json_values))
+@given(st.dictionaries(st.sampled_from(["event_id", "timestamp", "twin", "state", "Twin", "State"]), json_values))
 def test_any_json_is_read_or_refused_and_never_raises(body: dict[str, object]) -> None:
     edge = Edge()
     for verb in ("twin/update", "twin/get", "state/update"):
         edge.say(f"{D}/{verb}", body)
+
+
+def test_bodies_in_other_letters_are_read_or_refused() -> None:
+    assert Edge().say(f"{D}/twin/update", {"TWIN": {"T": {"ACTUAL": {"VALUE": "1"}}}})[0][1]["twin"].keys() == {"T"}
+    for body in (b'{"Twin": [1]}', b'{"Twin":' + b'{"a":' * 900 + b"1" + b"}" * 901, b'{"Twin": null}'):
+        assert Edge().say(f"{D}/twin/update", body)[0][1]["code"] == 400
+    assert Edge().say(f"{D}/state/update", {"STATE": 5})[0][1]["code"] == 400
+
+
+def test_more_properties_than_a_twin_may_have_are_refused_before_any_is_read() -> None:
+    twin = dict.fromkeys((f"p{n}" for n in range(4097)), {"actual": {"value": "1"}})
+    assert "more than the 4096" in Edge().say(f"{D}/twin/update", {"event_id": "e", "twin": twin})[0][1]["reason"]

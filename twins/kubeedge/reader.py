@@ -11,8 +11,10 @@ from msgspec import UNSET, Struct, UnsetType
 
 from twins.errors import Rejected
 from twins.instructions import CLOUD_TOPIC
+from twins.kubeedge.folding import LIMIT, folded
 from twins.kubeedge.wishes import BAD_SYNC, KEY, NO_VALUE, synchronised
 from twins.stimuli import Asked, Edit, Listed, Refused, Reply, Seen, Stimulus, Updated
+from twins.values import PROPERTIES
 
 BODY_LIMIT = 256 * 1024
 REASON_LIMIT = 200
@@ -88,7 +90,6 @@ class _Named(Struct, gc=False):
 class _State(Struct, gc=False):
     event_id: str | None = None
     state: str | UnsetType = UNSET
-    State: str | UnsetType = UNSET  # what EdgeCore's own DMI server writes
     reason: object = None  # ours: a last will may say why, in words
 
 
@@ -176,11 +177,11 @@ class Reader:
     def _update(self, where: Address, payload: bytes, cause: str, seen: int, packet: int, duplicate: bool) -> Stimulus:
         try:
             body = _update(payload)
+            if body.twin is None and len(payload) <= LIMIT:
+                body = folded(payload, _Update)
         except _BAD_JSON:
             raise Early(BAD_BODY) from None
-        if body.twin is None:
-            raise Early(NO_TWIN)
-        edits = {key: self._edit(key, twin) for key, twin in body.twin.items()}
+        edits = self._edits(body)
         event = body.event_id or ""
         named = bool(event) and (body.timestamp or 0) > 0  # a device without a clock says the same twice
         seq = digest(where.device, payload, 0 if named else packet)
@@ -188,6 +189,13 @@ class Reader:
         return Updated(
             where.device, cause, seen, edits, at, seq, named or duplicate, "device", Reply(event, where.short), named
         )
+
+    def _edits(self, body: _Update) -> dict[str, Edit | None]:
+        if body.twin is None:
+            raise Early(NO_TWIN)
+        if len(body.twin) > PROPERTIES:
+            raise Rejected(f"the message has {len(body.twin)} properties, more than the {PROPERTIES} a twin may have")
+        return {key: self._edit(key, twin) for key, twin in body.twin.items()}
 
     def _edit(self, key: str, twin: _Twin | None) -> Edit | None:
         if key not in self._keys:
@@ -252,9 +260,11 @@ def _synchronised(where: Address, payload: bytes, cause: str, seen: int) -> Stim
 def _seen(where: Address, payload: bytes, cause: str, seen: int, packet: int) -> Seen:
     try:
         body = _state(payload)
+        if body.state is UNSET and len(payload) <= LIMIT:
+            body = folded(payload, _State)
     except _BAD_JSON as error:
         raise Rejected(f"Unmarshal state info failed, err: {error}") from None
-    state = body.State if body.state is UNSET else body.state
+    state = body.state
     reply = Reply(body.event_id or "", where.short)
     seq = digest(where.device, payload, packet)
     reason = body.reason[:REASON_LIMIT] if isinstance(body.reason, str) else ""

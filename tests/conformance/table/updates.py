@@ -345,6 +345,13 @@ CASES = [
         new(k=twin("1")),
     ),
     Case(
+        "UPD-28",
+        "keys in other letters, as Go reads them",
+        (Say("$D/twin/update", {"Event_ID": "e", "Twin": {"K": {"Actual": {"Value": "1"}}}}),),
+        new(K=twin("1")),
+        variant="case",
+    ),
+    Case(
         "UPD-29",
         "a burst is taken in its order",
         tuple(report(f"e{n}", k=str(n)) for n in _BURST),
