@@ -24,6 +24,7 @@ def device_message(
     visitor is the model's.
     """
     spec: Values = msgspec.to_builtins(device.spec)
+    spec["properties"] = list(spec["properties"])
     report = spec.pop("stateReport") or {}
     reference = spec.pop("deviceModelRef")
     message = pb.Device(name=device.metadata.name, namespace=device.metadata.namespace)
@@ -45,8 +46,7 @@ def model_message(model: DeviceModel, packing: Packing) -> pb.DeviceModel:
 
 def likeness(message: pb.Device | pb.DeviceModel) -> bytes:
     """The same for two that differ in the order of their properties and methods only."""
-    sorted_ = type(message)()
-    sorted_.CopyFrom(message)
+    sorted_ = type(message).FromString(message.SerializeToString())
     sorted_.spec.properties.sort(key=lambda each: each.name)
     if isinstance(sorted_, pb.Device):
         sorted_.spec.methods.sort(key=lambda each: each.name)

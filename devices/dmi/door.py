@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from devices.dmi.book import Book
@@ -145,7 +146,9 @@ def _bind(server: Any, config: DmiConfig) -> None:
 
 
 def _reflect(server: Any, service: str) -> None:
-    """Let tools such as grpcurl ask what is served."""
+    """Let tools such as grpcurl ask what is served, where the package for it is installed."""
+    if find_spec("grpc_reflection") is None:
+        return
     from grpc_reflection.v1alpha import reflection
 
     reflection.enable_server_reflection((service, reflection.SERVICE_NAME), server)

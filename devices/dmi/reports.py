@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from devices.dmi.wire import dmi_pb2 as pb
 from twins.errors import Rejected
 from twins.kubeedge.reader import BAD_KEY, BAD_VALUE, KEY, NAME_LIMIT, STRICT_VALUE, digest
-from twins.stimuli import Edit, Reply, Seen, Stimulus, Updated
+from twins.stimuli import Edit, Refused, Reply, Seen, Stimulus, Updated
 from twins.values import device_id
 
 NO_TWINS = "ReportDeviceStatusRequest does not have twin data"
@@ -22,11 +22,13 @@ def updates(request: pb.ReportDeviceStatusRequest, cause: str, now: int, *, stri
     if not request.reportedDevice.twins:
         raise Rejected(NO_TWINS)
     device = named(request.deviceNamespace, request.deviceName)
-    edits = [_edit(twin, strict=strict) for twin in request.reportedDevice.twins]
+    twins = request.reportedDevice.twins
+    for twin in twins:
+        _check_sides(twin)
     if strict:
-        return [Updated(device, cause, now, dict((edit,)), now, reply=Reply()) for edit in edits]
-    together = dict(edits)
-    if len(together) < len(edits):
+        return [_alone(device, twin, cause, now) for twin in twins]
+    together = {twin.propertyName: _edit(twin) for twin in twins}
+    if len(together) < len(twins):
         raise Rejected("a property is there twice: report one value of each")
     is_named = all(edit.at is not None for edit in together.values())
     seq = digest(device, request.SerializeToString(deterministic=True))
@@ -50,22 +52,31 @@ def named(namespace: str, name: str) -> str:
     return device_id(namespace or "default", name)
 
 
-def _edit(twin: pb.Twin, *, strict: bool) -> tuple[str, Edit]:
+def _check_sides(twin: pb.Twin) -> None:
     """EdgeCore crashes where a side is not there at all, so that is refused in both modes."""
-    name = twin.propertyName
-    if KEY.fullmatch(name) is None:
-        raise Rejected(BAD_KEY)
     for side in ("observedDesired", "reported"):
         if not twin.HasField(side):
-            raise Rejected(f"{name}: {side} is missing; send it with an empty value when there is none")
-    reported, observed = twin.reported, twin.observedDesired.value
-    if strict:
-        if STRICT_VALUE.fullmatch(reported.value) is None or STRICT_VALUE.fullmatch(observed) is None:
-            raise Rejected(BAD_VALUE)
-        return name, Edit(reported.value, observed)
-    return name, Edit(
-        reported.value, kind=reported.metadata.get("type"), at=_time(reported.metadata), observed=observed
-    )
+            reason = f"{twin.propertyName}: {side} is missing; send it with an empty value when there is none"
+            raise Rejected(reason)
+
+
+def _edit(twin: pb.Twin) -> Edit:
+    if KEY.fullmatch(twin.propertyName) is None:
+        raise Rejected(BAD_KEY)
+    metadata = twin.reported.metadata
+    observed = twin.observedDesired.value
+    return Edit(twin.reported.value, kind=metadata.get("type"), at=_time(metadata), observed=observed)
+
+
+def _alone(device: str, twin: pb.Twin, cause: str, now: int) -> Stimulus:
+    """EdgeCore makes an MQTT update of each twin, without its metadata, and refuses it there."""
+    reported, observed = twin.reported.value, twin.observedDesired.value
+    if KEY.fullmatch(twin.propertyName) is None:
+        return Refused(device, cause, now, 400, BAD_KEY, "twin/update", Reply())
+    if STRICT_VALUE.fullmatch(reported) is None or STRICT_VALUE.fullmatch(observed) is None:
+        return Refused(device, cause, now, 400, BAD_VALUE, "twin/update", Reply())
+    edit = Edit(reported, observed or None)  # an empty one says that nothing was asked, and undoes nothing
+    return Updated(device, cause, now, {twin.propertyName: edit}, now, reply=Reply())
 
 
 def _time(metadata: Mapping[str, str]) -> int | None:

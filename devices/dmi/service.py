@@ -79,7 +79,7 @@ class Service:
 
     def handlers(self) -> Any:
         """What gRPC calls."""
-        methods = {
+        methods: dict[str, tuple[Callable[[Any], Awaitable[Any]], Any]] = {
             "MapperRegister": (self._register, pb.MapperRegisterRequest),
             "ReportDeviceStatus": (self._report, pb.ReportDeviceStatusRequest),
             "ReportDeviceStates": (self._state, pb.ReportDeviceStatesRequest),
