@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +21,7 @@ from devices.dmi.wire import dmi_pb2 as pb
 from tests.devices.dmi.mapper import Manager, Mapper, manager, mapper, twin
 from tests.gateway.process import Gateway
 
+NUMBERS = count()
 MODEL = {
     "apiVersion": "devices.kubeedge.io/v1beta1",
     "kind": "DeviceModel",
@@ -128,7 +130,8 @@ async def door(house: House) -> AsyncIterator[Manager]:
 
 @pytest.fixture
 async def own(house: House) -> AsyncIterator[Mapper]:
-    async with mapper(house.folder / "mapper.sock") as found:
+    """Each test's own: the gateway goes on looking for those of others."""
+    async with mapper(house.folder / f"own-{next(NUMBERS)}.sock") as found:
         yield found
 
 
@@ -510,10 +513,11 @@ async def test_one_mapper_that_floods_takes_nothing_from_another(tmp_path: Path)
             bare = [{**device(each, f"p-{each}"), "spec": {"protocol": {"protocolName": f"p-{each}"}}} for each in "ab"]
             gateway.apply("\n---\n".join(map(json.dumps, bare)))
             async with manager(socket) as flooding, manager(socket) as other:
-                flood = [asyncio.ensure_future(flooding.report("a", twin("x", str(n)))) for n in range(200)]
+                flood = asyncio.gather(
+                    *(flooding.report("a", twin("x", str(n))) for n in range(200)), return_exceptions=True
+                )
                 async with asyncio.timeout(3):
                     await other.report("b", twin("x", "1"))
-                answers = await asyncio.gather(*flood, return_exceptions=True)
-                codes = {each.code() for each in answers if isinstance(each, grpc.aio.AioRpcError)}
+                codes = {each.code() for each in await flood if isinstance(each, grpc.aio.AioRpcError)}
                 assert codes == {grpc.StatusCode.RESOURCE_EXHAUSTED}
                 assert gateway.reported("b", "x") == "1"
