@@ -58,7 +58,9 @@ def _twins(idle: float) -> list[Figure]:
 def _with_models(folder: Path, seconds: float) -> list[Figure]:
     """A camera and a phone, so that all default models are loaded and at work."""
     phones = f"127.0.0.1:{free_port()}"
-    sections = f'[dmi]\nenabled = false\n[inference]\nmodels = {json.dumps(str(folder))}\n[offload]\nlisten = "{phones}"\n'
+    sections = (
+        f'[dmi]\nenabled = false\n[inference]\nmodels = {json.dumps(str(folder))}\n[offload]\nlisten = "{phones}"\n'
+    )
     phone = ("phone", "--address", phones, "--fps", "2", "--pictures", str(folder / "astronaut.png"))
     with tempfile.TemporaryDirectory(prefix="gemelo-bench-") as name:
         camera = Path(name) / "camera.yaml"

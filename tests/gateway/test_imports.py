@@ -75,6 +75,13 @@ def test_the_door_for_phones_brings_grpc_and_nothing_heavier(tmp_path: Path) -> 
     assert not loaded & (HEAVY | {"transitions", "cel"})
 
 
+def test_the_door_for_mappers_brings_grpc_and_nothing_heavier(tmp_path: Path) -> None:
+    pytest.importorskip("grpc", reason="gRPC is not installed: the extra `dmi`")
+    loaded = _modules(tmp_path, '[offload]\nenabled = false\n[dmi]\nsocket = "dmi.sock"\n')
+    assert "grpc" in loaded
+    assert not loaded & (HEAVY | {"transitions", "cel"})
+
+
 def _modules(folder: Path, sections: str) -> set[str]:
     broker, page = _free_port(), _free_port()
     (folder / "gateway.toml").write_text(
