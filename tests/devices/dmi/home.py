@@ -47,7 +47,7 @@ class Home:
     def recover(self, disk: Disk) -> None:
         """Take up what an earlier run left."""
         found = disk.found()
-        self.twins.restore([body for body in found.twins.values() if body], found.seen)
+        self.twins.restore(found.twins, found.seen)
         assert not self.registry.restore(found.manifests)
 
     async def apply(self, name: str, protocol: str, **desired: str) -> None:
