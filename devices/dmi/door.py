@@ -74,10 +74,10 @@ class MapperDoor:
         server.add_generic_rpc_handlers((service.handlers(),))
         _reflect(server, SERVICE)
         _bind(server, config)
-        await server.start()
-        self.ready.set()
-        logger.info("mappers are served on %s", config.socket)
         try:
+            await server.start()
+            self.ready.set()
+            logger.info("mappers are served on %s", config.socket)
             await self._call(letters)
         finally:
             await server.stop(STOPPING)

@@ -56,6 +56,12 @@ class Route:
         self.refused.pop(key, None)
         self.news.set()
 
+    def know(self, key: Key, likeness: bytes) -> None:
+        """It was told this, as it is now."""
+        self.told[key] = likeness
+        self._devices.pop(key, None)
+        self._models.pop(key, None)
+
     def hold(self) -> None:
         """Give out nothing until `release`: all of it is being told in one answer."""
         self._held = True

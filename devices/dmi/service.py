@@ -194,7 +194,7 @@ class Service:
         if message is None:
             return 0
         if route is not None:
-            route.told[key] = likeness(message)
+            route.know(key, likeness(message))
         if isinstance(message, pb.Device):
             answer.deviceList.append(message)
         else:
