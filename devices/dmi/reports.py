@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from devices.dmi.wire import dmi_pb2 as pb
 from twins.errors import Rejected
-from twins.kubeedge.reader import BAD_KEY, BAD_VALUE, KEY, NAME_LIMIT, STRICT_VALUE, digest
+from twins.kubeedge.reader import BAD_KEY, BAD_VALUE, NAME_LIMIT, STRICT_VALUE, digest
+from twins.kubeedge.wishes import KEY
 from twins.stimuli import Edit, Refused, Reply, Seen, Stimulus, Updated
 from twins.values import device_id
 
@@ -72,9 +73,9 @@ def _alone(device: str, twin: pb.Twin, cause: str, now: int) -> Stimulus:
     """EdgeCore makes an MQTT update of each twin, without its metadata, and refuses it there."""
     reported, observed = twin.reported.value, twin.observedDesired.value
     if KEY.fullmatch(twin.propertyName) is None:
-        return Refused(device, cause, now, 400, BAD_KEY, "twin/update", Reply())
+        return Refused(device, cause, now, 400, BAD_KEY, "twin/update", Reply(), early=True)
     if STRICT_VALUE.fullmatch(reported) is None or STRICT_VALUE.fullmatch(observed) is None:
-        return Refused(device, cause, now, 400, BAD_VALUE, "twin/update", Reply())
+        return Refused(device, cause, now, 400, BAD_VALUE, "twin/update", Reply(), early=True)
     edit = Edit(reported, observed or None)  # an empty one says that nothing was asked, and undoes nothing
     return Updated(device, cause, now, {twin.propertyName: edit}, now, reply=Reply())
 
