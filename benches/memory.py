@@ -34,7 +34,7 @@ def main(quick: bool = False) -> list[Figure]:
     """MB (10⁶ bytes) after a minute, in quick mode after ten seconds."""
     seconds = 10.0 if quick else 60.0
     figures = _measured("twins, MQTT, store, page", seconds, OFF, (), "≤ 70", broker=True)
-    doors = f'[inference]\nenabled = false\n[offload]\nlisten = "127.0.0.1:{free_port()}"\n'
+    doors = f'[inference]\nenabled = false\n[dmi]\nenabled = false\n[offload]\nlisten = "127.0.0.1:{free_port()}"\n'
     figures += _measured("and rules, and the gRPC door", seconds, doors, (RULES,), "≤ 95")
     figures += _twins(figures[0].value)
     folder = models()
@@ -58,7 +58,9 @@ def _twins(idle: float) -> list[Figure]:
 def _with_models(folder: Path, seconds: float) -> list[Figure]:
     """A camera and a phone, so that all default models are loaded and at work."""
     phones = f"127.0.0.1:{free_port()}"
-    sections = f'[inference]\nmodels = {json.dumps(str(folder))}\n[offload]\nlisten = "{phones}"\n'
+    sections = (
+        f'[dmi]\nenabled = false\n[inference]\nmodels = {json.dumps(str(folder))}\n[offload]\nlisten = "{phones}"\n'
+    )
     phone = ("phone", "--address", phones, "--fps", "2", "--pictures", str(folder / "astronaut.png"))
     with tempfile.TemporaryDirectory(prefix="gemelo-bench-") as name:
         camera = Path(name) / "camera.yaml"

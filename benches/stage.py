@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 ROOT = Path(__file__).resolve().parent.parent
-OFF = "[inference]\nenabled = false\n[offload]\nenabled = false\n"
+OFF = "[inference]\nenabled = false\n[offload]\nenabled = false\n[dmi]\nenabled = false\n"
 _CONFIGURATION = """
 listener {port} 127.0.0.1
 allow_anonymous true

@@ -28,6 +28,7 @@ from gateway.core import Core
 from gateway.doors import Door, Doors, Run
 from gateway.health import HealthReport
 from gateway.lookout import Lookout
+from gateway.mappers import Mappers
 from gateway.messaging import Messaging
 from gateway.metrics import Metrics
 from gateway.operations import Operations, documents_of
@@ -75,6 +76,8 @@ class Gateway:
         limits = wiring.limits(config)
         self.presence = Presence(self.twins, self.core, clock, self._causes("presence"), limits, self._deaf)
         self.cloud = Skyward(self.core, clock, self._learned)
+        strict = config.twins.compat == "strict"
+        self.mappers = Mappers(self.core, clock, self._causes("mapper"), self._note, strict=strict)
         self.ready = asyncio.Event()
         self._boot = 0
         self._stopping = asyncio.Event()
@@ -89,6 +92,7 @@ class Gateway:
             Door("models", "inference", lambda config: self.lookout.run if config.inference.enabled else None),
             Door("cameras", "", lambda config: self.cameras.run),
             Door("phones", "offload", self._phones),
+            Door("mappers", "dmi", self.mappers.door),
             Door("cloud", "cloud", lambda config: self.cloud.run if config.cloud.kind != "none" else None),
         )
         self.health = HealthReport(self.ready, lambda: self._kernel.health + self.doors.health, self._troubles)
@@ -170,13 +174,14 @@ class Gateway:
         self.registry.watch("Camera", self._camera)
         for fault in self.registry.restore(found.manifests):
             logger.warning("%s", fault)
+        self.mappers.follow(self.registry)
         for name, manifest in self.registry.of("Detector"):
             try:
                 decided += self.rules.apply(manifest)
             except Rejected as error:
                 logger.warning("rule %s does not hold any more: %s", name, error)
         self.core.resume(decided)
-        for listener in (self.mqtt, self.orders, self.presence, self.cloud, self.album, self.console):
+        for listener in (self.mqtt, self.orders, self.mappers, self.presence, self.cloud, self.album, self.console):
             self.core.listen(listener)
         self.console.restore()
         for event in found.events:
@@ -249,6 +254,7 @@ class Gateway:
     def _counts(self) -> Iterator[tuple[str, Struct]]:
         yield "core", self.core.counts
         yield "presence", self.presence.counts
+        yield "dmi", self.mappers.counts
         if self.mqtt.door is not None:
             yield "mqtt", self.mqtt.door.counts
             yield "link", self.mqtt.door.link.counts
@@ -262,6 +268,7 @@ class Gateway:
         yield "timers", "Timers of rules that are pending", len(self.timers)
         yield "journal_pressure", "Rows waiting for the disk, in parts of the limit", self.store.journal.pressure
         yield "cloud_pending", "Devices with news that the cloud has not confirmed", self.cloud.view().pending
+        yield "mappers_pending", "Devices and models of which a mapper has yet to hear", self.mappers.pending
         yield "ready", "1 when recovered and open", float(self.ready.is_set())
 
     def _deaf(self) -> dict[str, str]:
@@ -272,6 +279,8 @@ class Gateway:
         """What parts that run have to complain of."""
         if self.mqtt.trouble:
             yield "mqtt", self.mqtt.trouble
+        if self.mappers.trouble:
+            yield "mappers", self.mappers.trouble
         if self.store.journal.fault:
             yield "store", f"nothing can be written: {self.store.journal.fault}; free some space, it goes on by itself"
         cloud = self.cloud.view()
@@ -287,7 +296,7 @@ class Gateway:
             logger.warning("not everything was settled within %.0f s; what was not answered comes again", DRAIN)
 
     def _kinds(self) -> dict[str, Kind]:
-        return {"Camera": kind(Camera, is_device=True), "Detector": Kind(detector.decode)}
+        return {"Camera": kind(Camera, is_device=True), "Detector": Kind(detector.decode), **Mappers.kinds()}
 
     def _camera(self, name: str, camera: Camera | None) -> None:
         if camera is None:

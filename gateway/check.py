@@ -34,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     machine.filesystem,
     machine.mosquitto,
     files.data,
+    files.mappers,
     files.certificates,
     files.secrets,
     files.models,

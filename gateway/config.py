@@ -20,6 +20,7 @@ from msgspec import Struct, structs
 from gateway.sections import (
     Broker,
     Cloud,
+    Dmi,
     Inference,
     Log,
     Manifests,
@@ -44,6 +45,7 @@ class Config(Section, frozen=True):
     web: Web = Web()
     inference: Inference = Inference()
     offload: Offload = Offload()
+    dmi: Dmi = Dmi()
     twins: Twins = Twins()
     manifests: Manifests = Manifests()
     log: Log = Log()

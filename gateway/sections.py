@@ -182,6 +182,21 @@ class Offload(Section, frozen=True):
     """Phones that may join between two starts."""
 
 
+class Dmi(Section, frozen=True):
+    """KubeEdge's mappers, over gRPC on a unix socket."""
+
+    enabled: bool = True
+    """Serve it."""
+    socket: Path = Path("/run/gemelo/dmi.sock")
+    """Where mappers come; for the user and the group of the gateway. This one is off where the user can't make it."""
+    rate: Seconds = 1000.0
+    """Calls a second that each mapper may make in the long run; strict: 1, as in KubeEdge."""
+    burst: Positive = 2000
+    """Calls that each mapper may make at once; strict: 100."""
+    max_mappers: Positive = 64
+    """Mappers that may be registered."""
+
+
 class Twins(Section, frozen=True):
     """How the twins behave."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.checks.finding import existing
 from gateway.config import Config
+from gateway.sections import Dmi
 from runtime.clock import Clock
 from store.store import StoreConfig
 from twins.errors import Rejected
@@ -16,8 +20,13 @@ from web.config import WebConfig
 from web.views import HintView, NodeView, QueryView
 
 if TYPE_CHECKING:
+    from devices.dmi.config import DmiConfig
     from devices.offload.config import OffloadConfig
 
+logger = logging.getLogger(__name__)
+
+EDGECORE_RATE, EDGECORE_BURST = 1.0, 100
+"""What EdgeCore lets its mappers do: calls a second, and at once."""
 QUERIES = (
     QueryView(
         "Average by device, last 5 minutes",
@@ -116,6 +125,31 @@ def read_tokens(path: Path) -> dict[str, str]:
         return access.tokens(text)
     except Rejected as error:
         raise Rejected(f"offload.tokens_file: {path}: {error.reason}") from None
+
+
+def dmi(config: Config) -> DmiConfig | None:
+    """`None` when the door is off, its extra is not installed, or the default socket can't be made by this user.
+
+    Raises `Rejected` for a path that no socket can have.
+    """
+    section = config.dmi
+    if not section.enabled or find_spec("grpc") is None:
+        return None
+    if section.socket == Dmi().socket and not os.access(existing(section.socket.parent), os.W_OK):
+        logger.info("mappers are not served: this user can't make %s; [dmi] socket chooses another", section.socket)
+        return None
+    from devices.dmi.config import DmiConfig
+
+    strict = config.twins.compat == "strict"
+    wanted = DmiConfig(
+        socket=section.socket,
+        strict=strict,
+        rate=min(section.rate, EDGECORE_RATE) if strict else section.rate,
+        burst=min(section.burst, EDGECORE_BURST) if strict else section.burst,
+        max_mappers=section.max_mappers,
+    )
+    wanted.check()
+    return wanted
 
 
 def hints(config: Config, broker: str) -> tuple[HintView, ...]:

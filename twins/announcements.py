@@ -95,7 +95,7 @@ def source_time(at: int, seen: int) -> int:
 
 def side_of(edit: Edit, new: bool) -> Sides:
     """Which sides an edit touches; of a `new` property KubeEdge hides those that are empty."""
-    reported, desired = edit.reported, edit.desired
+    reported, desired = edit.reported, edit.observed or edit.desired
     if desired is None or (new and not desired):
         return "none" if reported is None or (new and not reported) else "reported"
     return "desired" if reported is None or (new and not reported) else "both"

@@ -52,13 +52,16 @@ def edited(
         number = checked(name, kind, edit.reported, declared, strict)
         reported_changed = not alive or strict or reported is None or reported.value != edit.reported
         reported = _next(reported, edit.reported, seen, counts=reported_changed)
-    if edit.desired is not None:
-        checked(name, kind, edit.desired, declared, strict)
+    wanted = edit.desired
+    if edit.observed and desired is None and (declared is None or declared.writable):
+        wanted = edit.observed
+    if wanted is not None:
+        checked(name, kind, wanted, declared, strict)
         if declared is not None and not declared.writable and not strict:
             reason = f"{name} is read only in the device's model: nothing can be desired of it"
             raise Rejected(reason, 403)
-        desired_changed = not alive or strict or desired is None or desired.value != edit.desired
-        desired = _next(desired, edit.desired, seen, counts=desired_changed)
+        desired_changed = not alive or strict or desired is None or desired.value != wanted
+        desired = _next(desired, wanted, seen, counts=desired_changed)
     optional = last.optional if alive and last is not None else True
     if edit.optional is False:  # KubeEdge: optional may go from true to false, never back
         optional = False

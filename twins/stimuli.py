@@ -21,13 +21,17 @@ class Reply(Struct, frozen=True, gc=False):
 
 
 class Edit(Struct, frozen=True, gc=False):
-    """A change to one property; absent sides stay as they are. `at` is the source's own time of the value."""
+    """A change to one property; absent sides stay as they are. `at` is the source's own time of the value.
+
+    `observed` is what a mapper believes to be desired: taken while nothing ever was, for else it is old news.
+    """
 
     reported: str | None = None
     desired: str | None = None
     kind: str | None = None
     optional: bool | None = None
     at: int | None = None
+    observed: str = ""
 
 
 class Wish(Struct, frozen=True, gc=False):

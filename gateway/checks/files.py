@@ -11,7 +11,10 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from gateway.checks.finding import Finding, Subject, existing, failure, ok, warning
+from devices.dmi.config import DmiConfig
+from gateway.checks.finding import Finding, Subject, edit, existing, failure, ok, warning
+from gateway.sections import Dmi
+from twins.errors import Rejected
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -34,6 +37,28 @@ def data(subject: Subject) -> Iterable[Finding]:
         )
     else:
         yield ok("data folder", f"{path}" if place == path else f"{path} will be made")
+
+
+def mappers(subject: Subject) -> Iterable[Finding]:
+    """The socket of KubeEdge's mappers can be made, or is another's."""
+    section = subject.config.dmi
+    if not section.enabled:
+        return
+    path, place = section.socket, existing(section.socket.parent)
+    user = getpass.getuser()
+    try:
+        DmiConfig(path).check()
+    except Rejected as error:
+        yield failure("mappers", error.reason, edit(subject))
+        return
+    if not os.access(place, os.W_OK | os.X_OK) or not place.is_dir():
+        message = f"{user} may not make {path}; no mapper is served"
+        fix = f"sudo install -d -m 750 -o {user} {quote(str(path.parent))}"
+        yield (warning if section == Dmi() else failure)("mappers", message, fix)
+    elif path.exists() and not path.is_socket():
+        yield failure("mappers", f"{path} is no socket", f"mv {quote(str(path))} {quote(f'{path}.old')}")
+    else:
+        yield ok("mappers", f"{path}")
 
 
 def certificates(subject: Subject) -> Iterable[Finding]:

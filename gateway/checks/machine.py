@@ -40,6 +40,8 @@ def packages(subject: Subject) -> Iterable[Finding]:
     wanted: dict[str, tuple[str, ...]] = {"sql": ("duckdb", "pyarrow", "sqlglot")}
     if subject.config.offload.enabled or subject.config.inference.enabled:
         wanted["offload"] = ("grpc", "google.protobuf")
+    if subject.config.dmi.enabled:
+        wanted["dmi"] = ("grpc", "google.protobuf")
     if subject.config.inference.enabled:
         wanted["vision"] = ("openvino", "PIL", "numpy")
     for extra, modules in wanted.items():

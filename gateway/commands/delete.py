@@ -13,7 +13,7 @@ HELP = "delete an object and what it stands for: gemelo delete device pump-1"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     client.arguments(parser)
-    parser.add_argument("kind", help="device, devicemodel, camera, rule")
+    parser.add_argument("kind", help="device, devicemodel, camera, rule, mapper")
     parser.add_argument("name", help="namespace/name, or name in the default namespace")
 
 

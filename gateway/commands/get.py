@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway import client, show
 
-HELP = "list objects: devices, models, cameras, rules"
+HELP = "list objects: devices, models, cameras, rules, mappers"
 
 KINDS = {
     "device": "Device",
@@ -22,13 +22,15 @@ KINDS = {
     "detectors": "Detector",
     "rule": "Detector",
     "rules": "Detector",
+    "mapper": "Mapper",
+    "mappers": "Mapper",
 }
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     client.arguments(parser)
     show.arguments(parser)
-    parser.add_argument("kind", help="devices, devicemodels, cameras, rules")
+    parser.add_argument("kind", help="devices, devicemodels, cameras, rules, mappers")
 
 
 async def run(args: argparse.Namespace) -> int:

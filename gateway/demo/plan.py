@@ -88,6 +88,8 @@ token_file = "cloud/token"
 listen = "127.0.0.1:{ports.page}"
 [offload]
 listen = "127.0.0.1:{ports.phones}"
+[dmi]
+enabled = false
 [inference]
 models = {json.dumps(str(plan.models))}
 [twins]

@@ -32,6 +32,7 @@ SECTIONS = {
     "web": 'listen = "127.0.0.1:0"',
     "inference": "enabled = false",
     "offload": "enabled = false",
+    "dmi": "enabled = false",
     "twins": "enrol = true",
 }
 

@@ -17,6 +17,8 @@ from tests.mosquitto import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 15.0
+OFF = "[dmi]\nenabled = false"
+"""The default socket is the same for all gateways of a machine."""
 
 
 class Process:
@@ -46,6 +48,7 @@ enabled = false
 enabled = false
 [store]
 path = "data"
+{"" if "[dmi]" in more else OFF}
 {more}
 """
         )

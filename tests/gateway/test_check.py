@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,8 @@ listen = "127.0.0.1:{port}"
 [inference]
 enabled = false
 [offload]
+enabled = false
+[dmi]
 enabled = false
 [broker]
 listen = "127.0.0.1:0"
@@ -335,3 +337,20 @@ def test_the_table_and_the_json_say_the_same() -> None:
     assert [each["verdict"] for each in json.loads(as_json(findings))] == ["ok", "warning", "failure"]
     assert exit_code(findings) == 1
     assert exit_code(findings[:2]) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "verdict", "words"),
+    [
+        (lambda folder: folder / "run" / "dmi.sock", "ok", "dmi.sock"),
+        (lambda folder: folder / ("x" * 120), "failure", "at most 107"),
+        (lambda folder: folder / "gateway.toml", "failure", "is no socket"),
+        (lambda folder: folder / "gateway.toml" / "dmi.sock", "failure", "may not make"),
+    ],
+)
+def test_the_socket_of_mappers_can_be_made(
+    tmp_path: Path, make: Callable[[Path], Path], verdict: str, words: str
+) -> None:
+    (finding,) = found(tmp_path, f"[dmi]\nsocket = '{make(tmp_path)}'", "mappers")
+    assert finding.verdict == verdict
+    assert words in finding.message

@@ -478,7 +478,7 @@ def test_check_ends_with_0_or_1_and_is_readable_by_programs(tmp_path):
     config = tmp_path / "gateway.toml"
     config.write_text(
         '[web]\nlisten = "127.0.0.1:0"\n[broker]\nlisten = "127.0.0.1:0"\n'
-        "[inference]\nenabled = false\n[offload]\nenabled = false\n"
+        "[inference]\nenabled = false\n[offload]\nenabled = false\n[dmi]\nenabled = false\n"
     )
     good = invoke("check", "-c", str(config))
     assert good.returncode == 0, good.stdout

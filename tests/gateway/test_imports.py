@@ -48,7 +48,7 @@ spec:
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Modules of a gateway with twins, MQTT, store and page, and nothing else to do."""
-    return _modules(tmp_path_factory.mktemp("idle"), "[offload]\nenabled = false\n")
+    return _modules(tmp_path_factory.mktemp("idle"), "[offload]\nenabled = false\n[dmi]\nenabled = false\n")
 
 
 @pytest.mark.parametrize("package", sorted(HEAVY | ON_DEMAND))
@@ -62,7 +62,7 @@ def test_an_idle_gateway_has_loaded_what_it_runs_on(idle: set[str]) -> None:
 
 def test_a_rule_brings_the_state_graphs_and_cel_and_nothing_heavier(tmp_path: Path) -> None:
     (tmp_path / "rule.yaml").write_text(_RULE, "utf-8")
-    rules = '[offload]\nenabled = false\n[manifests]\npaths = ["rule.yaml"]\n'
+    rules = '[offload]\nenabled = false\n[dmi]\nenabled = false\n[manifests]\npaths = ["rule.yaml"]\n'
     loaded = _modules(tmp_path, rules)
     assert {"transitions", "cel"} <= loaded
     assert not loaded & (HEAVY | {"grpc"})
@@ -70,7 +70,14 @@ def test_a_rule_brings_the_state_graphs_and_cel_and_nothing_heavier(tmp_path: Pa
 
 def test_the_door_for_phones_brings_grpc_and_nothing_heavier(tmp_path: Path) -> None:
     pytest.importorskip("grpc", reason="gRPC is not installed: the extra `offload`")
-    loaded = _modules(tmp_path, f'[offload]\nlisten = "127.0.0.1:{_free_port()}"\n')
+    loaded = _modules(tmp_path, f'[dmi]\nenabled = false\n[offload]\nlisten = "127.0.0.1:{_free_port()}"\n')
+    assert "grpc" in loaded
+    assert not loaded & (HEAVY | {"transitions", "cel"})
+
+
+def test_the_door_for_mappers_brings_grpc_and_nothing_heavier(tmp_path: Path) -> None:
+    pytest.importorskip("grpc", reason="gRPC is not installed: the extra `dmi`")
+    loaded = _modules(tmp_path, '[offload]\nenabled = false\n[dmi]\nsocket = "dmi.sock"\n')
     assert "grpc" in loaded
     assert not loaded & (HEAVY | {"transitions", "cel"})
 

@@ -191,5 +191,5 @@ def test_bodies_in_other_letters_are_read_or_refused() -> None:
 
 
 def test_more_properties_than_a_twin_may_have_are_refused_before_any_is_read() -> None:
-    twin = dict.fromkeys((f"p{n}" for n in range(4097)), {"actual": {"value": "1"}})
+    twin = {f"p{n}": {"actual": {"value": "1"}} for n in range(4097)}
     assert "more than the 4096" in Edge().say(f"{D}/twin/update", {"event_id": "e", "twin": twin})[0][1]["reason"]

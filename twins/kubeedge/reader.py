@@ -41,7 +41,8 @@ BAD_VALUE = (
 )
 CLOUD_ONLY = "twin/cloud_updated is the cloud's topic: publish twin/update instead"
 
-_STRICT_VALUE = re.compile(r"[a-zA-Z0-9\-_.,:/@#]{0,512}")
+STRICT_VALUE = re.compile(r"[a-zA-Z0-9\-_.,:/@#]{0,512}")
+"""What a value may be in strict mode."""
 
 
 class Address(NamedTuple):
@@ -220,7 +221,7 @@ class Reader:
     def _value(self, side: _Side) -> str:
         value = side.value
         if type(value) is str:
-            if self._strict and _STRICT_VALUE.fullmatch(value) is None:
+            if self._strict and STRICT_VALUE.fullmatch(value) is None:
                 raise Early(BAD_VALUE)
             return value
         if value is None:

@@ -1,0 +1,79 @@
+"""Manifests to the messages that mappers get: a device with what its model adds and what is desired of it now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from devices.dmi.packing import Packing
+from devices.dmi.wire import dmi_pb2 as pb
+from twins.manifests import Device, DeviceModel
+
+Values = dict[str, Any]
+
+
+def device_message(
+    device: Device, model: DeviceModel | None, desired: Mapping[str, str], packing: Packing
+) -> pb.Device:
+    """The whole device. Raises `Rejected` for a value that can't be sent.
+
+    KubeEdge's order of precedence: settings of the instance before those of the model, key by key; the protocol of a
+    visitor is the model's.
+    """
+    spec: Values = msgspec.to_builtins(device.spec)
+    spec["properties"] = list(spec["properties"])
+    report = spec.pop("stateReport") or {}
+    reference = spec.pop("deviceModelRef")
+    message = pb.Device(name=device.metadata.name, namespace=device.metadata.namespace)
+    message.spec.deviceModelReference = reference["name"] if reference else ""
+    if model is not None:
+        _override(spec, model)
+    _ask(spec["properties"], desired)
+    packing.fill(message.spec, spec, "spec")
+    packing.fill(message.status, report, "spec.stateReport")
+    return message
+
+
+def model_message(model: DeviceModel, packing: Packing) -> pb.DeviceModel:
+    """The whole model."""
+    message = pb.DeviceModel(name=model.metadata.name, namespace=model.metadata.namespace)
+    packing.fill(message.spec, msgspec.to_builtins(model.spec), "spec")
+    return message
+
+
+def likeness(message: pb.Device | pb.DeviceModel) -> bytes:
+    """The same for two that differ in the order of their properties and methods only."""
+    sorted_ = type(message).FromString(message.SerializeToString())
+    sorted_.spec.properties.sort(key=lambda each: each.name)
+    if isinstance(sorted_, pb.Device):
+        sorted_.spec.methods.sort(key=lambda each: each.name)
+        for method in sorted_.spec.methods:
+            method.propertyNames.sort()
+    return blake2b(sorted_.SerializeToString(deterministic=True), digest_size=16).digest()
+
+
+def _override(spec: Values, model: DeviceModel) -> None:
+    if model.spec.protocol_config_data:
+        own = spec["protocol"] or {"protocolName": model.spec.protocol}
+        spec["protocol"] = own | {"configData": model.spec.protocol_config_data | (own.get("configData") or {})}
+    visitors = {p.name: p.visitors for p in model.spec.properties if p.visitors is not None}
+    for each in spec["properties"]:
+        base = visitors.get(each["name"])
+        if base is not None:
+            own = each["visitors"] or {}
+            name = base.protocol_name or own.get("protocolName", "")
+            config = (base.config_data or {}) | (own.get("configData") or {})
+            each["visitors"] = {"protocolName": name, "configData": config}
+
+
+def _ask(properties: list[Values], desired: Mapping[str, str]) -> None:
+    """Put what is desired now in the place of what the manifest desires; a property of the model alone is added."""
+    asked = dict(desired)
+    for each in properties:
+        value = asked.pop(each["name"], None)
+        said = each["desired"] or {}
+        each["desired"] = None if value is None else {"value": value, "metadata": said.get("metadata", {})}
+    properties += ({"name": name, "desired": {"value": value}} for name, value in asked.items())
