@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from twins.errors import Rejected
-from twins.schema import decode
 from twins.values import Declared, device_id
 
 NANOSECONDS = 10**7
@@ -55,16 +52,6 @@ def seconds(cycle: int) -> float:
     if cycle <= 0:
         return 1.0
     return max(SHORTEST, cycle / (1e9 if cycle >= NANOSECONDS else 1e3))
-
-
-def configured(data: dict[str, Any], type_: Any, where: str) -> Any:
-    """Settings as the driver's own type; `"502"` is a number too. Raises `Rejected` with the path of the bad key."""
-    try:
-        return msgspec.convert(data, type_, strict=False)
-    except msgspec.ValidationError as error:
-        decode(data, type_, where)
-        reason = f"{where}: {error}"
-        raise Rejected(reason) from error
 
 
 def wanted(old: Device | None, new: Device) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from devices.mapper.config import MapperConfig
-from devices.mapper.device import Device, Property, configured, wanted
+from devices.mapper.device import Device, Property, wanted
 from devices.mapper.driver import Driver, Scalar, rejected
 from devices.mapper.reports import Reading, Reports, State
 from devices.mapper.schedule import Schedule
@@ -16,6 +16,7 @@ from devices.mapper.value import text_of, value_of
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import GemeloError, Rejected, Unavailable
+from twins.schema import decode
 
 T = TypeVar("T")
 
@@ -113,7 +114,7 @@ class Worker:
 
     def _open(self) -> Driver[Any, Any]:
         where = f"{self.device.id}: spec.protocol.configData"
-        settings = configured(self.device.settings, self._kind.settings_type, where)
+        settings = decode(self.device.settings, self._kind.settings_type, where, strict=False)
         try:
             return self._kind(settings)
         except ImportError as missing:
@@ -148,7 +149,7 @@ class Worker:
             return
         found = await self._call(driver.read_many(due), f"reading {', '.join(due)}", turns=len(due))
         readings = {}
-        for name in due.keys() & self.device.properties.keys():
+        for name in [name for name in due if name in self.device.properties]:
             fault = None
             try:
                 readings[name] = self._reading(self.device.properties[name], found.get(name))
@@ -224,7 +225,7 @@ class Worker:
             kind, data = self._kind.visitor_type, self._own(name).visitor
             if "property" in getattr(kind, "__struct_fields__", ()):
                 data = {"property": name} | data
-            self._visitors[name] = configured(data, kind, f"{name}: visitors.configData")
+            self._visitors[name] = decode(data, kind, "visitors.configData", strict=False)
         return self._visitors[name]
 
     def _reading(self, own: Property, value: Scalar | Rejected | None) -> Reading:

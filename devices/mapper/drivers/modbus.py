@@ -142,15 +142,14 @@ class Modbus(Driver[Settings, Visitor]):
         return found
 
     async def write(self, visitor: Visitor, value: Scalar) -> None:
+        doing = f"writing {visitor.register} {visitor.offset}"
         if visitor.register == "CoilRegister":
-            call = self._client.write_coil(visitor.offset, bool(_number(value)), device_id=self.settings.slaveID)
+            await self._ask(doing, self._client.write_coil, visitor.offset, bool(_number(value)))
         elif visitor.register == "HoldingRegister":
-            words = encoded(visitor, value)
-            call = self._client.write_registers(visitor.offset, words, device_id=self.settings.slaveID)
+            await self._ask(doing, self._client.write_registers, visitor.offset, encoded(visitor, value))
         else:
             reason = f"{visitor.register} cannot be written, by Modbus; make the property ReadOnly"
             raise Rejected(reason)
-        await self._answer(call, f"writing {visitor.register} {visitor.offset}")
 
     async def _read_group(self, group: Mapping[str, Visitor]) -> dict[str, Scalar | Rejected]:
         first = next(iter(group.values()))
@@ -178,8 +177,7 @@ class Modbus(Driver[Settings, Visitor]):
             "InputRegister": self._client.read_input_registers,
             "HoldingRegister": self._client.read_holding_registers,
         }
-        call = reads[register](offset, count=count, device_id=self.settings.slaveID)
-        answer = await self._answer(call, f"reading {register} {offset}")
+        answer = await self._ask(f"reading {register} {offset}", reads[register], offset, count=count)
         bits = register in {"CoilRegister", "DiscreteInputRegister"}
         words = [int(bit) for bit in answer.bits[:count]] if bits else list(answer.registers)
         if len(words) < count:
@@ -187,9 +185,9 @@ class Modbus(Driver[Settings, Visitor]):
             raise Rejected(reason)
         return words
 
-    async def _answer(self, call: Awaitable[Any], doing: str) -> Any:
+    async def _ask(self, doing: str, call: Callable[..., Awaitable[Any]], *args: Any, **fields: Any) -> Any:
         try:
-            answer = await call
+            answer = await call(*args, device_id=self.settings.slaveID, **fields)
         except ModbusException as error:
             reason = f"{self.settings.ip}:{self.settings.port} does not answer while {doing}"
             raise Unavailable(reason) from error
