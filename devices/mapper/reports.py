@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import islice
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 LARGEST = 256
 """Properties in one report at most."""
@@ -68,6 +68,13 @@ class Reports:
 
     def tell(self, device: str, state: State) -> None:
         self.put(device, {"": state})
+
+    def amend(self, device: str, desired: Mapping[str, str]) -> None:
+        """Other values are desired now: no waiting reading may tell the old one, which EdgeCore takes for a wish."""
+        mine = self._waiting.get(device, {})
+        for name in desired.keys() & mine.keys():
+            if isinstance(item := mine[name], Reading):
+                mine[name] = structs.replace(item, desired=desired[name])
 
     def forget(self, device: str) -> None:
         """The device is gone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from typing import Any, Protocol
 
 import grpc
@@ -24,6 +25,8 @@ SERVICE = "/v1beta1.DeviceManagerService/"
 API_VERSION = "v1beta1"
 DEADLINE = 10.0
 """Seconds that a call may take."""
+FAREWELL = 2.0
+"""Seconds to say at the end that the devices are no longer looked at."""
 REASON = "gemelo-reason-bin"
 """Metadata of ReportDeviceStates: why the state is so, UTF-8. KubeEdge has no field for it, and EdgeCore ignores it."""
 OPTIONS = (
@@ -50,6 +53,9 @@ class Throttled(Unavailable):
 class Fleet(Protocol):
     """Who is told what the manager has."""
 
+    @property
+    def workers(self) -> Collection[str]: ...
+
     def ask(self) -> None: ...
 
     async def sync(self, models: Any, devices: Any) -> None: ...
@@ -69,10 +75,13 @@ class Uplink:
 
     async def run(self) -> None:
         """Until cancelled. A manager that is away, or refuses, is asked again."""
-        channel = grpc.aio.insecure_channel(f"unix:{self._config.manager}", options=OPTIONS)
-        async with channel as self._channel, asyncio.TaskGroup() as group:
-            group.create_task(self._keep_registered(), name="mapper register")
-            group.create_task(self._tell(), name="mapper reports")
+        async with grpc.aio.insecure_channel(f"unix:{self._config.manager}", options=OPTIONS) as self._channel:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._keep_registered(), name="mapper register")
+                    group.create_task(self._tell(), name="mapper reports")
+            finally:
+                await self._farewell()
 
     async def _keep_registered(self) -> None:
         backoff, told = Backoff(limit=5.0), ""
@@ -80,9 +89,11 @@ class Uplink:
             try:
                 await self._register()
             except (Unavailable, Rejected) as refused:
-                if str(refused) != told:
-                    logger.warning("not registered with %s: %s; asking again", self._config.manager, refused)
-                told = str(refused)
+                there = self._config.manager.exists()
+                reason = str(refused) if there else "there is no such socket: does the gateway run, with [dmi] on?"
+                if reason != told:
+                    logger.warning("not registered with %s: %s; asking again", self._config.manager, reason)
+                told = reason
                 await self._clock.sleep(backoff.next())
                 continue
             backoff.reset()
@@ -90,6 +101,17 @@ class Uplink:
             await self._lost()
             self.registered.clear()
             logger.warning("%s is gone; registering again", self._config.manager)
+
+    async def _farewell(self) -> None:
+        """Nobody looks at the devices from now on: say so, if the manager listens."""
+        if not self.registered.is_set():
+            return
+        try:
+            async with asyncio.timeout(FAREWELL):
+                for device in self._fleet.workers:
+                    await self._send(Report(device, {"": State("unknown", "the mapper stopped")}))
+        except (Unavailable, Rejected, TimeoutError) as error:
+            logger.info("not all devices were told to be unknown now: %s", error)
 
     async def _register(self) -> None:
         config = self._config

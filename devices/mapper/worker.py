@@ -7,6 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from devices.mapper import stream
 from devices.mapper.config import MapperConfig
 from devices.mapper.device import Device, Property, wanted
 from devices.mapper.driver import Driver, Scalar, rejected
@@ -48,6 +49,7 @@ class Worker:
         self._visitors: dict[str, Any] = {}
         self._faults: dict[tuple[str, str], str] = {}
         self._wanted = wanted(None, device)
+        self._saved: dict[str, dict[str, Any]] = {}
         self._state_due: float | None = None
         self._plan()
 
@@ -59,6 +61,7 @@ class Worker:
         self._wanted = {name: text for name, text in self._wanted.items() if still.get(name) == text} | asked
         self._faults = {(verb, n): why for (verb, n), why in self._faults.items() if n in still and n not in asked}
         self.readings = {name: reading for name, reading in self.readings.items() if name in device.properties}
+        self._reports.amend(device.id, {n: p.declared.desired or "" for n, p in device.properties.items()})
         self._plan()
         if device.settings != old.settings:
             self._renewed.set()
@@ -66,16 +69,8 @@ class Worker:
 
     async def run(self) -> None:
         """Until cancelled: connect again and again, as long as the device is described."""
-        while True:
-            self._renewed.clear()
-            try:
-                await self._serve()
-            except Unavailable as away:
-                self._become(State("offline", str(away)))
-                await _until(self._renewed, self._backoff.next())
-            except Rejected as bad:
-                self._become(State("unhealthy", bad.reason))
-                await _until(self._renewed, None)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._rounds(group), name=f"{self.device.id} rounds")
 
     async def read(self, name: str) -> Reading:
         """Read a property now. Raises `Rejected` (404 when there is no such one) or `Unavailable`."""
@@ -96,13 +91,26 @@ class Worker:
 
     # ------------------------------------------------------------------------------------------------------ its rounds
 
-    async def _serve(self) -> None:
+    async def _rounds(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            self._renewed.clear()
+            try:
+                await self._serve(group)
+            except Unavailable as away:
+                self._become(State("offline", str(away)))
+                await _until(self._renewed, self._backoff.next())
+            except Rejected as bad:
+                self._become(State("unhealthy", bad.reason))
+                await _until(self._renewed, None)
+
+    async def _serve(self, group: asyncio.TaskGroup) -> None:
         driver = self._open()
         try:
             await self._call(driver.connect(), "connecting")
             self._driver = driver
             while not self._renewed.is_set():
                 self._wake.clear()
+                self._start_streams(group)
                 await self._write_wanted(driver)
                 await self._collect(driver)
                 await self._settle(driver)
@@ -158,6 +166,24 @@ class Worker:
             self._judge("read", name, fault)
         self._reports.put(self.device.id, readings)
 
+    def _start_streams(self, group: asyncio.TaskGroup) -> None:
+        """Save pictures of streams: once after the start, and again when what is asked changed."""
+        for name, own in self.device.properties.items():
+            if own.declared.kind == "stream" and self._saved.get(name) != own.visitor:
+                self._saved[name] = own.visitor
+                group.create_task(self._save(own), name=f"{self.device.id} {name}")
+
+    async def _save(self, own: Property) -> None:
+        fault = None
+        try:
+            saving = stream.saving_of(own.name, own.visitor)
+            paths = await stream.save((await self.read(own.name)).text, saving, self._clock)
+            logger.info("%s: %d pictures in %s", self.device.id, len(paths), saving.outputDir)
+        except GemeloError as error:
+            fault = Rejected(str(error))
+        self._judge("save", own.name, fault)
+        self._wake.set()
+
     async def _settle(self, driver: Driver[Any, Any]) -> None:
         """Tell the state when it changed, or its cycle is over."""
         if self._faults:
@@ -210,7 +236,8 @@ class Worker:
 
     def _plan(self) -> None:
         device = self.device
-        cycles = {name: own.cycle for name, own in device.properties.items() if own.reported}
+        properties = device.properties.items()
+        cycles = {name: own.cycle for name, own in properties if own.reported and own.declared.kind != "stream"}
         self._schedule.plan(cycles, self._clock.monotonic())
         self._visitors = {}
 
@@ -222,7 +249,9 @@ class Worker:
 
     def _visitor(self, name: str) -> Any:
         if name not in self._visitors:
-            kind, data = self._kind.visitor_type, self._own(name).visitor
+            kind, own = self._kind.visitor_type, self._own(name)
+            ours = stream.KEYS if own.declared.kind == "stream" else ()
+            data = {key: value for key, value in own.visitor.items() if key not in ours}
             if "property" in getattr(kind, "__struct_fields__", ()):
                 data = {"property": name} | data
             self._visitors[name] = decode(data, kind, "visitors.configData", strict=False)

@@ -247,6 +247,14 @@ async def test_what_has_no_name_is_refused(method: str, bench: Bench, manager: M
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
+async def test_when_it_stops_its_devices_are_unknown(bench: Bench, manager: Manager, runs: Runs) -> None:
+    bench.values = {"temp": 8}
+    manager.devices["d1"] = document(temp={})
+    async with runs(bench.driver):
+        await manager.until(lambda: manager.states)
+    assert manager.states == [("default/d1", "online", ""), ("default/d1", "unknown", "the mapper stopped")]
+
+
 async def test_one_device_that_does_not_answer_delays_no_other(bench: Bench, manager: Manager, runs: Runs) -> None:
     bench.values = {"temp": 8}
     bench.hangs = {"far"}

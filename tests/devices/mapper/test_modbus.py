@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from devices.mapper.drivers.modbus import Modbus, Settings, Visitor, decoded, encoded, neighbourhoods
+from devices.mapper.drivers.modbus import Modbus, Settings
+from devices.mapper.drivers.registers import Visitor, decoded, encoded, neighbourhoods
 from tests.devices.mapper import manager as double
 from tests.devices.mapper.conftest import Runs
 from tests.devices.mapper.manager import Manager
@@ -280,7 +281,7 @@ async def test_a_meter_is_in_the_twin_goes_offline_when_unplugged_and_comes_back
         await manager.until(lambda: "229.9" in manager.values("voltage")[-1:])
         await manager.until(lambda: manager.states[-1][1] == "online")
     assert len(manager.reports) > told
-    assert [state for _, state, _ in manager.states] == ["online", "offline", "online"]
+    assert [state for _, state, _ in manager.states] == ["online", "offline", "online", "unknown"]
 
 
 async def test_a_hundred_registers_are_one_request(modbus: Modbus, plant: Plant) -> None:

@@ -67,6 +67,18 @@ async def test_a_device_that_is_gone_is_forgotten() -> None:
 
 
 @in_virtual_time
+async def test_a_reading_that_waits_tells_what_is_desired_now() -> None:
+    reports = Reports()
+    reports.put("default/d1", {"a": Reading("1", 5, "int", "old"), "b": reading("2")})
+    sent = await reports.next()
+    reports.amend("default/d1", {"a": "new", "c": "x"})
+    reports.amend("default/d2", {"a": "new"})
+    reports.done(sent)
+    assert (await reports.next()).items == {"a": Reading("1", 5, "int", "new")}
+    assert reports.counts == {"offered": 2, "superseded": 0, "confirmed": 1}
+
+
+@in_virtual_time
 async def test_who_waits_is_woken_by_the_first_reading() -> None:
     reports = Reports()
     asyncio.get_running_loop().call_later(5, reports.put, "default/d1", {"a": reading("1")})
