@@ -39,7 +39,7 @@ class MapperConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Version it registers with."""
     deadline: Positive = 5.0
     """Seconds that one call of a driver may take."""
-    rate: Positive = 50.0
+    rate: Positive = 200.0
     """Reports a second at most. After EdgeCore refused one, its own rate of 1 a second holds."""
 
     def completed(self, protocol: str) -> MapperConfig:

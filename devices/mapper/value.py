@@ -62,7 +62,7 @@ def _number(value: Scalar) -> int | float:
         except ValueError:
             message = f"{text[:40]!r} is not a number"
             raise Rejected(message) from None
-    return _finite(value) if isinstance(value, float) else int(value)
+    return value if isinstance(value, int) else _finite(float(value))
 
 
 def _finite(value: float) -> float:

@@ -102,6 +102,10 @@ class Worker:
             except Rejected as bad:
                 self._become(State("unhealthy", bad.reason))
                 await _until(self._renewed, None)
+            except Exception as error:  # the device's boundary: a driver may give back anything, and others go on
+                logger.exception("%s: broke", self.device.id)
+                self._become(State("unhealthy", f"{type(error).__name__}: {error}"))
+                await _until(self._renewed, self._backoff.next())
 
     async def _serve(self, group: asyncio.TaskGroup) -> None:
         driver = self._open()
@@ -264,7 +268,11 @@ class Worker:
             message = "the driver gave no value"
             raise Rejected(message)
         declared = own.declared
-        reading = Reading(text_of(declared.kind, value), self._clock.now(), declared.kind, declared.desired or "")
+        try:
+            text = text_of(declared.kind, value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise rejected(error) from error
+        reading = Reading(text, self._clock.now(), declared.kind, declared.desired or "")
         self.readings[own.name] = reading
         return reading
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from twins.values import Declared
         ("int", True, "1"),
         ("int", str(2**62 + 1), str(2**62 + 1)),
         ("float", 21, "21"),
+        ("float", Decimal("21.5"), "21.5"),
         ("float", 21.5, "21.5"),
         ("double", 1e-7, "0.0000001"),
         ("float", 1e21, "1000000000000000000000"),

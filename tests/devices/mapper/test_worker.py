@@ -126,7 +126,7 @@ async def test_a_write_is_read_back_at_once_with_what_was_desired() -> None:
 
 
 @in_virtual_time
-async def test_a_property_that_is_read_only_is_never_written() -> None:
+async def test_dmi_20_a_property_that_is_read_only_is_never_written() -> None:
     bench = Bench()
     bench.values = {"temp": 1}
     fixed = Property("temp", Declared(kind="int", writable=False, desired="9"))
@@ -138,7 +138,7 @@ async def test_a_property_that_is_read_only_is_never_written() -> None:
 
 
 @in_virtual_time
-async def test_a_desired_value_out_of_bounds_is_not_written_and_told_as_a_reason() -> None:
+async def test_dmi_20_a_desired_value_out_of_bounds_is_not_written_and_told_as_a_reason() -> None:
     bench = Bench()
     bounded = Property("level", Declared(kind="int", desired="101", minimum=0, maximum=100))
     async with working(bench, described(level=bounded)) as told:
@@ -163,6 +163,25 @@ async def test_one_property_that_fails_leaves_the_others_and_the_device_is_unhea
         await asyncio.sleep(1)
     assert told.states[-1] == State("online")
     assert len(bench.opened) == 1
+
+
+@in_virtual_time
+async def test_a_driver_that_gives_back_nonsense_breaks_nothing_but_its_device() -> None:
+    bench = Bench()
+    bench.values = {"temp": [1, 2]}
+
+    class Nonsense(bench.driver):
+        async def read_many(self, visitors: object) -> object:
+            return 7
+
+    async with working(bench, described(temp="")) as told:
+        await asyncio.sleep(1)
+        assert told.states[0].name == "unhealthy"
+        assert told.states[0].reason.startswith("temp: ")
+    bench.driver = Nonsense
+    async with working(bench, described(temp="")) as told:
+        await asyncio.sleep(1)
+    assert told.states[0] == State("unhealthy", "AttributeError: 'int' object has no attribute 'get'")
 
 
 @in_virtual_time
