@@ -12,7 +12,10 @@ from gateway.interpreter import tune
 from gateway.wiring import product_version
 from twins.errors import Rejected, Unavailable
 
-COMMANDS = ("demo", "run", "check", "apply", "get", "describe", "set", "delete", "sql", "events", "tail", "model")
+COMMANDS = (
+    *("demo", "run", "check", "apply", "get", "describe", "set", "delete", "sql", "events", "tail", "model"),
+    "mapper",
+)
 
 
 def parser(wanted: str | None = None) -> argparse.ArgumentParser:
@@ -53,7 +56,7 @@ def main() -> None:
 
 
 def _loop(args: argparse.Namespace) -> int:
-    if args.command in {"run", "demo"}:
+    if args.command in {"run", "demo", "mapper"}:
         import uvloop
 
         tune()

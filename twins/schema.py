@@ -27,13 +27,15 @@ _QUOTED = re.compile(r"[`'](.*)[`']", re.DOTALL)
 _SHOWN = 16
 
 
-def decode(data: object, type_: type[T], where: str, *, hook: Hook | None = None) -> T:
+def decode(data: object, type_: type[T], where: str, *, hook: Hook | None = None, strict: bool = True) -> T:
     """Convert parsed TOML, YAML or JSON to `type_`; `hook(type, value)` makes types msgspec does not know.
+
+    Without `strict` the text `"502"` is a number too, and `"true"` a truth.
 
     Raises `Rejected` with `where`, the path of the field, the reason and the nearest valid name.
     """
     try:
-        return _decode(data, type_, where, hook)
+        return _decode(data, type_, where, hook, strict=strict)
     except RecursionError:
         msg = f"{where}: nested too deeply"
         raise Rejected(msg) from None
@@ -50,9 +52,9 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"valid: {', '.join(names[:_SHOWN])}{more}"
 
 
-def _decode(data: object, type_: type[T], where: str, hook: Hook | None) -> T:
+def _decode(data: object, type_: type[T], where: str, hook: Hook | None, *, strict: bool) -> T:
     try:
-        return msgspec.convert(data, type_, dec_hook=hook)
+        return msgspec.convert(data, type_, strict=strict, dec_hook=hook)
     except msgspec.ValidationError as error:
         msg = f"{where}: {_explain(str(error), data, type_, hook)}"
         raise Rejected(msg) from None

@@ -135,3 +135,14 @@ def test_any_data_either_decodes_or_is_refused(data: object) -> None:
         assert refusal(data).startswith("site.yaml: ")
     else:
         assert decode(data, Site, "site.yaml") == expected
+
+
+def test_numbers_may_be_text_where_that_is_allowed() -> None:
+    class Port(Struct, forbid_unknown_fields=True):
+        port: int
+
+    assert decode({"port": "502"}, Port, "x", strict=False) == Port(502)
+    with pytest.raises(Rejected, match="pord: no such key; did you mean port"):
+        decode({"port": "502", "pord": 1}, Port, "x", strict=False)
+    with pytest.raises(Rejected, match="port: expected int"):
+        decode({"port": "502"}, Port, "x")
