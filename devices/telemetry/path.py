@@ -1,0 +1,101 @@
+"""Where in a tree a value stands: a small part of JSONPath, resolved by walking.
+
+    temperature        ENERGY.Power        sensors[0].t        sensors.*.t        ["a.b"].c        $ (the whole)
+
+A name picks a key, a number an item (of a list) or a key, `*` every one of them. What each `*` stood for is told with
+the value, so that it can name the property.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_STEP = re.compile(
+    r"""\.?(?P<star>\*)|\[\*\](?P<every>)|\[(?P<index>[0-9]{1,9})\]|\[(?P<quote>["'])(?P<quoted>.*?)(?P=quote)\]"""
+    r"""|\.?(?P<name>[^.\[\]*$"'\s][^.\[\]*"']*)"""
+)
+STEPS = 16
+EVERY = "*"
+
+
+class Found(NamedTuple):
+    """A value, and what each `*` of its path stood for."""
+
+    value: object
+    stars: tuple[str, ...] = ()
+
+
+class Path:
+    """One path. Raises `ValueError` with the reason for one that cannot be meant."""
+
+    def __init__(self, text: str) -> None:
+        self.steps: tuple[str | int | None, ...] = tuple(_steps(text))
+        """Names, indexes, and `None` for each `*`."""
+
+    @property
+    def stars(self) -> int:
+        return self.steps.count(None)
+
+    @property
+    def pattern(self) -> str:
+        """A regular expression of the names `outer.inner` of leaves at this path and below."""
+        return r"\.".join(r"[^.]+" if s is None else re.escape(str(s)) for s in self.steps) + r"(?:\..+)?"
+
+    def find(self, body: object) -> Iterator[Found]:
+        """Every value that stands there; none where the tree has no such place."""
+        if None in self.steps:
+            yield from _walk(body, self.steps, ())
+            return
+        for step in self.steps:
+            if isinstance(body, dict):
+                body = body.get(str(step))
+            elif isinstance(body, list):
+                body = _item(body, step)
+            else:
+                return
+        yield Found(body)
+
+
+def _walk(body: object, steps: tuple[str | int | None, ...], stars: tuple[str, ...]) -> Iterator[Found]:
+    for number, step in enumerate(steps):
+        if step is None:
+            rest = steps[number + 1 :]
+            items = enumerate(body) if isinstance(body, list) else body.items() if isinstance(body, dict) else ()
+            for key, value in items:
+                yield from _walk(value, rest, (*stars, str(key)))
+            return
+        if isinstance(body, dict):
+            body = body.get(str(step))
+        elif isinstance(body, list):
+            body = _item(body, step)
+        else:
+            return
+    yield Found(body, stars)
+
+
+def _item(body: list[object], step: str | int | None) -> object:
+    index = step if isinstance(step, int) else int(step) if step and step.isascii() and step.isdigit() else len(body)
+    return body[index] if index < len(body) else None
+
+
+def _steps(text: str) -> Iterator[str | int | None]:
+    at = 1 if text.startswith("$") else 0
+    count = 0
+    while at < len(text):
+        match = _STEP.match(text, at)
+        if match is None or (at == 0 and text[0] == "."):
+            reason = f'{text!r} is no path at {text[at : at + 20]!r}: write for example a.b, a[0].b, a.*.b or ["a.b"]'
+            raise ValueError(reason)
+        at = match.end()
+        count += 1
+        if count > STEPS:
+            reason = f"{text[:60]!r} has more than {STEPS} steps"
+            raise ValueError(reason)
+        if match["index"] is not None:
+            yield int(match["index"])
+        elif match["star"] is not None or match["every"] is not None:
+            yield None
+        else:
+            yield match["quoted"] if match["quoted"] is not None else match["name"]

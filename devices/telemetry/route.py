@@ -1,0 +1,199 @@
+"""One mapping, ready for messages: its topic and paths compiled, its templates filled once a topic."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Words
+
+from msgspec import Struct
+
+from devices.telemetry.formats import decoder
+from devices.telemetry.frame import PROPERTIES, Frame
+from devices.telemetry.leaves import flat, is_property, text
+from devices.telemetry.manifest import PLACE, Mapping, PropertyMapping
+from devices.telemetry.path import Found, Path
+from devices.telemetry.topic import Topic
+from devices.telemetry.value import Conversion, microseconds
+from twins.errors import Rejected
+from twins.kubeedge.reader import digest
+from twins.stimuli import Edit, Updated
+from twins.values import is_name
+
+_UNFIT = re.compile(r"[^a-z0-9.-]+")
+_PART = 63
+"""Characters of a name made of a topic's word."""
+
+
+class NoDevice(Rejected):
+    """The message names no device, or none that could be."""
+
+
+class Match(Struct, frozen=True):
+    """What a topic means for one mapping; `device` is empty where the message must name it."""
+
+    route: Route
+    device: str
+    names: tuple[str, ...]
+    words: dict[str, str]
+
+
+class Reported(Struct, frozen=True):
+    """What one frame says of one device; `units` of those properties that have one."""
+
+    device: str
+    edits: dict[str, Edit | None]
+    at: int | None
+    units: dict[str, str]
+
+
+class Route:
+    """Reads the messages of one mapping."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        spec = mapping.spec
+        self.id = f"{mapping.metadata.namespace}/{mapping.metadata.name}"
+        self.topic = Topic(spec.topic)
+        self._decode = decoder(spec.format)
+        self._rules = tuple(_Rule(each) for each in spec.properties)
+        self._timestamp = spec.timestamp
+        self._when = Path(spec.timestamp.path) if spec.timestamp is not None else None
+        keeps = spec.rest == "keep" or (spec.rest is None and not spec.properties)
+        self._listed = self._known_names() if keeps else None
+        self._device = spec.device or ("{namespace}/{device}" if "namespace" in self.topic.names else "{device}")
+        self._namespace = mapping.metadata.namespace
+        self._fixed = set(PLACE.findall(self._device)) <= set(self.topic.names)
+
+    def match(self, words: Sequence[str]) -> Match | None:
+        """What a topic, by its words, means here; `None` when it is another's. Raises `NoDevice`."""
+        given = self.topic.match(words)
+        if given is None:
+            return None
+        names = tuple(_filled(rule.name, given) for rule in self._rules)
+        return Match(self, self._named(given) if self._fixed else "", names, given)
+
+    def read(
+        self, match: Match, payload: bytes, cause: str, seen: int, packet: int, duplicate: bool
+    ) -> Iterator[tuple[Updated, dict[str, str]]]:
+        """The updates of one message, each with the units it tells. Raises `Rejected`."""
+        for number, said in enumerate(self.reported(match, payload, seen)):
+            seq = digest(f"{said.device}\0{self.id}\0{number}", payload, packet)
+            at = seen if said.at is None else said.at
+            yield Updated(said.device, cause, seen, said.edits, at, seq, duplicate), said.units
+
+    def reported(self, match: Match, payload: bytes, now: int) -> Iterator[Reported]:
+        """What a message says, device by device and moment by moment. Raises `Rejected`."""
+        for frame in self._decode(payload, now):
+            edits, units = self._edits(match, frame)
+            if edits:
+                device = match.device or self._named(match.words | frame.labels)
+                yield Reported(device, edits, self._at(frame), units)
+
+    def _edits(self, match: Match, frame: Frame) -> tuple[dict[str, Edit | None], dict[str, str]]:
+        edits: dict[str, Edit | None] = {}
+        units: dict[str, str] = {}
+        body = frame.body
+        for rule, template in zip(self._rules, match.names, strict=True):
+            for value, stars in rule.find(body, template):
+                name = _starred(template, stars) if stars else template
+                edit = rule.edit(name, value)
+                if edit is None:
+                    continue
+                _add(edits, name, edit)
+                if rule.unit:
+                    units[name] = rule.unit
+        if self._listed is not None:
+            for name, value in self._rest(body):
+                said = text(value)
+                if said is not None and name not in edits:
+                    _add(edits, name, Edit(reported=said))
+                    if unit := frame.units.get(name):
+                        units[name] = unit
+        return edits, units
+
+    def _rest(self, body: object) -> Iterator[tuple[str, object]]:
+        if not isinstance(body, dict):
+            if self._rules:
+                return
+            raise Rejected("a bare value has no name: list it in spec.properties")
+        assert self._listed is not None  # asked only then
+        for name, value in flat(body):
+            if self._listed.fullmatch(name) is None:
+                yield name, value
+
+    def _at(self, frame: Frame) -> int | None:
+        if self._when is None or self._timestamp is None:
+            return frame.at
+        value = next(self._when.find(frame.body), Found(None)).value
+        return frame.at if value is None else microseconds(value, self._timestamp.unit)
+
+    def _named(self, words: Words[str, str]) -> str:
+        """The device that a filled template names."""
+        parts = [_name(part, words) for part in self._device.split("/")]
+        return "/".join(parts if len(parts) == 2 else [self._namespace, *parts])
+
+    def _known_names(self) -> re.Pattern[str]:
+        """Names of leaves that are taken, or read as the time, and so are no rest."""
+        patterns = [rule.pattern for rule in self._rules]
+        if self._when is not None:
+            patterns.append(self._when.pattern)
+        return re.compile("|".join(patterns) or r"(?!)")
+
+
+class _Rule:
+    """One property's mapping."""
+
+    def __init__(self, mapping: PropertyMapping) -> None:
+        self.name = mapping.name
+        self.unit = mapping.unit
+        self._kind = mapping.type
+        self._path = None if mapping.path is None else Path(mapping.path)
+        self._conversion = Conversion(mapping)
+
+    @property
+    def pattern(self) -> str:
+        return re.escape(self.name) if self._path is None else self._path.pattern
+
+    def find(self, body: object, name: str) -> Iterator[Found]:
+        if self._path is not None:
+            return self._path.find(body)
+        return iter((Found(body.get(name) if isinstance(body, dict) else body),))
+
+    def edit(self, name: str, value: object) -> Edit | None:
+        if value is None:
+            return None
+        try:
+            said = self._conversion.text(value)
+        except Rejected as error:
+            raise Rejected(f"{name}: {error.reason}") from None
+        return None if said is None else Edit(reported=said, kind=self._kind)
+
+
+def _add(edits: dict[str, Edit | None], name: str, edit: Edit) -> None:
+    if len(edits) >= PROPERTIES:
+        raise Rejected(f"the message has more than {PROPERTIES} values")
+    if not is_property(name):
+        raise Rejected(f"{name[:128]!r} is no name of a property: 1 to 128 printable characters are")
+    edits[name] = edit
+
+
+def _filled(template: str, words: Words[str, str]) -> str:
+    """A template with the words that are known; `{1}` stays."""
+    return PLACE.sub(lambda place: words.get(place[1], place[0]), template) if "{" in template else template
+
+
+def _starred(template: str, stars: Sequence[str]) -> str:
+    for number, star in enumerate(stars, 1):
+        template = template.replace(f"{{{number}}}", star)
+    return template
+
+
+def _name(part: str, words: Words[str, str]) -> str:
+    """A part of a device's id: what Kubernetes would not take as a name becomes small letters and hyphens."""
+    missing = [name for name in PLACE.findall(part) if name not in words]
+    if missing:
+        raise NoDevice(f"the message has no tag {missing[0]!r}, which is to name the device")
+    made = _UNFIT.sub("-", _filled(part, words).lower())[:_PART].strip("-.")
+    if not is_name(made):
+        raise NoDevice(f"{_filled(part, words)[:_PART]!r} has no letter or digit to name a device by")
+    return made
