@@ -19,6 +19,8 @@ from msgspec import Struct
 from devices.camera.cameras import Cameras
 from devices.camera.gallery import Gallery
 from devices.camera.manifest import Camera
+from devices.telemetry.manifest import Mapping
+from devices.telemetry.mappings import Mappings
 from gateway import wiring
 from gateway.album import Album
 from gateway.causes import causes
@@ -70,7 +72,8 @@ class Gateway:
         self.gallery = Gallery()
         self.album = Album(self.gallery, self.store.pictures)
         self.lookout = Lookout(self._now, clock)
-        self.mqtt = Messaging(self._now, self.core, clock, self._causes("mqtt"), self._note)
+        self.mappings = Mappings()
+        self.mqtt = Messaging(self._now, self.core, clock, self._causes("mqtt"), self._note, self.mappings)
         self.orders = Orders(self.twins)
         limits = wiring.limits(config)
         self.presence = Presence(self.twins, self.core, clock, self._causes("presence"), limits, self._deaf)
@@ -99,6 +102,7 @@ class Gateway:
             self.store.points,
             clock,
             cameras=self.cameras.views,
+            unit=self.mappings.unit,
             picture=self.gallery.version,
             cloud=self.cloud.view,
             health=self.health.view,
@@ -168,6 +172,7 @@ class Gateway:
         decided = self.rules.restore(found.rules, found.timers)
         self.cloud.build(self.config, found.manifests, found.boot)
         self.registry.watch("Camera", self._camera)
+        self.registry.watch("Mapping", self._mapping)
         for fault in self.registry.restore(found.manifests):
             logger.warning("%s", fault)
         for name, manifest in self.registry.of("Detector"):
@@ -287,7 +292,15 @@ class Gateway:
             logger.warning("not everything was settled within %.0f s; what was not answered comes again", DRAIN)
 
     def _kinds(self) -> dict[str, Kind]:
-        return {"Camera": kind(Camera, is_device=True), "Detector": Kind(detector.decode)}
+        return {
+            "Camera": kind(Camera, is_device=True),
+            "Detector": Kind(detector.decode),
+            "Mapping": kind(Mapping),
+        }
+
+    def _mapping(self, name: str, mapping: Mapping | None) -> None:
+        self.mappings.apply(name, mapping)
+        self.mqtt.remap()
 
     def _camera(self, name: str, camera: Camera | None) -> None:
         if camera is None:

@@ -12,7 +12,21 @@ from gateway.interpreter import tune
 from gateway.wiring import product_version
 from twins.errors import Rejected, Unavailable
 
-COMMANDS = ("demo", "run", "check", "apply", "get", "describe", "set", "delete", "sql", "events", "tail", "model")
+COMMANDS = (
+    "demo",
+    "run",
+    "check",
+    "apply",
+    "get",
+    "describe",
+    "set",
+    "delete",
+    "sql",
+    "events",
+    "tail",
+    "model",
+    "mapping",
+)
 
 
 def parser(wanted: str | None = None) -> argparse.ArgumentParser:

@@ -16,6 +16,7 @@ from devices.mqtt.embedded import EmbeddedBroker
 from devices.mqtt.fast import FastLink
 from devices.mqtt.link import Link, LinkConfig
 from devices.mqtt.steady import SteadyLink
+from devices.telemetry.mappings import Mappings
 from gateway.config import Config, address, is_loopback
 from gateway.core import Core
 from gateway.turn import Committed
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 class Messaging:
     """The part `mqtt`. Before it runs nothing is published; what a commit announces then is queued by the link.
 
-    `note` hears of telemetry that is refused.
+    `note` hears of telemetry that is refused; `mappings` says which topics of others are heard, and what they mean.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Messaging:
         clock: Clock,
         next_cause: Callable[[], str],
         note: Callable[[Event], None] | None = None,
+        mappings: Mappings | None = None,
     ) -> None:
         self._config = config
         self._core = core
         self._clock = clock
         self._next_cause = next_cause
         self._note = note
+        self._mappings = Mappings() if mappings is None else mappings
         self._door: MqttDoor | None = None
         self._place = ""
         self._own: Broker | None = None
@@ -69,6 +72,11 @@ class Messaging:
     def tell(self, committed: Committed) -> None:
         if self._door is not None:
             self._door.tell(committed.said)
+
+    def remap(self) -> None:
+        """Take up what changed in the mappings: other topics are heard, the connection stays."""
+        if self._door is not None:
+            self._door.link.hear(self._mappings.filters)
 
     def reread(self) -> None:
         """Take up what changed in the files of users and rights; connections stay. Raises `Unavailable` (the old hold).
@@ -166,10 +174,13 @@ class Messaging:
     async def _serve(self, config: LinkConfig, fast: bool) -> None:
         topics = SUBSCRIPTIONS + telemetry.SUBSCRIPTIONS
         link: Link = FastLink(config, topics, self._clock) if fast else SteadyLink(config, topics, self._clock)
+        link.hear(self._mappings.filters)
         name, strict = self._config().node.name, self._config().twins.compat == "strict"
         self._place = f"{config.host}:{config.port}"
         reader, writer = Reader(name, strict=strict), Writer(name, strict=strict)
-        self._door = MqttDoor(link, reader, writer, self._core, self._clock, self._next_cause, self._note)
+        self._door = MqttDoor(
+            link, reader, writer, self._core, self._clock, self._next_cause, self._note, self._mappings
+        )
         self._door.tell(self._core.twins.open_deltas())
         await self._door.run()
 

@@ -77,6 +77,10 @@ class Mapping(_Node, frozen=True):
     api_version: Literal["gemelo.dev/v1alpha1"] = field(default="gemelo.dev/v1alpha1", name="apiVersion")
     kind: Literal["Mapping"] = "Mapping"
 
+    @property
+    def id(self) -> str:
+        return f"{self.metadata.namespace}/{self.metadata.name}"
+
     def __post_init__(self) -> None:
         spec = self.spec
         names = set(_at("topic", Topic, spec.topic).names)

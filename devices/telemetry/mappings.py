@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from devices.telemetry.manifest import Mapping
 from devices.telemetry.route import Match, Route
-from devices.telemetry.topic import covers
+from devices.telemetry.topic import disjoint
 from twins.errors import Rejected
 from twins.stimuli import Updated
 
@@ -37,14 +37,10 @@ class Mappings:
         for route in self._routes.values():
             self._first.setdefault(route.topic.first, []).append(route)
 
-    def __len__(self) -> int:
-        return len(self._routes)
-
     @property
     def filters(self) -> frozenset[str]:
-        """What to subscribe to: what another filter covers is left out, for it would be heard twice."""
-        wanted = {route.topic.filter for route in self._routes.values()}
-        return frozenset(f for f in wanted if not any(f != other and covers(other, f) for other in wanted))
+        """What to subscribe to, so that each message comes once."""
+        return disjoint(route.topic.filter for route in self._routes.values())
 
     def read(
         self, topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False

@@ -9,15 +9,17 @@ the value, so that it can name the property.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+
+from devices.telemetry.frame import VALUES
+from twins.errors import Rejected
 
 _STEP = re.compile(
     r"""\.?(?P<star>\*)|\[\*\](?P<every>)|\[(?P<index>[0-9]{1,9})\]|\[(?P<quote>["'])(?P<quoted>.*?)(?P=quote)\]"""
     r"""|\.?(?P<name>[^.\[\]*$"'\s][^.\[\]*"']*)"""
 )
 STEPS = 16
-EVERY = "*"
 
 
 class Found(NamedTuple):
@@ -43,41 +45,34 @@ class Path:
         """A regular expression of the names `outer.inner` of leaves at this path and below."""
         return r"\.".join(r"[^.]+" if s is None else re.escape(str(s)) for s in self.steps) + r"(?:\..+)?"
 
-    def find(self, body: object) -> Iterator[Found]:
-        """Every value that stands there; none where the tree has no such place."""
-        if None in self.steps:
-            yield from _walk(body, self.steps, ())
-            return
+    def find(self, body: object) -> Sequence[Found]:
+        """Every value that stands there, `None` where the tree has no such place. `Rejected` when they are too many."""
+        found = [Found(body)]
         for step in self.steps:
-            if isinstance(body, dict):
-                body = body.get(str(step))
-            elif isinstance(body, list):
-                body = _item(body, step)
-            else:
-                return
-        yield Found(body)
+            found = [Found(_at(f.value, step), f.stars) for f in found] if step is not None else _every(found)
+        return found
 
 
-def _walk(body: object, steps: tuple[str | int | None, ...], stars: tuple[str, ...]) -> Iterator[Found]:
-    for number, step in enumerate(steps):
-        if step is None:
-            rest = steps[number + 1 :]
-            items = enumerate(body) if isinstance(body, list) else body.items() if isinstance(body, dict) else ()
-            for key, value in items:
-                yield from _walk(value, rest, (*stars, str(key)))
-            return
-        if isinstance(body, dict):
-            body = body.get(str(step))
-        elif isinstance(body, list):
-            body = _item(body, step)
-        else:
-            return
-    yield Found(body, stars)
+def _at(body: object, step: str | int) -> object:
+    if isinstance(body, dict):
+        return body.get(str(step))
+    if isinstance(body, list):
+        index = step if isinstance(step, int) else int(step) if step.isascii() and step.isdigit() else len(body)
+        return body[index] if index < len(body) else None
+    return None
 
 
-def _item(body: list[object], step: str | int | None) -> object:
-    index = step if isinstance(step, int) else int(step) if step and step.isascii() and step.isdigit() else len(body)
-    return body[index] if index < len(body) else None
+def _every(found: Sequence[Found]) -> list[Found]:
+    """All that is in what was found."""
+    every: list[Found] = []
+    for body, stars in found:
+        if not isinstance(body, dict | list):
+            continue
+        if len(every) + len(body) > VALUES:
+            raise Rejected(f"a path with * leads to more than {VALUES} places")
+        items = enumerate(body) if isinstance(body, list) else body.items()
+        every += [Found(value, (*stars, str(key))) for key, value in items]
+    return every
 
 
 def _steps(text: str) -> Iterator[str | int | None]:

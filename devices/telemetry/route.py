@@ -9,7 +9,7 @@ from collections.abc import Mapping as Words
 from msgspec import Struct
 
 from devices.telemetry.formats import decoder
-from devices.telemetry.frame import PROPERTIES, Frame
+from devices.telemetry.frame import PROPERTIES, VALUES, Frame
 from devices.telemetry.leaves import flat, is_property, text
 from devices.telemetry.manifest import PLACE, Mapping, PropertyMapping
 from devices.telemetry.path import Found, Path
@@ -52,7 +52,7 @@ class Route:
 
     def __init__(self, mapping: Mapping) -> None:
         spec = mapping.spec
-        self.id = f"{mapping.metadata.namespace}/{mapping.metadata.name}"
+        self.id = mapping.id
         self.topic = Topic(spec.topic)
         self._decode = decoder(spec.format)
         self._rules = tuple(_Rule(each) for each in spec.properties)
@@ -117,14 +117,16 @@ class Route:
                 return
             raise Rejected("a bare value has no name: list it in spec.properties")
         assert self._listed is not None  # asked only then
-        for name, value in flat(body):
+        for number, (name, value) in enumerate(flat(body)):
+            if number >= VALUES:
+                raise Rejected(f"the message has more than {VALUES} values")
             if self._listed.fullmatch(name) is None:
                 yield name, value
 
     def _at(self, frame: Frame) -> int | None:
         if self._when is None or self._timestamp is None:
             return frame.at
-        value = next(self._when.find(frame.body), Found(None)).value
+        value = self._when.find(frame.body)[0].value
         return frame.at if value is None else microseconds(value, self._timestamp.unit)
 
     def _named(self, words: Words[str, str]) -> str:
@@ -154,10 +156,10 @@ class _Rule:
     def pattern(self) -> str:
         return re.escape(self.name) if self._path is None else self._path.pattern
 
-    def find(self, body: object, name: str) -> Iterator[Found]:
+    def find(self, body: object, name: str) -> Sequence[Found]:
         if self._path is not None:
             return self._path.find(body)
-        return iter((Found(body.get(name) if isinstance(body, dict) else body),))
+        return (Found(body.get(name) if isinstance(body, dict) else body),)
 
     def edit(self, name: str, value: object) -> Edit | None:
         if value is None:

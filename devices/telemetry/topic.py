@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import combinations, zip_longest
 
 RESERVED = ("gemelo/telemetry/#",)
 """Topics of our own that a pattern must not touch: they would be heard twice."""
@@ -44,15 +45,32 @@ def overlap(one: str, other: str) -> bool:
     return _overlap(one.split("/"), other.split("/"))
 
 
-def covers(wide: str, narrow: str) -> bool:
-    """True when every topic that matches `narrow` matches `wide`."""
-    ours, theirs = wide.split("/"), narrow.split("/")
-    for n, word in enumerate(ours):
-        if word == "#":
-            return True
-        if n >= len(theirs) or theirs[n] == "#" or (word not in ("+", theirs[n])):
-            return False
-    return len(ours) == len(theirs)
+def disjoint(filters: Iterable[str]) -> frozenset[str]:
+    """Filters that hear all that these hear, none of it twice: those that overlap are made one, which may hear more.
+
+    A broker may deliver a message once for each subscription that it matches. Two stay as they are where only one that
+    hears our own topics too would hear both.
+    """
+    apart = set(filters)
+    for one, other in combinations(sorted(apart), 2):
+        if overlap(one, other) and not is_reserved(both := _joined(one, other)):
+            return disjoint((apart - {one, other}) | {both})
+    return frozenset(apart)
+
+
+def is_reserved(pattern: str) -> bool:
+    """True for a filter that hears topics of our own."""
+    return any(overlap(pattern, ours) for ours in RESERVED)
+
+
+def _joined(one: str, other: str) -> str:
+    """The narrowest filter that hears what both hear."""
+    words: list[str] = []
+    for a, b in zip_longest(one.split("/"), other.split("/")):
+        if a is None or b is None or "#" in (a, b):
+            return "/".join([*words, "#"])
+        words.append(a if a == b else "+")
+    return "/".join(words)
 
 
 def _overlap(one: Sequence[str], other: Sequence[str]) -> bool:
@@ -74,7 +92,7 @@ def _check(text: str, words: Sequence[str], names: Sequence[str]) -> None:
         reason = f"{text!r}: topics that begin with $ belong to the twin protocol and the broker"
     elif len(set(names)) < len(names):
         reason = f"{text!r}: a name stands twice in it"
-    elif words[0] == "gemelo" or any(overlap("/".join(words), ours) for ours in RESERVED):
+    elif words[0] == "gemelo" or is_reserved("/".join(words)):
         reason = f"{text!r} would hear the gateway's own topics gemelo/… too: begin with a word of your devices"
     else:
         for n, word in enumerate(words):

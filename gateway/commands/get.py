@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway import client, show
 
-HELP = "list objects: devices, models, cameras, rules"
+HELP = "list objects: devices, models, cameras, rules, mappings"
 
 KINDS = {
     "device": "Device",
@@ -18,6 +18,8 @@ KINDS = {
     "models": "DeviceModel",
     "camera": "Camera",
     "cameras": "Camera",
+    "mapping": "Mapping",
+    "mappings": "Mapping",
     "detector": "Detector",
     "detectors": "Detector",
     "rule": "Detector",
@@ -28,7 +30,7 @@ KINDS = {
 def arguments(parser: argparse.ArgumentParser) -> None:
     client.arguments(parser)
     show.arguments(parser)
-    parser.add_argument("kind", help="devices, devicemodels, cameras, rules")
+    parser.add_argument("kind", help="devices, devicemodels, cameras, rules, mappings")
 
 
 async def run(args: argparse.Namespace) -> int:
