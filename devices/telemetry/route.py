@@ -100,8 +100,8 @@ class Route:
                 if edit is None:
                     continue
                 _add(edits, name, edit)
-                if rule.unit:
-                    units[name] = rule.unit
+                if told := rule.unit or frame.units.get(name, ""):
+                    units[name] = told
         if self._listed is not None:
             for name, value in self._rest(body):
                 said = text(value)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from devices.telemetry.formats import line, plain
+from devices.telemetry.formats import line, plain, senml
 from devices.telemetry.frame import BODY_LIMIT, Frame
 from twins.errors import Rejected
 
-Format = Literal["auto", "json", "number", "text", "line"]
+Format = Literal["auto", "json", "number", "text", "line", "senml"]
 Decoder = Callable[[bytes, int], Sequence[Frame]]
 """`(payload, now)`; `now` in microseconds is what a relative time is relative to."""
 
@@ -22,8 +22,9 @@ _DECODERS: dict[Format, Decoder] = {
     "number": plain.number,
     "text": plain.text,
     "line": line.decode,
+    "senml": senml.decode,
 }
-LABELLED: frozenset[Format] = frozenset({"line"})
+LABELLED: frozenset[Format] = frozenset({"line", "senml"})
 """Formats whose frames have labels."""
 
 

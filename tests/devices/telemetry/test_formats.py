@@ -243,6 +243,8 @@ COSTLY = {
     "values": (b"m " + b",".join(b"f%d=1" % n for n in range(200)) + b"\n") * 100,
     "a blank end": b"m f=1" + b" " * (BODY_LIMIT - 6) + b"x",
     "zeros": bytes(BODY_LIMIT),
+    "records": b"[" + b",".join([b'{"n":"a","v":1}'] * 1999) + b",7]",
+    "many records": b"[" + b",".join([b"{}"] * 80_000) + b"]",
 }
 
 
