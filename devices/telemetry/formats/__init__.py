@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from devices.telemetry.formats import line, plain, senml
+from devices.telemetry.formats import cbor, line, plain, senml
 from devices.telemetry.frame import BODY_LIMIT, Frame
 from twins.errors import Rejected
 
-Format = Literal["auto", "json", "number", "text", "line", "senml"]
+Format = Literal["auto", "json", "number", "text", "line", "senml", "cbor"]
 Decoder = Callable[[bytes, int], Sequence[Frame]]
 """`(payload, now)`; `now` in microseconds is what a relative time is relative to."""
 
@@ -22,7 +22,8 @@ _DECODERS: dict[Format, Decoder] = {
     "number": plain.number,
     "text": plain.text,
     "line": line.decode,
-    "senml": senml.decode,
+    "senml": lambda payload, now: (cbor.records if payload[:1] > b"\x7f" else senml.decode)(payload, now),
+    "cbor": cbor.decode,
 }
 LABELLED: frozenset[Format] = frozenset({"line", "senml"})
 """Formats whose frames have labels."""
