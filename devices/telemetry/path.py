@@ -36,6 +36,13 @@ class Path:
         self.steps: tuple[str | int | None, ...] = tuple(_steps(text))
         """Names, indexes, and `None` for each `*`."""
 
+    @classmethod
+    def key(cls, name: str) -> Path:
+        """The path of a key of the whole, whatever signs it has."""
+        path = cls("")
+        path.steps = (name,)
+        return path
+
     @property
     def stars(self) -> int:
         return self.steps.count(None)
@@ -43,7 +50,17 @@ class Path:
     @property
     def pattern(self) -> str:
         """A regular expression of the names `outer.inner` of leaves at this path and below."""
-        return r"\.".join(r"[^.]+" if s is None else re.escape(str(s)) for s in self.steps) + r"(?:\..+)?"
+        return r"\.".join(self._words) + r"(?:\..+)?"
+
+    @property
+    def above(self) -> str:
+        """A regular expression of the names of what holds the values at this path."""
+        words = self._words
+        return "|".join(r"\.".join(words[:n]) for n in range(1, len(words))) or r"(?!)"
+
+    @property
+    def _words(self) -> list[str]:
+        return [r"[^.]+" if step is None else re.escape(str(step)) for step in self.steps]
 
     def find(self, body: object) -> Sequence[Found]:
         """Every value that stands there, `None` where the tree has no such place. `Rejected` when they are too many."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Words
 
 from msgspec import Struct
@@ -59,7 +59,10 @@ class Route:
         self._timestamp = spec.timestamp
         self._when = Path(spec.timestamp.path) if spec.timestamp is not None else None
         keeps = spec.rest == "keep" or (spec.rest is None and not spec.properties)
-        self._listed = self._known_names() if keeps else None
+        paths = [rule.path or Path.key(rule.name) for rule in self._rules]
+        paths += [] if self._when is None else [self._when]
+        self._listed = _either(path.pattern for path in paths) if keeps else None
+        self._entered = _either(f"{path.pattern}|{path.above}" for path in paths)
         self._device = spec.device or ("{namespace}/{device}" if "namespace" in self.topic.names else "{device}")
         self._namespace = mapping.metadata.namespace
         self._fixed = set(PLACE.findall(self._device)) <= set(self.topic.names)
@@ -120,7 +123,8 @@ class Route:
         for number, (name, value) in enumerate(flat(body)):
             if number >= VALUES:
                 raise Rejected(f"the message has more than {VALUES} values")
-            if self._listed.fullmatch(name) is None:
+            known = self._entered if isinstance(value, list) else self._listed
+            if known.fullmatch(name) is None:
                 yield name, value
 
     def _at(self, frame: Frame) -> int | None:
@@ -134,13 +138,6 @@ class Route:
         parts = [_name(part, words) for part in self._device.split("/")]
         return "/".join(parts if len(parts) == 2 else [self._namespace, *parts])
 
-    def _known_names(self) -> re.Pattern[str]:
-        """Names of leaves that are taken, or read as the time, and so are no rest."""
-        patterns = [rule.pattern for rule in self._rules]
-        if self._when is not None:
-            patterns.append(self._when.pattern)
-        return re.compile("|".join(patterns) or r"(?!)")
-
 
 class _Rule:
     """One property's mapping."""
@@ -149,16 +146,12 @@ class _Rule:
         self.name = mapping.name
         self.unit = mapping.unit
         self._kind = mapping.type
-        self._path = None if mapping.path is None else Path(mapping.path)
+        self.path = None if mapping.path is None else Path(mapping.path)
         self._conversion = Conversion(mapping)
 
-    @property
-    def pattern(self) -> str:
-        return re.escape(self.name) if self._path is None else self._path.pattern
-
     def find(self, body: object, name: str) -> Sequence[Found]:
-        if self._path is not None:
-            return self._path.find(body)
+        if self.path is not None:
+            return self.path.find(body)
         return (Found(body.get(name) if isinstance(body, dict) else body),)
 
     def edit(self, name: str, value: object) -> Edit | None:
@@ -177,6 +170,10 @@ def _add(edits: dict[str, Edit | None], name: str, edit: Edit) -> None:
     if not is_property(name):
         raise Rejected(f"{name[:128]!r} is no name of a property: 1 to 128 printable characters are")
     edits[name] = edit
+
+
+def _either(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(patterns) or r"(?!)")
 
 
 def _filled(template: str, words: Words[str, str]) -> str:
