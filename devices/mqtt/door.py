@@ -4,8 +4,9 @@ A QoS-1 message is acknowledged to the broker after its commit, so what we have 
 refused is answered on the device's own topic, counted, and acknowledged: it would be refused again.
 
 There is room for `ROOM` messages that are not answered yet, so that what is taken is answered soon whatever is offered;
-an answer counts until the broker has it, and telemetry of many moments counts as many. Without room a QoS-0 message is gone, and counted; a QoS-1 message is held
-until there is room, for the broker would not send it again while the link lives. The link's window bounds those.
+an answer counts until the broker has it, and telemetry of many moments counts as many. Without room a QoS-0 message is
+gone, and counted; a QoS-1 message is held until there is room, for the broker would not send it again while the link
+lives. The link's window bounds those.
 """
 
 from __future__ import annotations

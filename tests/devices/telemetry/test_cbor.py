@@ -138,11 +138,11 @@ def test_senml_comes_in_cbor_too() -> None:
 def test_bad_cbor_is_refused_within_5_ms(payload: bytes) -> None:
     decode = decoder("cbor")
     costs = []
-    for _ in range(5):  # the best of some: other processes take their turn
-        before = time.perf_counter()
+    for _ in range(5):  # the best of some: others use the same caches
+        before = time.thread_time()
         with pytest.raises(Rejected):
             decode(payload, NOW)
-        costs.append(time.perf_counter() - before)
+        costs.append(time.thread_time() - before)
     assert min(costs) < 0.005
 
 

@@ -461,13 +461,13 @@ def test_a_wide_body_costs_no_more_than_5_ms(body: object) -> None:
     )
     payload = json.dumps(body, separators=(",", ":")).encode()[: 256 * 1024]
     costs = []
-    for _ in range(5):  # the best of some: other processes take their turn
-        before = time.perf_counter()
+    for _ in range(5):  # the best of some: others use the same caches
+        before = time.thread_time()
         try:
             made.read("plant/d1", payload, "c", NOW)
         except Rejected:
             pass
-        costs.append(time.perf_counter() - before)
+        costs.append(time.thread_time() - before)
     assert min(costs) < 0.005
 
 
