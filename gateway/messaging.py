@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ from gateway.turn import Committed
 from runtime.clock import Clock
 from twins.errors import Unavailable
 from twins.exchange import Event
+from twins.instructions import Delta
 from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
 
 logger = logging.getLogger(__name__)
@@ -72,11 +73,19 @@ class Messaging:
     def tell(self, committed: Committed) -> None:
         if self._door is not None:
             self._door.tell(committed.said)
+            for order in committed.orders:
+                self._ask(order.device, order.values)
 
     def remap(self) -> None:
         """Take up what changed in the mappings: other topics are heard, the connection stays."""
         if self._door is not None:
             self._door.link.hear(self._mappings.filters)
+
+    def _ask(self, device: str, values: Mapping[str, str]) -> None:
+        """Publish what is desired of a device that has commands of its own."""
+        messages = self._mappings.commands(device, values)
+        if messages and self._door is not None:
+            self._door.link.publish(messages)
 
     def reread(self) -> None:
         """Take up what changed in the files of users and rights; connections stay. Raises `Unavailable` (the old hold).
@@ -181,7 +190,12 @@ class Messaging:
         self._door = MqttDoor(
             link, reader, writer, self._core, self._clock, self._next_cause, self._note, self._mappings
         )
-        self._door.tell(self._core.twins.open_deltas())
+        deltas = self._core.twins.open_deltas()
+        self._door.tell(deltas)
+        for delta in deltas:
+            if isinstance(delta, Delta):
+                asked = {n: p.desired.value for n, p in delta.properties.items() if p.drifts and p.desired}
+                self._ask(delta.device, asked)
         await self._door.run()
 
     @property

@@ -17,6 +17,7 @@ from twins.schema import nearest
 T = TypeVar("T")
 Scalar = bool | int | float | str
 TimeUnit = Literal["s", "ms", "us", "ns", "iso"]
+DeviceState = Literal["online", "offline", "ok", "unknown", "unhealthy"]
 PLACE = re.compile(r"\{([a-z0-9_]+)\}")
 """A place in a template that a word of the topic, or what a `*` stood for, fills."""
 
@@ -30,6 +31,14 @@ class Metadata(_Node, frozen=True):
     namespace: Annotated[str, Meta(min_length=1, max_length=63)] = "default"
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
+
+
+class Command(_Node, frozen=True):
+    """Where a desired value of the property is published, and as what: as `map` has it by its text, else as it is."""
+
+    topic: Annotated[str, Meta(min_length=1, max_length=1024)]
+    """A topic with the words of the mapping's own, `zigbee2mqtt/{device}/set`."""
+    map: Annotated[dict[str, str], Meta(max_length=256)] = {}
 
 
 class PropertyMapping(_Node, frozen=True):
@@ -47,6 +56,7 @@ class PropertyMapping(_Node, frozen=True):
     """Shown where no model declares one."""
     map: Annotated[dict[str, Scalar | None], Meta(max_length=256)] = {}
     """Values by their text: `{"ON": true}`; `null` leaves the value out."""
+    command: Command | None = None
 
 
 class Timestamp(_Node, frozen=True):
@@ -54,6 +64,13 @@ class Timestamp(_Node, frozen=True):
 
     path: Annotated[str, Meta(min_length=1, max_length=512)]
     unit: TimeUnit = "ms"
+
+
+class StateMapping(_Node, frozen=True):
+    """Where the message says how the device is; `map` makes other words online, offline, ok, unknown or unhealthy."""
+
+    path: Annotated[str, Meta(max_length=512)] = "$"
+    map: Annotated[dict[str, DeviceState], Meta(max_length=256)] = {}
 
 
 class MappingSpec(_Node, frozen=True):
@@ -64,9 +81,10 @@ class MappingSpec(_Node, frozen=True):
     device: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     """`name` or `namespace/name` with `{word}`; absent: `{device}` and `{namespace}` of the topic."""
     properties: Annotated[tuple[PropertyMapping, ...], Meta(max_length=256)] = ()
+    state: StateMapping | None = None
     timestamp: Timestamp | None = None
     rest: Literal["keep", "ignore"] | None = None
-    """What becomes of values that `properties` does not list; absent: kept without a list, ignored with one."""
+    """What becomes of all other values; absent: kept where neither properties nor a state are listed, else ignored."""
 
 
 class Mapping(_Node, frozen=True):
@@ -95,8 +113,23 @@ class Mapping(_Node, frozen=True):
             path = None if each.path is None else _at(f"properties[{number}].path", Path, each.path)
             stars = {str(n + 1) for n in range(path.stars if path is not None else 0)}
             _check_places(f"properties[{number}].name", each.name, names | stars)
+            if each.command is not None:
+                _check_command(f"properties[{number}].command.topic", each, names)
+        if spec.state is not None and _at("state.path", Path, spec.state.path).stars:
+            raise _fault("state.path", "one place is meant, and * is many")
         if spec.timestamp is not None and _at("timestamp.path", Path, spec.timestamp.path).stars:
             raise _fault("timestamp.path", "one place is meant, and * is many")
+
+
+def _check_command(where: str, each: PropertyMapping, names: set[str]) -> None:
+    """A topic that can be published to, and is no topic of our own; the property is one, by a name that is known."""
+    assert each.command is not None  # asked only then
+    if any(place.isdigit() for place in PLACE.findall(each.name)):
+        raise _fault(where, "the property's name has a * of its path in it: which one is meant cannot be known")
+    _check_places(where, each.command.topic, names)
+    topic = _at(where, Topic, PLACE.sub("x", each.command.topic))
+    if "+" in topic.filter or "#" in topic.filter:
+        raise _fault(where, f"{each.command.topic!r}: one topic is meant, without + and #")
 
 
 def _check_places(where: str, template: str, names: set[str]) -> None:

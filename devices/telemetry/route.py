@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Words
+from typing import get_args
 
 from msgspec import Struct
 
 from devices.telemetry.formats import decoder
 from devices.telemetry.frame import PROPERTIES, VALUES, Frame
 from devices.telemetry.leaves import flat, is_property, text
-from devices.telemetry.manifest import PLACE, Mapping, PropertyMapping
+from devices.telemetry.manifest import PLACE, DeviceState, Mapping, PropertyMapping, StateMapping
 from devices.telemetry.path import Found, Path
 from devices.telemetry.topic import Topic
 from devices.telemetry.value import Conversion, microseconds
 from twins.errors import Rejected
 from twins.kubeedge.reader import digest
-from twins.stimuli import Edit, Updated
+from twins.stimuli import Edit, Seen, Updated
 from twins.values import is_name
 
 _UNFIT = re.compile(r"[^a-z0-9.-]+")
@@ -39,12 +40,13 @@ class Match(Struct, frozen=True):
 
 
 class Reported(Struct, frozen=True):
-    """What one frame says of one device; `units` of those properties that have one."""
+    """What one frame says of one device; `units` of those properties that have one; `state` is empty for none."""
 
     device: str
     edits: dict[str, Edit | None]
     at: int | None
     units: dict[str, str]
+    state: str
 
 
 class Route:
@@ -58,9 +60,11 @@ class Route:
         self._rules = tuple(_Rule(each) for each in spec.properties)
         self._timestamp = spec.timestamp
         self._when = Path(spec.timestamp.path) if spec.timestamp is not None else None
-        keeps = spec.rest == "keep" or (spec.rest is None and not spec.properties)
+        self._state = _State(spec.state) if spec.state is not None else None
+        keeps = spec.rest == "keep" or (spec.rest is None and not spec.properties and self._state is None)
         paths = [rule.path or Path.key(rule.name) for rule in self._rules]
-        paths += [] if self._when is None else [self._when]
+        others = (self._when, None if self._state is None else self._state.path)
+        paths += [path for path in others if path is not None and path.steps]
         self._listed = _either(path.pattern for path in paths) if keeps else None
         self._entered = _either(f"{path.pattern}|{path.above}" for path in paths)
         self._device = spec.device or ("{namespace}/{device}" if "namespace" in self.topic.names else "{device}")
@@ -75,22 +79,45 @@ class Route:
         names = tuple(_filled(rule.name, given) for rule in self._rules)
         return Match(self, self._named(given) if self._fixed else "", names, given)
 
+    @property
+    def fixed(self) -> Match | None:
+        """What every topic of the mapping means where it names one device alone; else `None`."""
+        if PLACE.search(self._device) or self.topic.names:
+            return None
+        return Match(self, self._named({}), tuple(rule.name for rule in self._rules), {})
+
     def read(
         self, match: Match, payload: bytes, cause: str, seen: int, packet: int, duplicate: bool
-    ) -> Iterator[tuple[Updated, dict[str, str]]]:
-        """The updates of one message, each with the units it tells. Raises `Rejected`."""
+    ) -> Iterator[tuple[Updated | Seen, dict[str, str]]]:
+        """What one message means, each stimulus with the units it tells. Raises `Rejected`."""
         for number, said in enumerate(self.reported(match, payload, seen)):
             seq = digest(f"{said.device}\0{self.id}\0{number}", payload, packet)
             at = seen if said.at is None else said.at
-            yield Updated(said.device, cause, seen, said.edits, at, seq, duplicate), said.units
+            if said.edits:
+                yield Updated(said.device, cause, seen, said.edits, at, seq, duplicate), said.units
+            if said.state:
+                yield Seen(said.device, cause, seen, said.state, seq=seq), {}
 
     def reported(self, match: Match, payload: bytes, now: int) -> Iterator[Reported]:
         """What a message says, device by device and moment by moment. Raises `Rejected`."""
         for frame in self._decode(payload, now):
             edits, units = self._edits(match, frame)
-            if edits:
+            state = self._state.word(frame.body) if self._state is not None else ""
+            if edits or state:
                 device = match.device or self._named(match.words | frame.labels)
-                yield Reported(device, edits, self._at(frame), units)
+                yield Reported(device, edits, self._at(frame), units, state)
+
+    def commands(self, match: Match, values: Words[str, str]) -> Iterator[tuple[str, bytes]]:
+        """Topics and payloads that ask these desired values of the device of a match."""
+        for rule, name in zip(self._rules, match.names, strict=True):
+            if rule.command is not None and name in values:
+                value = values[name]
+                yield _filled(rule.command.topic, match.words), rule.command.map.get(value, value).encode()
+
+    @property
+    def commanded(self) -> bool:
+        """True when desired values are published for a property."""
+        return any(rule.command is not None for rule in self._rules)
 
     def _edits(self, match: Match, frame: Frame) -> tuple[dict[str, Edit | None], dict[str, str]]:
         edits: dict[str, Edit | None] = {}
@@ -145,6 +172,7 @@ class _Rule:
     def __init__(self, mapping: PropertyMapping) -> None:
         self.name = mapping.name
         self.unit = mapping.unit
+        self.command = mapping.command
         self._kind = mapping.type
         self.path = None if mapping.path is None else Path(mapping.path)
         self._conversion = Conversion(mapping)
@@ -162,6 +190,24 @@ class _Rule:
         except Rejected as error:
             raise Rejected(f"{name}: {error.reason}") from None
         return None if said is None else Edit(reported=said, kind=self._kind)
+
+
+class _State:
+    """How a message says how its device is."""
+
+    def __init__(self, mapping: StateMapping) -> None:
+        self.path = Path(mapping.path)
+        self._map = mapping.map
+
+    def word(self, body: object) -> str:
+        """One of KubeEdge's states; empty where the message says none. Raises `Rejected` for another word."""
+        said = text(self.path.find(body)[0].value)
+        if said is None:
+            return ""
+        state = self._map.get(said, said)
+        if state not in get_args(DeviceState):
+            raise Rejected(f"state: {said[:40]!r} is not one of {', '.join(get_args(DeviceState))}; give it a `map`")
+        return state
 
 
 def _add(edits: dict[str, Edit | None], name: str, edit: Edit) -> None:

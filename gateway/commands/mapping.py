@@ -18,6 +18,7 @@ from devices.telemetry.mappings import Mappings
 from gateway.operations import documents_of
 from twins.errors import Rejected
 from twins.schema import decode
+from twins.stimuli import Seen
 
 HELP = "try a mapping: gemelo mapping test -f mapping.yaml --topic T --payload P"
 
@@ -62,12 +63,18 @@ class _Shown(Struct):
 
 def _found(mappings: Mappings, topic: str, payload: bytes, now: int) -> Iterator[_Shown]:
     for update in mappings.read(topic, payload, "", now):
+        if isinstance(update, Seen):
+            yield _Shown(update.device, _time(update.seen), {"state": update.state})
+            continue
         values = {}
         for name, edit in update.edits.items():
             unit = mappings.unit(update.device, name)
             values[name] = f"{edit.reported if edit is not None else ''}{' ' if unit else ''}{unit}"
-        at = datetime.fromtimestamp(update.at / 1e6, UTC).isoformat(timespec="milliseconds")
-        yield _Shown(update.device, at, values)
+        yield _Shown(update.device, _time(update.at), values)
+
+
+def _time(at: int) -> str:
+    return datetime.fromtimestamp(at / 1e6, UTC).isoformat(timespec="milliseconds")
 
 
 def _payload(args: argparse.Namespace) -> bytes:

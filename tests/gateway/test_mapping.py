@@ -6,6 +6,8 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +117,26 @@ def test_the_examples_can_be_applied_together(tmp_path: Path) -> None:
             ("zigbee2mqtt/Kitchen Sensor/availability", {"state": "online"}),
             ("tele/tasmota_1A2B/STATE", {"Time": "2026-11-21T10:00:00", "POWER": "ON"}),
         )
-        shows(gateway, "zigbee/kitchen-sensor", temperature="21.4", battery="97", available="true")
+        shows(gateway, "zigbee/kitchen-sensor", temperature="21.4", battery="97")
         shows(gateway, "tasmota/tasmota-1a2b", relay="true")
+        until(lambda: gateway.ask("GET", "/api/v1/devices/zigbee/kitchen-sensor")[1]["state"] == "online")
+
+
+def test_what_is_desired_is_published_as_the_device_wants_it(tmp_path: Path) -> None:
+    async def told(port: int, ask: Callable[[], object]) -> tuple[str, bytes]:
+        async with asyncio.timeout(10), aiomqtt.Client("127.0.0.1", port, timeout=5) as client:
+            await client.subscribe("zigbee2mqtt/+/set", qos=1)
+            await asyncio.to_thread(ask)
+            message = await anext(client.messages)
+            return message.topic.value, bytes(message.payload)
+
+    with Gateway(tmp_path) as gateway:
+        port = started(gateway)
+        gateway.apply((EXAMPLES / "zigbee2mqtt.yaml").read_text("utf-8"))
+        say(port, ("zigbee2mqtt/Desk Lamp", {"state": "OFF"}))
+        shows(gateway, "zigbee/desk-lamp", state="false")
+        ask = partial(gateway.ask, "PUT", "/api/v1/devices/zigbee/desk-lamp/desired/state", {"value": "true"})
+        assert asyncio.run(told(port, ask)) == ("zigbee2mqtt/Desk Lamp/set", b"ON")
 
 
 def test_a_mapping_can_be_tried_without_a_gateway(tmp_path: Path) -> None:

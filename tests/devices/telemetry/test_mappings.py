@@ -17,7 +17,7 @@ from devices.telemetry.topic import Topic, disjoint, overlap
 from gateway.operations import documents_of
 from twins.errors import Rejected
 from twins.schema import decode
-from twins.stimuli import Updated
+from twins.stimuli import Seen, Updated
 from twins.twin import Twins
 
 NOW = 1_795_255_200_000_000
@@ -42,7 +42,8 @@ def mappings(*each: Mapping) -> Mappings:
     return made
 
 
-def values(update: Updated) -> dict[str, str | None]:
+def values(update: Updated | Seen) -> dict[str, str | None]:
+    assert isinstance(update, Updated)
     return {name: edit.reported for name, edit in update.edits.items() if edit is not None}
 
 
@@ -373,6 +374,70 @@ def test_a_line_is_a_moment_and_its_tags_may_name_the_device() -> None:
         made.read("telegraf/x", b"cpu idle=9", "c", NOW)
 
 
+# -- state and commands ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "body", "word"),
+    [
+        ({"path": "$"}, b"online", "online"),
+        ({}, b"offline", "offline"),
+        ({"path": "s"}, b'{"s": "ok"}', "ok"),
+        ({"map": {"1": "online", "0": "offline"}}, b"0", "offline"),
+        ({"map": {"true": "online"}}, b"true", "online"),
+    ],
+)
+def test_a_message_says_how_the_device_is(state: dict[str, Any], body: bytes, word: str) -> None:
+    (seen,) = mappings(mapping(state=state)).read("plant/d1", body, "c", NOW)
+    assert isinstance(seen, Seen)
+    assert (seen.device, seen.state, seen.reply) == ("default/d1", word, None)
+
+
+def test_values_come_before_the_state_and_the_rest_has_it_not() -> None:
+    made = mappings(mapping(state={"path": "link"}, rest="keep"))
+    updated, seen = made.read("plant/d1", b'{"t": 1, "link": "online"}', "c", NOW)
+    assert values(updated) == {"t": "1"}
+    assert isinstance(seen, Seen)
+    assert made.read("plant/d1", b'{"link": null}', "c", NOW) == []
+    with pytest.raises(Rejected, match="state: 'up' is not one of online, offline"):
+        made.read("plant/d1", b'{"link": "up"}', "c", NOW)
+
+
+def test_a_desired_value_has_a_topic_once_the_device_has_spoken() -> None:
+    command = {"topic": "plant/{device}/set/{what}", "map": {"true": "ON"}}
+    made = mappings(mapping("plant/{device}/{what}", properties=[{"name": "{what}", "command": command}]))
+    assert made.commands("default/boiler-1", {"valve": "true"}) == []
+    made.read("plant/Boiler 1/valve", b"1", "c", NOW)
+    assert made.commands("default/boiler-1", {"valve": "true", "other": "1"}) == [("plant/Boiler 1/set/valve", b"ON")]
+    assert made.commands("default/boiler-1", {"valve": "50"}) == [("plant/Boiler 1/set/valve", b"50")]
+    assert made.commands("default/boiler-2", {"valve": "true"}) == []
+
+
+def test_a_mapping_of_one_device_has_its_commands_at_once_and_no_more_when_it_is_gone() -> None:
+    one = mapping("plant/x", device="d1", properties=listed(command={"topic": "plant/x/set"}))
+    made = mappings(one)
+    assert made.commands("default/d1", {"t": "5"}) == [("plant/x/set", b"5")]
+    made.apply(one.id, None)
+    assert made.commands("default/d1", {"t": "5"}) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ({"topic": "plant/{devic}/set"}, "did you mean device"),
+        ({"topic": "plant/+/set"}, r"one topic is meant, without \+ and #"),
+        ({"topic": "$hw/events/device/default/d2/twin/update"}, r"topics that begin with \$"),
+        ({"topic": "gemelo/telemetry/default/{device}"}, "the gateway's own topics"),
+        ({}, "topic: missing"),
+    ],
+)
+def test_a_command_that_cannot_be_given_is_refused_by_its_field(command: dict[str, str], reason: str) -> None:
+    with pytest.raises(Rejected, match=rf"spec\.properties\[0\]\.command\.topic: .*{reason}|command\.{reason}"):
+        mapping(properties=listed(command=command))
+    with pytest.raises(Rejected, match="which one is meant cannot be known"):
+        mapping(properties=[{"name": "{1}", "path": "*", "command": {"topic": "plant/x"}}])
+
+
 filters = st.lists(st.sampled_from(["a", "b", "+"]), min_size=1, max_size=4).map("/".join)
 filters |= st.lists(st.sampled_from(["a", "b", "+"]), max_size=3).map(lambda words: "/".join([*words, "#"]))
 topics = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=4).map("/".join)
@@ -486,7 +551,8 @@ SAID = [
         {"temperature": "21.4", "humidity": "40.1", "battery": "97", "linkquality": "120", "update.state": "idle"},
     ),
     ("zigbee2mqtt.yaml", "zigbee2mqtt/lamp", {"state": "ON"}, "zigbee/lamp", {"state": "true"}),
-    ("zigbee2mqtt.yaml", "zigbee2mqtt/lamp/availability", {"state": "online"}, "zigbee/lamp", {"available": "true"}),
+    ("zigbee2mqtt.yaml", "zigbee2mqtt/lamp/availability", {"state": "online"}, "zigbee/lamp", "online"),
+    ("tasmota.yaml", "tele/tasmota_1A2B/LWT", b"Offline", "tasmota/tasmota-1a2b", "offline"),
     (
         "tasmota.yaml",
         "tele/tasmota_1A2B/SENSOR",
@@ -517,12 +583,14 @@ SAID = [
 
 
 @pytest.mark.parametrize(("file", "topic", "body", "device", "said"), SAID)
-def test_the_examples_do_what_they_say(file: str, topic: str, body: object, device: str, said: dict[str, str]) -> None:
+def test_the_examples_do_what_they_say(
+    file: str, topic: str, body: object, device: str, said: dict[str, str] | str
+) -> None:
     documents = documents_of((EXAMPLES / file).read_bytes(), file)
     made = mappings(*(decode(data, Mapping, where) for where, data in documents))
     payload = body if isinstance(body, bytes) else json.dumps(body).encode()
     (update,) = made.read(topic, payload, "c", NOW)
-    assert (update.device, values(update)) == (device, said)
+    assert (update.device, update.state if isinstance(update, Seen) else values(update)) == (device, said)
 
 
 def test_on_and_off_are_words_of_devices_and_no_booleans_of_yaml() -> None:

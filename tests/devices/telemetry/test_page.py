@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from devices.telemetry.manifest import Mapping, MappingSpec, PropertyMapping
 from devices.telemetry.mappings import Mappings
 from gateway.operations import documents_of
 from twins.schema import decode
-from twins.stimuli import Updated
+from twins.stimuli import Seen, Updated
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "telemetry.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(yaml|in|out)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
@@ -32,13 +33,16 @@ def test_the_examples_report_what_the_page_says() -> None:
             said = shown(mappings, mappings.read(topic, body.encode(), "c", 1_795_255_200_000_000))
         else:
             assert said == block.splitlines()
-    assert [kind for kind, _ in groupby(kind for kind, _ in BLOCKS if kind != "yaml")] == ["in", "out"] * 6
+    assert [kind for kind, _ in groupby(kind for kind, _ in BLOCKS if kind != "yaml")] == ["in", "out"] * 7
 
 
-def shown(mappings: Mappings, updates: list[Updated]) -> list[str]:
+def shown(mappings: Mappings, updates: Sequence[Updated | Seen]) -> list[str]:
     lines = []
     for update in updates:
         lines.append(update.device)
+        if isinstance(update, Seen):
+            lines.append(f"state {update.state}")
+            continue
         for name, edit in update.edits.items():
             assert edit is not None
             lines.append(f"{name} = {edit.reported} {mappings.unit(update.device, name)}".rstrip())
