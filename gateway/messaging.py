@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from devices.mqtt import telemetry
 from devices.mqtt.broker import Broker, Settings, find_mosquitto
-from devices.mqtt.door import MqttDoor
+from devices.mqtt.door import Mapped, MqttDoor
 from devices.mqtt.embedded import EmbeddedBroker
 from devices.mqtt.fast import FastLink
 from devices.mqtt.link import Link, LinkConfig
@@ -29,6 +30,15 @@ from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
 logger = logging.getLogger(__name__)
 
 
+class Plain(Mapped, Protocol):
+    """Topics of others: which are heard, what they mean, and how their devices are asked something."""
+
+    @property
+    def filters(self) -> frozenset[str]: ...
+
+    def commands(self, device: str, values: Mapping[str, str]) -> Sequence[tuple[str, bytes]]: ...
+
+
 class Messaging:
     """The part `mqtt`. Before it runs nothing is published; what a commit announces then is queued by the link.
 
@@ -42,14 +52,14 @@ class Messaging:
         clock: Clock,
         next_cause: Callable[[], str],
         note: Callable[[Event], None] | None = None,
-        mappings: Mappings | None = None,
+        mappings: Plain | None = None,
     ) -> None:
         self._config = config
         self._core = core
         self._clock = clock
         self._next_cause = next_cause
         self._note = note
-        self._mappings = Mappings() if mappings is None else mappings
+        self._mappings: Plain = Mappings() if mappings is None else mappings
         self._door: MqttDoor | None = None
         self._place = ""
         self._own: Broker | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway import client, show
 
-HELP = "list objects: devices, models, cameras, rules, mappings"
+HELP = "list objects: devices, models, cameras, rules, mappings, discoveries"
 
 KINDS = {
     "device": "Device",
@@ -18,6 +18,8 @@ KINDS = {
     "models": "DeviceModel",
     "camera": "Camera",
     "cameras": "Camera",
+    "discovery": "Discovery",
+    "discoveries": "Discovery",
     "mapping": "Mapping",
     "mappings": "Mapping",
     "detector": "Detector",
@@ -30,7 +32,7 @@ KINDS = {
 def arguments(parser: argparse.ArgumentParser) -> None:
     client.arguments(parser)
     show.arguments(parser)
-    parser.add_argument("kind", help="devices, devicemodels, cameras, rules, mappings")
+    parser.add_argument("kind", help="devices, devicemodels, cameras, rules, mappings, discoveries")
 
 
 async def run(args: argparse.Namespace) -> int:

@@ -154,3 +154,26 @@ def test_a_mapping_can_be_tried_without_a_gateway(tmp_path: Path) -> None:
     assert (code, "battery: 'low' is no number" in told) == (1, True)
     code, _, told = tried("--topic", "elsewhere", "--payload", "1")
     assert (code, told) == (1, "nothing would be reported; heard is zigbee2mqtt/+, zigbee2mqtt/+/availability\n")
+
+
+def test_devices_that_tell_home_assistant_of_themselves_are_discovered(tmp_path: Path) -> None:
+    device = {"identifiers": ["0x00158d"], "name": "Plug"}
+    power = {"state_topic": "z/Plug", "value_template": "{{ value_json.power }}", "unit_of_measurement": "W"}
+    switch = {"state_topic": "z/Plug", "value_template": "{{ value_json.state }}", "command_topic": "z/Plug/set"}
+    link = {"availability": [{"topic": "z/Plug/availability", "value_template": "{{ value_json.state }}"}]}
+    with Gateway(tmp_path, twins="enrol = false") as gateway:
+        port = started(gateway)
+        configs = {"sensor/0x00158d/power": power | link, "switch/0x00158d/switch": switch | link}
+        for name, config in configs.items():
+            say(port, (f"homeassistant/{name}/config", config | {"device": device}), retain=True)
+        gateway.apply((EXAMPLES / "homeassistant.yaml").read_text("utf-8"))
+        mappings = until(lambda: m if len(m := gateway.ask("GET", "/api/v1/manifests/Mapping")[1]) == 2 else None)
+        until(lambda: {"power", "switch"} <= set(gateway.device("0x00158d").get("properties", {})))
+        assert {m["metadata"]["labels"]["gemelo.dev/discovered"] for m in mappings} == {"homeassistant"}
+        say(port, ("z/Plug", {"power": 38.4, "state": "ON"}), ("z/Plug/availability", {"state": "online"}))
+        found = shows(gateway, "default/0x00158d", power="38.4", switch="true")
+        assert (found["power"]["unit"], found["power"]["writable"], found["switch"]["writable"]) == ("W", False, True)
+        until(lambda: gateway.device("0x00158d")["state"] == "online")
+        say(port, ("homeassistant/sensor/0x00158d/power/config", b""), retain=True)
+        until(lambda: "power" not in json.dumps(gateway.ask("GET", "/api/v1/manifests/Mapping")[1]))
+        assert gateway.is_calm()
