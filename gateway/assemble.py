@@ -19,12 +19,16 @@ from msgspec import Struct
 from devices.camera.cameras import Cameras
 from devices.camera.gallery import Gallery
 from devices.camera.manifest import Camera
+from devices.telemetry.homeassistant import Discovery
+from devices.telemetry.manifest import Mapping
+from devices.telemetry.mappings import Mappings
 from gateway import wiring
 from gateway.album import Album
 from gateway.causes import causes
 from gateway.config import Config, changed
 from gateway.console import Console
 from gateway.core import Core
+from gateway.discovery import Discoverer
 from gateway.doors import Door, Doors, Run
 from gateway.health import HealthReport
 from gateway.lookout import Lookout
@@ -71,7 +75,10 @@ class Gateway:
         self.gallery = Gallery()
         self.album = Album(self.gallery, self.store.pictures)
         self.lookout = Lookout(self._now, clock)
-        self.mqtt = Messaging(self._now, self.core, clock, self._causes("mqtt"), self._note)
+        self.registry = Registry(self._kinds(), self.core.ask, clock, self._causes("manifest"))
+        self.mappings = Mappings()
+        self.discoverer = Discoverer(self.mappings, self.registry)
+        self.mqtt = Messaging(self._now, self.core, clock, self._causes("mqtt"), self._note, self.discoverer)
         self.orders = Orders(self.twins)
         limits = wiring.limits(config)
         self.presence = Presence(self.twins, self.core, clock, self._causes("presence"), limits, self._deaf)
@@ -84,7 +91,6 @@ class Gateway:
         self._front = self._group()
         self._kernel = self._group()
         self.cameras = Cameras(self.core, self.lookout, clock, self._causes("camera"), self.gallery)
-        self.registry = Registry(self._kinds(), self.core.ask, clock, self._causes("manifest"))
         self.doors = Doors(
             self._now,
             clock,
@@ -103,6 +109,7 @@ class Gateway:
             self.store.points,
             clock,
             cameras=self.cameras.views,
+            unit=self.mappings.unit,
             picture=self.gallery.version,
             cloud=self.cloud.view,
             health=self.health.view,
@@ -143,6 +150,7 @@ class Gateway:
         self._kernel.add(Part("pictures", self.album.run))
         self._kernel.add(Part("orders", self.orders.run))
         self._kernel.add(Part("presence", self.presence.run))
+        self._kernel.add(Part("discovery", self.discoverer.run))
         kernel = group.create_task(self._kernel.run(), name="kernel")
         try:
             await self._work(group)
@@ -172,6 +180,8 @@ class Gateway:
         decided = self.rules.restore(found.rules, found.timers)
         self.cloud.build(self.config, found.manifests, found.boot)
         self.registry.watch("Camera", self._camera)
+        self.registry.watch("Mapping", self._mapping)
+        self.registry.watch("Discovery", self._discovery)
         for fault in self.registry.restore(found.manifests):
             logger.warning("%s", fault)
         self.mappers.follow(self.registry)
@@ -296,7 +306,21 @@ class Gateway:
             logger.warning("not everything was settled within %.0f s; what was not answered comes again", DRAIN)
 
     def _kinds(self) -> dict[str, Kind]:
-        return {"Camera": kind(Camera, is_device=True), "Detector": Kind(detector.decode), **Mappers.kinds()}
+        return {
+            "Camera": kind(Camera, is_device=True),
+            "Detector": Kind(detector.decode),
+            "Mapping": kind(Mapping),
+            "Discovery": kind(Discovery),
+            **Mappers.kinds(),
+        }
+
+    def _mapping(self, name: str, mapping: Mapping | None) -> None:
+        self.mappings.apply(name, mapping)
+        self.mqtt.remap()
+
+    def _discovery(self, name: str, discovery: Discovery | None) -> None:
+        self.discoverer.apply(name, discovery)
+        self.mqtt.remap()
 
     def _camera(self, name: str, camera: Camera | None) -> None:
         if camera is None:

@@ -14,7 +14,7 @@ from twins.errors import Rejected, Unavailable
 
 COMMANDS = (
     *("demo", "run", "check", "apply", "get", "describe", "set", "delete", "sql", "events", "tail", "model"),
-    "mapper",
+    *("mapper", "mapping"),
 )
 
 

@@ -60,6 +60,7 @@ class Console:
         clock: Clock,
         *,
         cameras: Callable[[], Iterable[Feed]],
+        unit: Callable[[str, str], str],
         picture: Callable[[str], int],
         cloud: Callable[[], CloudView],
         health: Callable[[], Health],
@@ -74,6 +75,7 @@ class Console:
         self._trends = trends
         self._clock = clock
         self._cameras = cameras
+        self._unit = unit
         self._picture = picture
         self._cloud = cloud
         self._health = health
@@ -211,7 +213,7 @@ class Console:
             edge_version=0 if reported is None else reported.version.edge,
             cloud_version=0 if desired is None else desired.version.cloud,
             drifts=p.drifts,
-            unit=declared.unit if declared is not None else "",
+            unit=(declared.unit if declared is not None else "") or self._unit(twin.device, name),
             writable=_writable(declared),
             minimum=declared.minimum if declared is not None else None,
             maximum=declared.maximum if declared is not None else None,

@@ -5,32 +5,44 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from devices.mqtt import telemetry
 from devices.mqtt.broker import Broker, Settings, find_mosquitto
-from devices.mqtt.door import MqttDoor
+from devices.mqtt.door import Mapped, MqttDoor
 from devices.mqtt.embedded import EmbeddedBroker
 from devices.mqtt.fast import FastLink
 from devices.mqtt.link import Link, LinkConfig
 from devices.mqtt.steady import SteadyLink
+from devices.telemetry.mappings import Mappings
 from gateway.config import Config, address, is_loopback
 from gateway.core import Core
 from gateway.turn import Committed
 from runtime.clock import Clock
 from twins.errors import Unavailable
 from twins.exchange import Event
+from twins.instructions import Delta
 from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
 
 logger = logging.getLogger(__name__)
 
 
+class Plain(Mapped, Protocol):
+    """Topics of others: which are heard, what they mean, and how their devices are asked something."""
+
+    @property
+    def filters(self) -> frozenset[str]: ...
+
+    def commands(self, device: str, values: Mapping[str, str]) -> Sequence[tuple[str, bytes]]: ...
+
+
 class Messaging:
     """The part `mqtt`. Before it runs nothing is published; what a commit announces then is queued by the link.
 
-    `note` hears of telemetry that is refused.
+    `note` hears of telemetry that is refused; `mappings` says which topics of others are heard, and what they mean.
     """
 
     def __init__(
@@ -40,12 +52,14 @@ class Messaging:
         clock: Clock,
         next_cause: Callable[[], str],
         note: Callable[[Event], None] | None = None,
+        mappings: Plain | None = None,
     ) -> None:
         self._config = config
         self._core = core
         self._clock = clock
         self._next_cause = next_cause
         self._note = note
+        self._mappings: Plain = Mappings() if mappings is None else mappings
         self._door: MqttDoor | None = None
         self._place = ""
         self._own: Broker | None = None
@@ -69,6 +83,19 @@ class Messaging:
     def tell(self, committed: Committed) -> None:
         if self._door is not None:
             self._door.tell(committed.said)
+            for order in committed.orders:
+                self._ask(order.device, order.values)
+
+    def remap(self) -> None:
+        """Take up what changed in the mappings: other topics are heard, the connection stays."""
+        if self._door is not None:
+            self._door.link.hear(self._mappings.filters)
+
+    def _ask(self, device: str, values: Mapping[str, str]) -> None:
+        """Publish what is desired of a device that has commands of its own."""
+        messages = self._mappings.commands(device, values)
+        if messages and self._door is not None:
+            self._door.link.publish(messages)
 
     def reread(self) -> None:
         """Take up what changed in the files of users and rights; connections stay. Raises `Unavailable` (the old hold).
@@ -166,11 +193,19 @@ class Messaging:
     async def _serve(self, config: LinkConfig, fast: bool) -> None:
         topics = SUBSCRIPTIONS + telemetry.SUBSCRIPTIONS
         link: Link = FastLink(config, topics, self._clock) if fast else SteadyLink(config, topics, self._clock)
+        link.hear(self._mappings.filters)
         name, strict = self._config().node.name, self._config().twins.compat == "strict"
         self._place = f"{config.host}:{config.port}"
         reader, writer = Reader(name, strict=strict), Writer(name, strict=strict)
-        self._door = MqttDoor(link, reader, writer, self._core, self._clock, self._next_cause, self._note)
-        self._door.tell(self._core.twins.open_deltas())
+        self._door = MqttDoor(
+            link, reader, writer, self._core, self._clock, self._next_cause, self._note, self._mappings
+        )
+        deltas = self._core.twins.open_deltas()
+        self._door.tell(deltas)
+        for delta in deltas:
+            if isinstance(delta, Delta):
+                asked = {n: p.desired.value for n, p in delta.properties.items() if p.drifts and p.desired}
+                self._ask(delta.device, asked)
         await self._door.run()
 
     @property

@@ -75,6 +75,11 @@ class Registry:
         self._known(kind)
         return [msgspec.json.decode(body) for (k, _), body in self._bodies.items() if k == kind]
 
+    def body(self, kind: str, name: str) -> dict[str, Any] | None:
+        """One object as it was written."""
+        body = self._bodies.get((kind, name))
+        return None if body is None else dict(msgspec.json.decode(body))
+
     def restore(self, manifests: dict[tuple[str, str], bytes]) -> list[str]:
         """Take up what the journal kept; returns what could not be read, in words."""
         faults = []

@@ -18,7 +18,10 @@ import rules.instructions
 import simulator.cli
 from devices.camera.manifest import Camera
 from devices.mqtt import telemetry
+from devices.telemetry.homeassistant import Discovery
+from devices.telemetry.manifest import Mapping
 from gateway.config import load, parse
+from gateway.operations import documents_of
 from rules import detector, lint
 from store.schema import TABLES
 from twins.instructions import Instruction
@@ -34,6 +37,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 EXAMPLES = sorted((DOCS / "examples").rglob("*.yaml"))
 PACKAGES = ("gateway", "twins", "devices", "rules", "inference", "store", "cloud", "web", "runtime", "simulator")
 OTHERS = ("proto", "tests", "benches", "docs", "systemd", "requirements", ".ci")
+KINDS = {"Device": Device, "DeviceModel": DeviceModel, "Camera": Camera, "Mapping": Mapping, "Discovery": Discovery}
 START = 1_795_255_200_000_000
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -151,12 +155,13 @@ def test_the_example_configuration_is_valid() -> None:
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=name)
 def test_every_example_manifest_can_be_applied(file: Path) -> None:
-    for document in yaml.safe_load_all(file.read_text("utf-8")):
+    for _, document in documents_of(file.read_bytes()):
+        assert isinstance(document, dict)
         match document["kind"]:
             case "Detector":
                 assert lint.faults(detector.decode(document)) == []
             case kind:
-                decode(document, {"Device": Device, "DeviceModel": DeviceModel, "Camera": Camera}[kind], name(file))
+                decode(document, KINDS[kind], name(file))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

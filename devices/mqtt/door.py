@@ -4,8 +4,9 @@ A QoS-1 message is acknowledged to the broker after its commit, so what we have 
 refused is answered on the device's own topic, counted, and acknowledged: it would be refused again.
 
 There is room for `ROOM` messages that are not answered yet, so that what is taken is answered soon whatever is offered;
-an answer counts until the broker has it. Without room a QoS-0 message is gone, and counted; a QoS-1 message is held
-until there is room, for the broker would not send it again while the link lives. The link's window bounds those.
+an answer counts until the broker has it, and telemetry of many moments counts as many. Without room a QoS-0 message is
+gone, and counted; a QoS-1 message is held until there is room, for the broker would not send it again while the link
+lives. The link's window bounds those.
 """
 
 from __future__ import annotations
@@ -48,6 +49,16 @@ class Intake(Protocol):
         ...
 
 
+class Mapped(Protocol):
+    """What messages on topics that are not our own mean."""
+
+    def read(
+        self, topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False
+    ) -> Sequence[Stimulus]:
+        """The stimuli of a message, none when nobody wants it. Raises `Rejected`."""
+        ...
+
+
 class DoorCounts(Struct):
     """offered = accepted + refused + overflowed + foreign, exactly, once everything that was taken is committed."""
 
@@ -70,6 +81,7 @@ class MqttDoor:
         clock: Clock,
         next_cause: Callable[[], str],
         note: Note | None = None,
+        mapped: Mapped | None = None,
     ) -> None:
         self.counts = DoorCounts()
         self.refusals = Refusals(clock, note)
@@ -79,7 +91,8 @@ class MqttDoor:
         self._intake = intake
         self._clock = clock
         self._next_cause = next_cause
-        self._held: deque[tuple[Stimulus, Done]] = deque()
+        self._mapped = mapped
+        self._held: deque[tuple[Sequence[Stimulus], Done]] = deque()
         self._settled: list[Message] = []
         self._open = 0
         self._holds = asyncio.Event()
@@ -123,13 +136,13 @@ class MqttDoor:
         if self._closing and message.qos:
             return  # the broker keeps it for the next start
         counts.offered += 1
-        stimulus = self._stimulus(message)
-        if stimulus is None:
+        stimuli = self._stimuli(message)
+        if not stimuli:
             self.link.acknowledge([message])
             return
 
         def done(outcome: Outcome) -> None:
-            self._open -= 1
+            self._open -= len(stimuli)
             if outcome.refused is None:
                 counts.accepted += 1
             else:
@@ -137,38 +150,38 @@ class MqttDoor:
             if message.qos:
                 self._settled.append(message)
 
-        if not self._held and not self._closing and self._offer(stimulus, done):
+        if not self._held and not self._closing and self._offer(stimuli, done):
             return
         if message.qos:
-            self._held.append((stimulus, done))
+            self._held.append((stimuli, done))
             self._holds.set()
         else:
             counts.overflowed += 1
 
-    def _stimulus(self, message: Message) -> Stimulus | None:
-        """What a message means; `None`, counted, when it goes no further."""
+    def _stimuli(self, message: Message) -> Sequence[Stimulus]:
+        """What a message means; nothing, counted, when it goes no further."""
         try:
-            stimulus = self._read(message)
+            stimuli = self._read(message)
         except Rejected as error:
             self._refused(message.topic, "topic" if isinstance(error, telemetry.NoDevice) else "body", error.reason)
-            return None
+            return ()
         except Exception:  # a message that we fail to read must not come again and silence every device
             logger.exception("%s: could not be read; please report this", message.topic)
             self.counts.refused += 1
-            return None
-        self.counts.foreign += stimulus is None
-        return stimulus
+            return ()
+        self.counts.foreign += not stimuli
+        return stimuli
 
     def _refused(self, topic: str, why: Why, reason: str) -> None:
         self.counts.refused += 1
-        if topic.startswith(telemetry.ROOT):  # all others have an answer
+        if not topic.startswith("$"):  # all others have an answer
             self.refusals.add(topic, why, reason)
 
-    def _offer(self, stimulus: Stimulus, done: Done) -> bool:
+    def _offer(self, stimuli: Sequence[Stimulus], done: Done) -> bool:
         """Hand it on; an update has two answers, so what the broker has not confirmed counts half."""
-        if self._open + self.link.waiting // 2 >= ROOM or not self._intake.offer_nowait((stimulus,), done):
+        if self._open + self.link.waiting // 2 >= ROOM or not self._intake.offer_nowait(stimuli, done):
             return False
-        self._open += 1
+        self._open += len(stimuli)
         return True
 
     def _take_held(self) -> None:
@@ -184,11 +197,17 @@ class MqttDoor:
                 await self._clock.sleep(LOOK)
                 self._take_held()
 
-    def _read(self, message: Message) -> Stimulus | None:
-        topic, payload = message.topic, message.payload
+    def _read(self, message: Message) -> Sequence[Stimulus]:
+        topic, payload, packet, duplicate = message.topic, message.payload, message.packet, message.duplicate
         cause, now = self._next_cause(), self._clock.now()
-        read = telemetry.read if topic.startswith(telemetry.ROOT) else self._reader.read
-        return read(topic, payload, cause, now, packet=message.packet, duplicate=message.duplicate)
+        if topic.startswith("$"):
+            stimulus = self._reader.read(topic, payload, cause, now, packet=packet, duplicate=duplicate)
+            return () if stimulus is None else (stimulus,)
+        if topic.startswith(telemetry.ROOT):
+            return (telemetry.read(topic, payload, cause, now, packet=packet, duplicate=duplicate),)
+        if self._mapped is None:
+            return ()
+        return self._mapped.read(topic, payload, cause, now, packet=packet, duplicate=duplicate)
 
     async def _answered(self) -> None:
         try:

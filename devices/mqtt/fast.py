@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol, cast
 
 import mqtt5
 
-from devices.mqtt.link import LinkConfig, LinkCounts, Message, Outgoing, Patience, Receive, check_granted
+from devices.mqtt.link import Hearing, LinkConfig, LinkCounts, Message, Outgoing, Patience, Receive, check_granted
 from runtime.clock import Clock
 from twins.errors import Unavailable
 
@@ -32,6 +32,8 @@ class FastLink:
         self._clock = clock
         self._outgoing = Outgoing(config.outgoing_limit, self.counts)
         self._unconfirmed: dict[int, tuple[str, bytes]] = {}
+        self._hearing = Hearing()
+        self._asked: dict[int, list[str]] = {}
         self._packet = 0
         self._epoch = 0
         self._connection: _Connection | None = None
@@ -62,6 +64,11 @@ class FastLink:
                     self._connection = None
             await patience.wait(reason)
 
+    def hear(self, topics: Collection[str]) -> None:
+        self._hearing.want(topics)
+        if self.connected:
+            self._ask()
+
     def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         self._outgoing.add(messages)
         self._send_waiting()
@@ -81,7 +88,7 @@ class FastLink:
         self._epoch += 1
         async with asyncio.timeout(config.connect_timeout):
             _, self._connection = await loop.create_connection(
-                lambda: _Connection(config, self._epoch, receive, self._confirmed, self.counts),
+                lambda: _Connection(config, self._epoch, receive, self._confirmed, self._answered, self.counts),
                 config.host,
                 config.port,
                 ssl=config.tls,
@@ -89,6 +96,9 @@ class FastLink:
             granted = await self._connection.handshake(self._subscriptions)
         self.counts.connects += 1
         self._repeat(self._connection, granted)
+        self._asked.clear()
+        self._hearing.connected(resumed=granted.session_present)
+        self._ask()
         self._send_waiting()
 
     def _repeat(self, connection: _Connection, granted: mqtt5.ConnAckPacket) -> None:
@@ -100,6 +110,24 @@ class FastLink:
         self._outgoing.again(message for _, message in unconfirmed[connection.window :])
         again = granted.session_present
         connection.write([_publish(*message, packet, duplicate=again) for packet, message in self._unconfirmed.items()])
+
+    def _ask(self) -> None:
+        """Tell the broker what changed of what we hear."""
+        connection = self._connection
+        assert connection is not None  # asked only when connected
+        new, gone = self._hearing.news()
+        for topics, write in ((new, _subscribe), (gone, _unsubscribe)):
+            if topics:
+                packet = self._next_packet()
+                self._asked[packet] = topics
+                connection.write([write(packet, topics)])
+
+    def _answered(self, answer: mqtt5.SubAckPacket | mqtt5.UnsubAckPacket) -> None:
+        topics = self._asked.pop(answer.packet_id, [])
+        if isinstance(answer, mqtt5.SubAckPacket):
+            self._hearing.granted(topics, [int(code) for code in answer.reason_codes])
+        else:
+            self._hearing.freed(topics)
 
     def _send_waiting(self) -> None:
         connection = self._connection
@@ -125,7 +153,7 @@ class FastLink:
         packet = self._packet
         while True:
             packet = packet % 65_535 + 1
-            if packet not in self._unconfirmed:
+            if packet not in self._unconfirmed and packet not in self._asked:
                 self._packet = packet
                 return packet
 
@@ -133,7 +161,9 @@ class FastLink:
 class _Connection(asyncio.BufferedProtocol):
     """One connection, used once."""
 
-    def __init__(self, config: LinkConfig, epoch: int, receive: Receive, confirm: _Confirm, counts: LinkCounts) -> None:
+    def __init__(
+        self, config: LinkConfig, epoch: int, receive: Receive, confirm: _Confirm, answer: _Answer, counts: LinkCounts
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = loop.create_future()
         self.reason = "closed by us"
@@ -145,6 +175,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._epoch = epoch
         self._receive = receive
         self._confirm = confirm
+        self._answer = answer
         self._counts = counts
         self._hello: asyncio.Future[mqtt5.ConnAckPacket] = loop.create_future()
         self._granted: asyncio.Future[mqtt5.SubAckPacket] = loop.create_future()
@@ -174,8 +205,7 @@ class _Connection(asyncio.BufferedProtocol):
         if hello.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             msg = f"the broker refuses us: {hello.reason_code.name}; check [broker] user and password_file"
             raise Unavailable(msg)
-        filters = [mqtt5.TopicFilter(s, max_qos=_QOS1, no_local=True, retain_handling=_ONCE) for s in subscriptions]
-        self.write([mqtt5.SubscribePacket(1, filters).write()])
+        self.write([_subscribe(1, subscriptions)])
         granted = await self._granted
         check_granted(subscriptions, [int(code) for code in granted.reason_codes])
         self._keepalive = float(hello.server_keep_alive or config.keepalive)
@@ -281,6 +311,10 @@ class _Connection(asyncio.BufferedProtocol):
             case mqtt5.SubAckPacket():
                 if not self._granted.done():
                     self._granted.set_result(packet)
+                else:
+                    self._answer(packet)
+            case mqtt5.UnsubAckPacket():
+                self._answer(packet)
             case mqtt5.DisconnectPacket():
                 self._abort(f"the broker ended the link: {packet.reason_code.name}")
             case _:
@@ -310,6 +344,21 @@ class _Confirm(Protocol):
     """`(packets) -> None`: these publishes are confirmed."""
 
     def __call__(self, packets: Sequence[int]) -> None: ...
+
+
+class _Answer(Protocol):
+    """`(packet) -> None`: the broker has answered a subscription, or an unsubscription."""
+
+    def __call__(self, answer: mqtt5.SubAckPacket | mqtt5.UnsubAckPacket, /) -> None: ...
+
+
+def _subscribe(packet: int, topics: Sequence[str]) -> bytes:
+    filters = [mqtt5.TopicFilter(t, max_qos=_QOS1, no_local=True, retain_handling=_ONCE) for t in topics]
+    return mqtt5.SubscribePacket(packet, filters).write()
+
+
+def _unsubscribe(packet: int, topics: Sequence[str]) -> bytes:
+    return mqtt5.UnsubscribePacket(packet, list(topics)).write()
 
 
 def _publish(topic: str, payload: bytes, packet: int, *, duplicate: bool = False) -> bytes:

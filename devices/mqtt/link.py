@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -84,6 +84,14 @@ class Link(Protocol):
         """Connect, subscribe, deliver; again and again with backoff until cancelled. `receive` must not block."""
         ...
 
+    def hear(self, topics: Collection[str]) -> None:
+        """Hear these topics too from now on, and no others beside the fixed ones; the connection stays.
+
+        A refused one is told and asked for again at the next connection. Retained messages come with a subscription
+        that the session did not have, and not again when a link is back: they would overwrite newer values.
+        """
+        ...
+
     def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Send at QoS 1, in order, never waiting; beyond the outgoing limit the oldest go, counted."""
         ...
@@ -134,6 +142,52 @@ class Outgoing:
                 return topic, payload
             self._counts.unfit += 1
         return None
+
+
+class Hearing:
+    """What a link hears beside its fixed subscriptions, and what of it the broker knows."""
+
+    def __init__(self) -> None:
+        self.fresh: set[str] = set()
+        """What the session did not have before this connection."""
+        self._wanted: frozenset[str] = frozenset()
+        self._told: set[str] = set()
+        self._held: set[str] = set()
+        self._begun = False
+
+    def want(self, topics: Collection[str]) -> None:
+        """From now on these, and no others."""
+        self._wanted = frozenset(topics)
+
+    def connected(self, *, resumed: bool) -> None:
+        """A connection is made; its session is the last one `resumed`, or a new one."""
+        self._told.clear()
+        self.fresh.clear()
+        if not resumed:
+            self._held.clear()
+        elif not self._begun:  # an earlier process left the session: what it heard we hear
+            self._held.update(self._wanted)
+        self._begun = True
+
+    def news(self) -> tuple[list[str], list[str]]:
+        """What to subscribe to now and, after that, what to unsubscribe from."""
+        new = sorted(self._wanted - self._told)
+        self.fresh.update(set(new) - self._held)
+        self._told.update(new)
+        self._held.update(new)
+        gone = sorted(self._held - self._wanted)
+        self._told.difference_update(gone)
+        return new, gone
+
+    def freed(self, topics: Iterable[str]) -> None:
+        """The broker has taken an unsubscription."""
+        self._held.difference_update(set(topics) - self._wanted)
+
+    def granted(self, topics: Sequence[str], codes: Sequence[int]) -> None:
+        """The broker has answered a subscription."""
+        for topic, code in zip(topics, codes, strict=False):
+            if code >= 128:
+                logger.warning("the broker refuses our subscription to %s: give this user the right to read it", topic)
 
 
 class Patience:

@@ -8,10 +8,10 @@ A contract test fails when an update of either library changes that.
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from devices.mqtt.link import LinkConfig, LinkCounts, Message, Outgoing, Patience, Receive, check_granted
+from devices.mqtt.link import Hearing, LinkConfig, LinkCounts, Message, Outgoing, Patience, Receive, check_granted
 from runtime.clock import Clock
 from twins.errors import Unavailable
 
@@ -29,6 +29,9 @@ class SteadyLink:
         self._clock = clock
         self._outgoing = Outgoing(config.outgoing_limit, self.counts)
         self._unconfirmed: dict[int, tuple[str, bytes]] = {}
+        self._hearing = Hearing()
+        self._asked: dict[int, list[str]] = {}
+        self._resumed = False
         self._epoch = 0
         self._paho: Any = None
         self._subscribed = False
@@ -59,6 +62,11 @@ class SteadyLink:
                     self._paho = None
             await patience.wait(reason)
 
+    def hear(self, topics: Collection[str]) -> None:
+        self._hearing.want(topics)
+        if self._subscribed:
+            self._ask()
+
     def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         self._outgoing.add(messages)
         self._send_waiting()
@@ -82,6 +90,9 @@ class SteadyLink:
             self.counts.connects += 1
             self._subscribed = True
             patience.begun()
+            self._asked.clear()
+            self._hearing.connected(resumed=self._resumed)
+            self._ask()
             self._outgoing.again(self._unconfirmed.values())
             self._unconfirmed.clear()
             self._send_waiting()
@@ -110,9 +121,29 @@ class SteadyLink:
         """Take paho's messages and confirmations as they come, as long as this connection is the one that counts."""
         self._epoch += 1
         epoch = self._epoch
-        inner = self._paho.on_publish
+        paho = self._paho
+        inner, answered, freed, greeted = paho.on_publish, paho.on_subscribe, paho.on_unsubscribe, paho.on_connect
+
+        def on_connect(client: Any, userdata: Any, flags: Any, *rest: Any) -> None:
+            self._resumed = bool(flags.session_present)
+            greeted(client, userdata, flags, *rest)
+
+        def on_subscribe(client: Any, userdata: Any, mid: int, codes: Any, *rest: Any) -> None:
+            if (topics := self._asked.pop(mid, None)) is None:
+                answered(client, userdata, mid, codes, *rest)
+            else:
+                self._hearing.granted(topics, [c if isinstance(c, int) else c.value for c in codes])
+
+        def on_unsubscribe(client: Any, userdata: Any, mid: int, *rest: Any) -> None:
+            if (topics := self._asked.pop(mid, None)) is None:
+                freed(client, userdata, mid, *rest)
+            else:
+                self._hearing.freed(topics)
 
         def on_message(client: Any, userdata: Any, m: Any) -> None:
+            if m.retain and not self._is_fresh(m.topic):
+                paho.ack(m.mid, m.qos)
+                return
             self.counts.received += 1
             receive(Message(m.topic, m.payload, m.qos, m.mid, m.dup, epoch))
 
@@ -122,8 +153,22 @@ class SteadyLink:
                 self.counts.confirmed += 1
                 self._send_waiting()
 
-        self._paho.on_message = on_message
-        self._paho.on_publish = on_publish
+        paho.on_connect, paho.on_subscribe, paho.on_unsubscribe = on_connect, on_subscribe, on_unsubscribe
+        paho.on_message, paho.on_publish = on_message, on_publish
+
+    def _ask(self) -> None:
+        """Tell the broker what changed of what we hear."""
+        new, gone = self._hearing.news()
+        for topics, ask in (([(topic, 1) for topic in new], self._paho.subscribe), (gone, self._paho.unsubscribe)):
+            if topics:
+                _, mid = ask(topics)
+                self._asked[mid] = new if topics is not gone else gone
+
+    def _is_fresh(self, topic: str) -> bool:
+        """True when a retained message comes because its subscription is new to the session."""
+        from paho.mqtt.client import topic_matches_sub
+
+        return not self._resumed or any(topic_matches_sub(f, topic) for f in self._hearing.fresh)
 
     def _send_waiting(self) -> None:
         if not self._subscribed:

@@ -10,30 +10,27 @@ A message without an answer: what the broker has taken is ours to keep, what a k
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import msgspec
 
+from devices.telemetry.frame import DEPTH, NAME, PROPERTIES
+from devices.telemetry.leaves import flat, text
+from devices.telemetry.route import NoDevice
 from twins.errors import Rejected
 from twins.kubeedge.reader import BODY_LIMIT, digest
 from twins.stimuli import Edit, Updated
+
+__all__ = ["DEPTH", "NAME", "PREFIX", "PROPERTIES", "ROOT", "SUBSCRIPTIONS", "NoDevice", "read"]
 
 ROOT = "gemelo/telemetry"
 SUBSCRIPTIONS = (f"{ROOT}/#",)
 """All of it, so that a topic with a word too many or too few is heard, and refused aloud."""
 PREFIX = f"{ROOT}/"
-DEPTH = 4
-PROPERTIES = 256
-NAME = 128
 DEVICE = 253
 """Characters of a device's name and of its namespace, as Kubernetes counts them."""
 
 _subdomain = re.compile(rf"(?=.{{1,{DEVICE}}}\Z)[a-z0-9]([-a-z0-9.]*[a-z0-9])?").fullmatch
 _decode = msgspec.json.Decoder().decode
-
-
-class NoDevice(Rejected):
-    """The topic names no device, or none that could be."""
 
 
 def read(topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False) -> Updated:
@@ -49,10 +46,11 @@ def read(topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, 
             raise Rejected(f'telemetry of {device} must be an object such as {{"temperature": 21.5}}')
         at, event = body.pop("at", None), body.pop("id", None)
         edits: dict[str, Edit | None] = {}
-        for each, value in _flat(body, "", 0):
+        for each, value in flat(body):
             if len(edits) >= PROPERTIES:
                 raise Rejected(f"telemetry of {device} has more than {PROPERTIES} values")
-            edits[each] = Edit(reported=value)
+            if (said := text(value)) is not None:
+                edits[each] = Edit(reported=said)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(f"telemetry of {device} is no JSON: {error}") from None
     stamped = type(at) is int and at > 0
@@ -74,21 +72,3 @@ def _address(topic: str) -> tuple[str, str]:
             )
             raise NoDevice(f"{reason}, with a letter or digit at both ends")
     return f"{words[0]}/{words[1]}", words[2] if len(words) == 3 else ""
-
-
-def _flat(body: dict[str, object], prefix: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Every leaf with its name, `outer.inner`."""
-    if depth > DEPTH:
-        raise Rejected(f"telemetry is nested deeper than {DEPTH} levels")
-    for key, value in body.items():
-        name = f"{prefix}{key}"
-        if not key or len(name) > NAME or not name.isprintable():
-            raise Rejected(f"{name[:NAME]!r} is no name: 1 to {NAME} printable characters are")
-        if isinstance(value, dict):
-            yield from _flat(value, f"{name}.", depth + 1)
-        elif isinstance(value, bool):
-            yield name, "true" if value else "false"
-        elif isinstance(value, str | int | float):
-            yield name, str(value)
-        elif value is not None:
-            yield name, msgspec.json.encode(value).decode()

@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway import client
 from twins.errors import Rejected
 
-HELP = "apply manifests: devices, models of devices, cameras, rules"
+HELP = "apply manifests: devices, models of devices, cameras, rules, mappings"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway import client, show
 
-HELP = "list objects: devices, models, cameras, rules, mappers"
+HELP = "list objects: devices, models, cameras, rules, mappings, discoveries, mappers"
 
 KINDS = {
     "device": "Device",
@@ -18,6 +18,10 @@ KINDS = {
     "models": "DeviceModel",
     "camera": "Camera",
     "cameras": "Camera",
+    "discovery": "Discovery",
+    "discoveries": "Discovery",
+    "mapping": "Mapping",
+    "mappings": "Mapping",
     "detector": "Detector",
     "detectors": "Detector",
     "rule": "Detector",
@@ -30,7 +34,7 @@ KINDS = {
 def arguments(parser: argparse.ArgumentParser) -> None:
     client.arguments(parser)
     show.arguments(parser)
-    parser.add_argument("kind", help="devices, devicemodels, cameras, rules, mappers")
+    parser.add_argument("kind", help="devices, devicemodels, cameras, rules, mappings, discoveries, mappers")
 
 
 async def run(args: argparse.Namespace) -> int:

@@ -32,7 +32,8 @@ async def showing() -> Any:
     stage = Stage()
     console = Console(
         NodeView("edge-1"), stage.twins, stage.rules, NoTrends(), stage.clock,
-        cameras=tuple, picture=lambda _: 0, cloud=CloudView, health=lambda: Health(live=True, ready=True),
+        cameras=tuple, unit=lambda device, name: "", picture=lambda _: 0,
+        cloud=CloudView, health=lambda: Health(live=True, ready=True),
         hints=tuple, queries=(),
     )  # fmt: skip
     stage.core.listen(console)

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from devices.mqtt.door import ROOM, Done, MqttDoor
 from devices.mqtt.link import LinkCounts, Message, Receive
+from devices.telemetry.manifest import Mapping
+from devices.telemetry.mappings import Mappings
 from runtime.clock import Clock, SystemClock
 from tests.clock import VirtualClock, in_virtual_time
 from twins.exchange import Outcome
 from twins.kubeedge import Reader, Writer
+from twins.schema import decode
 from twins.stimuli import Refused, Stimulus, Updated
 from twins.twin import Twins
 
@@ -65,7 +68,9 @@ class Shelf:
         if len(self.taken) >= self.room:
             return False
         assert done is not None
-        self.taken += [(stimulus, done) for stimulus in stimuli]
+        *rest, last = stimuli
+        self.taken += [(stimulus, lambda _: None) for stimulus in rest]
+        self.taken.append((last, done))  # called once, after the commit of all
         return True
 
     def commit(self, door: MqttDoor, limit: int = 1000) -> None:
@@ -82,7 +87,14 @@ class Shelf:
 class Setting:
     """A door between a wire and a shelf."""
 
-    def __init__(self, *, room: int = 1000, reader: Reader | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        room: int = 1000,
+        reader: Reader | None = None,
+        clock: Clock | None = None,
+        mapped: Mappings | None = None,
+    ) -> None:
         self.wire = Wire()
         self.shelf = Shelf(room)
         numbers = count(1)
@@ -93,6 +105,7 @@ class Setting:
             self.shelf,
             clock or SystemClock(),
             lambda: f"mqtt:1:{next(numbers)}",
+            mapped=mapped,
         )
         self.wire.receive = self.door._receive
 
@@ -156,6 +169,27 @@ def test_telemetry_becomes_reported_values(setting: Setting) -> None:
     stimulus = setting.shelf.taken[0][0]
     assert isinstance(stimulus, Updated)
     assert (stimulus.device, stimulus.cause) == ("default/d1", "mqtt:1:1")
+
+
+def test_topics_of_others_mean_what_their_mappings_say() -> None:
+    spec = {"topic": "plant/#", "format": "line", "device": "{host}"}
+    manifest = {"metadata": {"name": "m"}, "spec": spec}
+    mappings = Mappings()
+    mappings.apply("default/m", decode(manifest, Mapping, "m"))
+    setting = Setting(mapped=mappings)
+    packets = [
+        setting.wire.say("plant/x", b"cpu,host=a idle=9 1000\ncpu,host=b idle=8 2000\ncpu,host=a idle=7 3000"),
+        setting.wire.say("plant/x", b"cpu idle="),
+        setting.wire.say("elsewhere", b"cpu,host=a idle=9"),
+    ]
+    assert setting.wire.acknowledged == packets[1:]
+    assert setting.door.unanswered == 3
+    setting.shelf.commit(setting.door)
+    assert (setting.door.unanswered, setting.wire.acknowledged) == (0, [*packets[1:], packets[0]])
+    assert sorted(twin.device for twin in setting.shelf.twins) == ["default/a", "default/b"]
+    counts = setting.door.counts
+    assert (counts.accepted, counts.refused, counts.foreign) == (1, 1, 1)
+    assert setting.door.refusals.counts.body == 1
 
 
 def test_what_concerns_nobody_is_counted_and_acknowledged(setting: Setting) -> None:

@@ -20,6 +20,7 @@ from runtime.clock import SystemClock
 from tests.mosquitto import Mosquitto, free_port
 
 CONNACK_5, SUBACK_5 = bytes.fromhex("2003000000"), bytes.fromhex("90050001000187")
+PING = b"\xc0\0"
 CONNACK_3, SUBACK_3 = bytes.fromhex("20020000"), bytes.fromhex("900400010180")
 
 MakeLink = Callable[..., Link]
@@ -425,3 +426,91 @@ async def test_the_fast_link_gives_up_a_packet_longer_than_its_limit(caplog: pyt
         async with listening(link, connects=False) as ears:
             await ears.until(lambda: "a packet of more than 100000 bytes" in caplog.text)
             assert taken < 32 * 1024 * 1024
+
+
+async def test_topics_are_heard_and_let_go_while_the_connection_stays(broker: Mosquitto, make_link: MakeLink) -> None:
+    link = make_link()
+    async with device(broker) as there, listening(link) as ears:
+        link.hear({"a/+", "b/#"})
+        link.hear({"b/#", "c"})
+        for topic in ("a/1", "b/1/2", "c", "in/fixed"):
+            await there.publish(topic, topic.encode(), qos=1)
+        await ears.heard_of(b"b/1/2", b"c", b"in/fixed")
+        link.hear(())
+        await there.publish("c", b"let go", qos=1)
+        await there.publish("in/fixed", b"last", qos=1)
+        await ears.heard_of(b"last")
+        assert ears.payloads == {b"b/1/2", b"c", b"in/fixed", b"last"}
+        assert link.counts.connects == 1
+
+
+async def test_what_is_heard_is_heard_again_after_a_reconnect_and_what_was_let_go_is_not(
+    broker: Mosquitto, make_link: MakeLink
+) -> None:
+    link = make_link()
+    link.hear({"before", "kept"})
+    async with listening(link) as ears:
+        async with device(broker) as there:
+            await there.publish("kept", b"1", qos=1)
+        await ears.heard_of(b"1")
+        broker.stop()
+        await ears.until(lambda: not link.connected)
+        link.hear({"kept", "while away"})
+        broker.start()
+        await ears.connected()
+        async with device(broker) as there:
+            for topic in ("before", "kept", "while away", "in/last"):
+                await there.publish(topic, topic.encode(), qos=1)
+        await ears.heard_of(b"kept", b"while away", b"in/last")
+        assert b"before" not in ears.payloads
+
+
+async def test_retained_messages_come_with_a_new_subscription_and_not_again(
+    broker: Mosquitto, make_link: MakeLink
+) -> None:
+    async with device(broker) as there:
+        for topic in ("in/a", "early/a", "late/a"):
+            await there.publish(topic, topic.encode(), qos=1, retain=True)
+    link = make_link()
+    link.hear({"early/+"})
+    async with listening(link) as ears:
+        await ears.heard_of(b"in/a", b"early/a")
+        link.hear({"early/+", "late/+"})
+        await ears.heard_of(b"late/a")
+        broker.stop()
+        await ears.until(lambda: not link.connected)
+        broker.start()
+        await ears.connected()
+        async with device(broker) as there:
+            await there.publish("in/b", b"fresh", qos=1)
+        await ears.heard_of(b"fresh")
+        once = sorted(m.payload for m in ears.heard if not m.duplicate)  # an acknowledgement may be lost with the link
+        assert once == [b"early/a", b"fresh", b"in/a", b"late/a"]
+    again = make_link()
+    again.hear({"early/+", "late/+"})
+    async with listening(again) as ears, device(broker) as there:
+        await there.publish("in/b", b"of another process", qos=1)
+        await ears.heard_of(b"of another process")
+        assert ears.payloads == {b"of another process"}
+
+
+async def test_a_refused_topic_is_told_and_the_link_goes_on(
+    broker: Mosquitto, make_link: MakeLink, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The far side is a broker with rights on subscriptions; mosquitto has them only as a plugin."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        new = (await reader.read(1000))[8] == 5
+        writer.write(CONNACK_5 if new else CONNACK_3)
+        for code in (1, 135 if new else 128):
+            packet = (await reader.read(1000)).removeprefix(PING)[2:4]
+            writer.write((b"\x90\x04" + packet + b"\0" if new else b"\x90\x03" + packet) + bytes([code]))
+        await reader.read(-1)
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        link = make_link(port=server.sockets[0].getsockname()[1])
+        link.hear({"secret/#"})
+        async with listening(link) as ears:
+            await ears.until(lambda: "refuses our subscription to secret/#: give this user the right" in caplog.text)
+            assert link.connected
