@@ -42,10 +42,10 @@ docs: $(VENV)/.dev  ## docs/configuration.md and systemd/gateway.toml again from
 	@$(BIN)/python -m gateway.reference
 
 lock: $(VENV)/.lock  ## requirements/*.txt again from pyproject.toml; ARGS=--upgrade takes newer versions
-	@for extra in "all:--extra all" "build:--group build" "dev:--extra all --group dev"; do \
+	@for extra in "all:--extra all pyproject.toml" "build:--group build" "dev:--extra all --group dev pyproject.toml"; do \
 	  file=requirements/$${extra%%:*}.txt; echo "locking $$file"; \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	    $${extra#*:} $(ARGS) pyproject.toml -o $$file || exit 1; \
+	    $${extra#*:} $(ARGS) -o $$file || exit 1; \
 	done
 
 clean:  ## remove the environment, caches and built files; never data
