@@ -19,6 +19,7 @@ from msgspec import Struct
 from devices.camera.cameras import Cameras
 from devices.camera.gallery import Gallery
 from devices.camera.manifest import Camera
+from devices.mqtt.credentials import Credentials
 from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
 from devices.telemetry.mappings import Mappings
@@ -30,6 +31,7 @@ from gateway.console import Console
 from gateway.core import Core
 from gateway.discovery import Discoverer
 from gateway.doors import Door, Doors, Run
+from gateway.enrolment import Enrolment
 from gateway.health import HealthReport
 from gateway.lookout import Lookout
 from gateway.mappers import Mappers
@@ -50,6 +52,7 @@ from store.store import Store
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Event, Recovered
 from twins.twin import Twins
+from web.enrolment import EnrolmentApi
 from web.server import Web
 
 logger = logging.getLogger(__name__)
@@ -78,7 +81,10 @@ class Gateway:
         self.registry = Registry(self._kinds(), self.core.ask, clock, self._causes("manifest"))
         self.mappings = Mappings()
         self.discoverer = Discoverer(self.mappings, self.registry)
-        self.mqtt = Messaging(self._now, self.core, clock, self._causes("mqtt"), self._note, self.discoverer)
+        self.credentials = Credentials(config.store.path / "credentials.json", clock)
+        self.mqtt = Messaging(
+            self._now, self.core, clock, self._causes("mqtt"), self._note, self.discoverer, self.credentials
+        )
         self.orders = Orders(self.twins)
         limits = wiring.limits(config)
         self.presence = Presence(self.twins, self.core, clock, self._causes("presence"), limits, self._deaf)
@@ -118,6 +124,15 @@ class Gateway:
             limits=limits,
         )
         self.operations = Operations(self.core, self.registry, clock, self._causes("api"))
+        self.enrolment = Enrolment(
+            self._now,
+            self.credentials,
+            self.mqtt,
+            self.registry,
+            self.core.offer_nowait,
+            clock,
+            self._causes("enrolment"),
+        )
         self.metrics = Metrics(self._counts, self._gauges)
         self._front.add(self._page())
 
@@ -151,6 +166,7 @@ class Gateway:
         self._kernel.add(Part("orders", self.orders.run))
         self._kernel.add(Part("presence", self.presence.run))
         self._kernel.add(Part("discovery", self.discoverer.run))
+        self._kernel.add(Part("enrolment", self.enrolment.run))
         kernel = group.create_task(self._kernel.run(), name="kernel")
         try:
             await self._work(group)
@@ -185,6 +201,7 @@ class Gateway:
         for fault in self.registry.restore(found.manifests):
             logger.warning("%s", fault)
         self.mappers.follow(self.registry)
+        self.enrolment.restore()
         for name, manifest in self.registry.of("Detector"):
             try:
                 decided += self.rules.apply(manifest)
@@ -215,7 +232,7 @@ class Gateway:
         """
         sections = changed(self.config, config)
         if "broker" not in sections:
-            self.mqtt.reread()
+            await self.mqtt.reread()
         before, self.config = self.config, config
         try:
             page = self._page() if "web" in sections else None
@@ -243,6 +260,7 @@ class Gateway:
             self.album,
             self._clock,
             self.metrics.registry(),
+            EnrolmentApi(self.enrolment).routes(),
         )
         return Part("page", page.run)
 

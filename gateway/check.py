@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.checks import files, machine, network
+from gateway.checks import broker, files, machine, network
 from gateway.checks.finding import Check, Finding, Machine, Subject, failure, ok
 from gateway.config import Config, load, parse
 from twins.errors import Rejected
@@ -41,7 +41,7 @@ CHECKS: tuple[Check, ...] = (
     files.manifests,
     network.ports,
     network.exposure,
-    network.broker,
+    broker.broker,
     network.cloud,
     network.cameras,
 )

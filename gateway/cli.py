@@ -13,7 +13,7 @@ from gateway.wiring import product_version
 from twins.errors import Rejected, Unavailable
 
 COMMANDS = (
-    *("demo", "run", "check", "apply", "get", "describe", "set", "delete", "sql", "events", "tail", "model"),
+    *("demo", "run", "check", "apply", "get", "describe", "set", "delete", "device", "sql", "events", "tail", "model"),
     *("mapper", "mapping"),
 )
 

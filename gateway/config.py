@@ -91,7 +91,9 @@ def address(listen: str) -> tuple[str, int] | None:
 
 def doors(config: Config) -> dict[str, str]:
     """Every address this configuration listens on: `section.key` → `host:port`."""
-    found = {"broker.listen": "" if config.broker.url else config.broker.listen}
+    found = {}
+    if not config.broker.url:
+        found = {"broker.listen": config.broker.listen, "broker.tls_listen": config.broker.tls_listen}
     if config.web.enabled:
         found["web.listen"] = config.web.listen
     if config.offload.enabled:
@@ -146,11 +148,28 @@ def _faults(config: Config) -> list[str]:
         section = getattr(config, name)
         if (section.cert_file is None) != (section.key_file is None):
             faults.append(f"{name}: cert_file and key_file go together; give both or none")
+    faults += _anonymous(config)
     if not _is_zone(config.node.zone):
         hint = nearest(config.node.zone, available_timezones())
         faults.append(f"node.zone: {config.node.zone!r} is no time zone: {hint}; write an IANA name")
     if config.cloud.kind != "none" and not config.cloud.url:
         faults.append(f'cloud.url: missing; kind = "{config.cloud.kind}" needs an address')
+    return faults
+
+
+def _anonymous(config: Config) -> list[str]:
+    """Why nobody may come in without a name; empty where it is for a try on this machine."""
+    section = config.broker
+    if not section.anonymous or section.url:
+        return []
+    faults = []
+    if not is_loopback((address(section.listen) or ("127.0.0.1", 0))[0]):
+        faults.append(
+            f"broker.anonymous: anybody who reaches {section.listen} could command every device; "
+            "set it false and give each device a credential (gemelo device add), or listen on 127.0.0.1"
+        )
+    if section.tls_listen:
+        faults.append("broker.tls_listen: means nothing while broker.anonymous = true; set one or the other")
     return faults
 
 

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from gateway.timers import Timers
 from gateway.turn import Committed, Counts, Turn
+from gateway.watch import Watch
 from rules.instructions import Instruction
 from rules.rules import Rules
 from runtime.clock import Clock
@@ -78,6 +79,7 @@ class Core:
         self._journal = journal
         self._timers = timers
         self._clock = clock
+        self._watch = Watch()
         self._intake: Mailbox[_Offer] = Mailbox("intake", intake)
         self._settling: Mailbox[_Work] = Mailbox("settling", 16)
         self._listeners: list[Listener] = []
@@ -150,7 +152,7 @@ class Core:
             return Outcome("the gateway failed on this input; its log says why", 500)
 
     def _turn(self) -> Turn:
-        return Turn(self.twins, self.rules, self._timers, self.counts)
+        return Turn(self.twins, self.rules, self._timers, self._watch, self.counts)
 
     def _append(self, turn: Turn, settled: list[tuple[Done | None, Outcome]]) -> _Work:
         self.counts.batches += 1

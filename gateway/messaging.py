@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
+
+import msgspec
 
 from devices.mqtt import telemetry
 from devices.mqtt.broker import Broker, Settings, find_mosquitto
+from devices.mqtt.credentials import Credentials
 from devices.mqtt.door import Mapped, MqttDoor
 from devices.mqtt.embedded import EmbeddedBroker
 from devices.mqtt.fast import FastLink
 from devices.mqtt.link import Link, LinkConfig
+from devices.mqtt.rights import CONTROL
 from devices.mqtt.steady import SteadyLink
 from devices.telemetry.mappings import Mappings
-from gateway.config import Config, address, is_loopback
+from gateway.config import Config, address
 from gateway.core import Core
 from gateway.turn import Committed
 from runtime.clock import Clock
@@ -26,6 +31,10 @@ from twins.errors import Unavailable
 from twins.exchange import Event
 from twins.instructions import Delta
 from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
+from twins.stimuli import Noted
+
+if TYPE_CHECKING:
+    from devices.mqtt.authority import Authority
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +51,8 @@ class Plain(Mapped, Protocol):
 class Messaging:
     """The part `mqtt`. Before it runs nothing is published; what a commit announces then is queued by the link.
 
-    `note` hears of telemetry that is refused; `mappings` says which topics of others are heard, and what they mean.
+    `note` hears of telemetry that is refused; `mappings` says which topics of others are heard, and what they mean;
+    `credentials` are those of devices at a broker of our own.
     """
 
     def __init__(
@@ -53,6 +63,7 @@ class Messaging:
         next_cause: Callable[[], str],
         note: Callable[[Event], None] | None = None,
         mappings: Plain | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self._config = config
         self._core = core
@@ -60,6 +71,8 @@ class Messaging:
         self._next_cause = next_cause
         self._note = note
         self._mappings: Plain = Mappings() if mappings is None else mappings
+        self._credentials = credentials
+        self._authority: Authority | None = None
         self._door: MqttDoor | None = None
         self._place = ""
         self._own: Broker | None = None
@@ -97,20 +110,46 @@ class Messaging:
         if messages and self._door is not None:
             self._door.link.publish(messages)
 
-    def reread(self) -> None:
-        """Take up what changed in the files of users and rights; connections stay. Raises `Unavailable` (the old hold).
+    @property
+    def encrypted(self) -> str:
+        """`host:port` for devices with a certificate; empty without."""
+        found = self._own.encrypted if self._own is not None else None
+        return f"{found[0]}:{found[1]}" if found else ""
 
-        A broker that is not ours, or not up, has nothing to take up: at its start it reads them.
+    @property
+    def authority(self) -> Authority:
+        """Who signs the certificates of devices. Its first use loads `cryptography`, and makes its key."""
+        if self._authority is None:
+            from devices.mqtt.authority import Authority
+
+            self._authority = Authority(Path(self._config().store.path) / "authority", self._clock)
+        return self._authority
+
+    async def reread(self) -> None:
+        """Take up what changed of users and rights; connections stay, but those that lost theirs.
+
+        Raises `Unavailable` (the old hold). A broker that is not ours, or not up, reads them at its start.
         """
         if self._own is None:
             return
         try:
-            self._own.reload()
+            await self._own.reload()
         except OSError as error:
             raise Unavailable(f"the broker's users cannot be written to {error.filename}: {error.strerror}") from None
 
+    def cut(self, user: str) -> None:
+        """End the connections of a user with a certificate: mosquitto itself looks at none that it has let in.
+
+        Its plugin ends those of a user that it deletes; it knows none, so it is told of this one first.
+        """
+        if self._door is not None and self.encrypted:
+            known = {"command": "createClient", "username": user}
+            commands = [known, {"command": "deleteClient", "username": user}]
+            self._door.link.publish([(CONTROL, msgspec.json.encode({"commands": commands}))])
+
     async def run(self) -> None:
         section = self._config().broker
+        self._own = None
         if section.url:
             url = urlsplit(section.url)
             port = url.port or (8883 if url.scheme == "mqtts" else 1883)
@@ -134,7 +173,7 @@ class Messaging:
         section = self._config().broker
         host, port = address(section.listen) or ("127.0.0.1", 1883)
         if find_mosquitto() is None:
-            if not section.anonymous or not is_loopback(host):
+            if not section.anonymous:
                 raise Unavailable(
                     "mosquitto is absent: apt-get install mosquitto; "
                     "or, for a try on this machine alone, [broker] anonymous = true on loopback"
@@ -150,9 +189,29 @@ class Messaging:
             section.max_inflight,
             section.max_queued,
             section.max_message_bytes,
+            address(section.tls_listen),
+            self._names(),
+            self._config().twins.compat == "strict",
         )
-        self._own = Broker(Path(self._config().store.path) / "broker", settings, self._clock)
+        if section.anonymous:
+            logger.warning("[broker] anonymous = true: any program on this machine may command every device")
+        authority = self.authority if section.tls_listen else None
+        folder = Path(self._config().store.path) / "broker"
+        self._own = Broker(folder, settings, self._clock, self._credentials, authority, self._login_refused)
         return self._own
+
+    def _names(self) -> tuple[str, ...]:
+        """What the broker may be called by devices with a certificate."""
+        config = self._config()
+        host = (address(config.broker.tls_listen) or ("", 0))[0]
+        own = [] if host in {"", "0.0.0.0", "::"} else [host]
+        return (*own, *config.broker.tls_names, config.node.name, socket.gethostname(), "localhost", "127.0.0.1", "::1")
+
+    def _login_refused(self) -> None:
+        message = "the broker refused a login: no such user, a wrong password, or none"
+        cause, now = self._next_cause(), self._clock.now()
+        event = Event(f"{cause}:login", now, "security", "broker", "warning", message, cause)
+        self._core.offer_nowait((Noted("", cause, now, event),))
 
     async def _keep(self, broker: Broker | EmbeddedBroker) -> None:
         """Run it; a folder that can't be written is something a person mends while the rest goes on."""
@@ -170,6 +229,8 @@ class Messaging:
         wanted = address(self._config().broker.listen)
         if wanted is not None and wanted[1] not in (0, found[1]):
             logger.warning("port %d is taken: the broker listens on %d, tell your devices", wanted[1], found[1])
+        if self.encrypted:
+            logger.info("broker: devices with a certificate at %s", self.encrypted)
 
     def _foreign(self, host: str, port: int, *, encrypted: bool) -> LinkConfig:
         """The broker that the configuration names. Raises `Unavailable` when a file it names cannot be used."""

@@ -75,10 +75,15 @@ class Broker(Section, frozen=True):
     """Key of the client certificate."""
     listen: Listen = "127.0.0.1:1883"
     """Own broker: address; when the port is taken the next free one is used, and printed."""
+    tls_listen: Listen = ""
+    """Own broker: address for devices with a certificate of `gemelo device add NAME --certificate`."""
+    tls_names: tuple[str, ...] = ()
+    """Own broker: further names and addresses by which devices reach `tls_listen`, for its certificate."""
     anonymous: bool = False
-    """Own broker: let devices in without a name; only for tries on one machine."""
+    """Own broker: let everybody in who reaches it; only for tries, and only on loopback."""
     users_file: Path | None = None
-    """Own broker: mosquitto password file; a device's user name is its id, `namespace/name` or `name`."""
+    """Own broker: mosquitto password file beside what `gemelo device` gives; a device's user name is its id,
+    `namespace/name` or `name`."""
     rights_file: Path | None = None
     """Own broker: mosquitto ACL lines, added to the rights each user has on its own device's topics."""
     max_inflight: Positive = 1000

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 import rules.instructions as wanted
 from gateway.timers import Timers
+from gateway.watch import Watch
 from rules.detector import decode as detector
 from rules.rules import Rules
 from twins.errors import Rejected
@@ -35,7 +36,6 @@ from twins.twin import Twins
 DEPTH = 8
 """How many times a rule's command may set off another rule's within one input."""
 ACCEPTED = Outcome()
-MINUTE = 60_000_000
 
 
 class Counts(Struct):
@@ -71,12 +71,13 @@ class Committed(Struct):
 class Turn:
     """Gathers what a batch of stimuli changes, stores and announces."""
 
-    def __init__(self, twins: Twins, rules: Rules, timers: Timers, counts: Counts) -> None:
+    def __init__(self, twins: Twins, rules: Rules, timers: Timers, watch: Watch, counts: Counts) -> None:
         self.batch = Batch()
         self.committed = Committed()
         self._twins = twins
         self._rules = rules
         self._timers = timers
+        self._watch = watch
         self._counts = counts
         self._written: dict[str, None] = {}  # in order, unlike a set
         b, c = self.batch, self.committed
@@ -120,7 +121,7 @@ class Turn:
         if type(stimulus) is Applied:
             return self._apply(stimulus)
         if type(stimulus) is Noted:
-            self._event(stimulus.event)
+            self._note(stimulus.event)
             return None
         if type(stimulus) is Inferred:
             self.batch.results.append(stimulus.result)
@@ -159,7 +160,7 @@ class Turn:
                 self._counts.refused += 1
                 self.committed.said.append(i)
                 if i.topic == CLOUD_TOPIC and i.code == 403:
-                    self._event(intrusion(i, stimulus.seen))
+                    self._note(intrusion(i, stimulus.seen))
                 return Outcome(i.reason, i.code)
             case _:
                 self.committed.said.append(i)
@@ -240,15 +241,21 @@ class Turn:
                 Event(f"{cause}:{rule}:{command.device}:refused", seen, "rule", rule, "warning", message, cause)
             )
 
+    def _note(self, event: Event) -> None:
+        """An event from outside; those that somebody else can bring about are watched."""
+        told = self._watch.tell(event) if event.kind == "security" else event
+        if told is not None:
+            self._event(told)
+
     def _event(self, event: Event) -> None:
         self.batch.events.append(event)
         self.committed.events.append(event)
 
 
 def intrusion(i: Refuse, seen: int) -> Event:
-    """The event that tells of a client that spoke as the cloud; one a minute for each device."""
-    message = f"somebody at the broker spoke as the cloud ({i.topic}) and was refused: look at who may write this topic"
-    return Event(f"{i.device}:intrusion:{seen // MINUTE}", seen, "security", i.device, "warning", message, i.cause)
+    """The event that tells of a client that spoke as the cloud."""
+    message = f"somebody at the broker spoke as the cloud ({i.topic}) and was refused: look at who may write there"
+    return Event(f"{i.cause}:{i.device}:intrusion", seen, "security", i.device, "warning", message, i.cause)
 
 
 def conflict(i: Conflict, seen: int) -> Event:

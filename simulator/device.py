@@ -43,6 +43,7 @@ class Device:
     record: Record
     host: str = "127.0.0.1"
     port: int = 1883
+    password: str | None = None
     pending: dict[str, Pending] = field(default_factory=dict)
     answered: int = 0
     _ms: int = 0
@@ -116,7 +117,13 @@ class Device:
         while True:
             try:
                 async with aiomqtt.Client(
-                    self.host, self.port, identifier=f"sim-{self.namespace}-{self.name}", timeout=5, will=self._will()
+                    self.host,
+                    self.port,
+                    username=self.id if self.password is not None else None,
+                    password=self.password,
+                    identifier=f"sim-{self.namespace}-{self.name}",
+                    timeout=5,
+                    will=self._will(),
                 ) as client:
                     tries = 0
                     await self._talk(client)

@@ -27,7 +27,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="duration", type=seconds, help="end after this time (default: never)")
     parser.add_argument("--grace", type=seconds, default=20.0, help="how long to wait for answers at the end")
     parser.add_argument("--record", type=Path, help="append what was sent and heard to this file")
+    parser.add_argument(
+        "--passwords", type=Path, help="file of lines namespace/name:password, for a broker with rights"
+    )
     parser.add_argument("--manifests", action="store_true", help="print the fleet's manifests as JSON and end")
+
+
+def passwords(file: Path | None) -> dict[str, str]:
+    """Device to password; what is not in the file comes without one."""
+    lines = file.read_text().split() if file is not None else []
+    return dict(line.split(":", 1) for line in lines)
 
 
 def stop(devices: list[Device]) -> None:
@@ -42,8 +51,11 @@ async def run(args: argparse.Namespace) -> int:
         json.dump(manifests(args.devices, args.node, args.namespace), sys.stdout, indent=1, ensure_ascii=False)
         return 0
     record = Record(args.record)
+    known = passwords(args.passwords)
     devices = [
-        Device(args.namespace, name, KINDS[kind](seed), record, args.host, args.port)
+        Device(
+            args.namespace, name, KINDS[kind](seed), record, args.host, args.port, known.get(f"{args.namespace}/{name}")
+        )
         for seed, (name, kind) in enumerate(roster(args.devices))
     ]
     loop = asyncio.get_running_loop()

@@ -14,6 +14,7 @@ import pytest
 from devices.mqtt.broker import find_mosquitto
 
 DEADLINE = 5.0
+_DEFAULTS = ("set_tcp_nodelay true", "allow_anonymous true")
 
 
 def free_port() -> int:
@@ -45,9 +46,8 @@ class Mosquitto:
             f"listener {self.port} 127.0.0.1",
             "persistence true",
             f"persistence_location {self._folder}/",
-            "set_tcp_nodelay true",
             "log_dest stderr",
-            *([] if any(line.startswith("allow_anonymous") for line in self._settings) else ["allow_anonymous true"]),
+            *(line for line in _DEFAULTS if not any(own.startswith(line.split()[0]) for own in self._settings)),
             *(["user root"] if os.geteuid() == 0 else []),
             *self._settings,
         ]

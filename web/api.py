@@ -83,11 +83,11 @@ class Api:
 
     async def live(self, _request: web.Request) -> web.Response:
         health = self._console.health()
-        return _json(Liveness(health.live, health.reasons), 200 if health.live else 503)
+        return json_of(Liveness(health.live, health.reasons), 200 if health.live else 503)
 
     async def ready(self, _request: web.Request) -> web.Response:
         health = self._console.health()
-        return _json(Readiness(health.ready, health.reasons), 200 if health.ready else 503)
+        return json_of(Readiness(health.ready, health.reasons), 200 if health.ready else 503)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -95,7 +95,7 @@ class Api:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def devices(self, _request: web.Request) -> web.Response:
-        return _json(self._console.snapshot().devices)
+        return json_of(self._console.snapshot().devices)
 
     async def device(self, request: web.Request) -> web.Response:
         device = _device(request)
@@ -103,20 +103,20 @@ class Api:
         if view is None:
             message = f'there is no device "{device}"; /api/v1/devices lists them'
             raise Rejected(message, 404)
-        return _json(view)
+        return json_of(view)
 
     async def history(self, request: web.Request) -> web.Response:
         count = _count(request, 200, HISTORY)
-        return _json(await self._console.history(_device(request), request.match_info["property"], count))
+        return json_of(await self._console.history(_device(request), request.match_info["property"], count))
 
     async def desire(self, request: web.Request) -> web.Response:
-        body = await _body(request, DesiredBody)
+        body = await body_of(request, DesiredBody)
         who = "console" if "Origin" in request.headers else "api"
         name = request.match_info["property"]
-        return _json(Accepted(await self._commands.set_desired(_device(request), name, body.value, who)))
+        return json_of(Accepted(await self._commands.set_desired(_device(request), name, body.value, who)))
 
     async def cameras(self, _request: web.Request) -> web.Response:
-        return _json(self._console.snapshot().cameras)
+        return json_of(self._console.snapshot().cameras)
 
     async def latest(self, request: web.Request) -> web.Response:
         camera = _device(request)
@@ -137,16 +137,16 @@ class Api:
         return tagged(request, jpeg, key, "image/jpeg")
 
     async def rules(self, _request: web.Request) -> web.Response:
-        return _json(self._console.snapshot().rules)
+        return json_of(self._console.snapshot().rules)
 
     async def events(self, request: web.Request) -> web.Response:
-        return _json(self._console.snapshot().events[-_count(request, 100, HISTORY) :])
+        return json_of(self._console.snapshot().events[-_count(request, 100, HISTORY) :])
 
     async def cloud(self, _request: web.Request) -> web.Response:
-        return _json(self._console.snapshot().cloud or CloudView())
+        return json_of(self._console.snapshot().cloud or CloudView())
 
     async def query(self, request: web.Request) -> web.Response:
-        body = await _body(request, QueryBody)
+        body = await body_of(request, QueryBody)
         limit = max(1, min(body.limit, self._config.rows))
         # A second is left for the answer itself.
         deadline = max(0.5, self._config.deadline - 1.0)
@@ -156,14 +156,14 @@ class Api:
             return web.Response(
                 text=text, content_type="text/csv", headers={"X-Truncated": str(rows.truncated).lower()}
             )
-        return _json(RowsView(list(rows.columns), [list(row) for row in rows.rows], rows.truncated, rows.elapsed_us))
+        return json_of(RowsView(list(rows.columns), [list(row) for row in rows.rows], rows.truncated, rows.elapsed_us))
 
     async def apply(self, request: web.Request) -> web.Response:
         _takes(request, YAML, JSON)
-        return _json(Applied(list(await self._commands.apply(await request.read()))))
+        return json_of(Applied(list(await self._commands.apply(await request.read()))))
 
     async def objects(self, request: web.Request) -> web.Response:
-        return _json(await self._commands.objects(request.match_info["kind"]))
+        return json_of(await self._commands.objects(request.match_info["kind"]))
 
     async def delete(self, request: web.Request) -> web.Response:
         await self._commands.delete(request.match_info["kind"], request.match_info["name"])
@@ -188,12 +188,14 @@ def _takes(request: web.Request, *kinds: str) -> None:
         raise Problem(415, "Unsupported Media Type", f"send the body with Content-Type: {' or '.join(kinds)}")
 
 
-async def _body(request: web.Request, kind: type[T]) -> T:
+async def body_of(request: web.Request, kind: type[T]) -> T:
+    """The body, decoded. Raises for one that is of another type or form."""
     _takes(request, JSON)
     return msgspec.json.decode(await request.read(), type=kind)
 
 
-def _json(view: object, status: int = 200) -> web.Response:
+def json_of(view: object, status: int = 200) -> web.Response:
+    """An answer in JSON."""
     return web.Response(body=msgspec.json.encode(view), status=status, content_type=JSON)
 
 

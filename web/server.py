@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 import msgspec
 from aiohttp import web
@@ -31,7 +32,7 @@ GRACE = 2.0
 
 
 class Web:
-    """Serves until cancelled. Raises Rejected for a configuration that cannot be meant."""
+    """Serves until cancelled, `more` addresses too. Raises Rejected for a configuration that cannot be meant."""
 
     def __init__(
         self,
@@ -42,13 +43,14 @@ class Web:
         pictures: Pictures,
         clock: Clock,
         registry: CollectorRegistry,
+        more: Sequence[Route] = (),
     ) -> None:
         self._host, self._port = config.endpoint()
         self._tls = config.tls()
         self._sessions = Sessions(config.token, clock)
         self._live = Live(console, clock, config.viewers)
         self._api = Api(config, console, commands, sql, pictures, registry)
-        self._routes = [*self._api.routes(), *self._own_routes()]
+        self._routes = [*self._api.routes(), *more, *self._own_routes()]
         self._described = msgspec.json.encode(openapi(self._routes))
         open_paths = frozenset(route.path for route in self._routes if route.door == "open")
         self._door = Door(config, Guard(self._host, config.hosts), self._sessions, open_paths)

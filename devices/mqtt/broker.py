@@ -21,15 +21,21 @@ import secrets
 import signal
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from devices.mqtt.mosquitto import Settings, configuration, find_mosquitto
+from devices.mqtt.credentials import Credentials
+from devices.mqtt.files import Files
+from devices.mqtt.mosquitto import CHATTER, NO_LOGIN, RELOADING, Settings, find_mosquitto
 from devices.mqtt.ports import accepts, free_port
-from devices.mqtt.rights import GATEWAY, acl, password_line, users
+from devices.mqtt.rights import GATEWAY
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable
+
+if TYPE_CHECKING:
+    from devices.mqtt.authority import Authority
 
 __all__ = ["Broker", "Settings", "State", "find_mosquitto"]
 
@@ -46,6 +52,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 _START = 5.0
 _STOP = 5.0
+_RELOAD = 5.0
 _SETTLED = 10.0
 _FAILURES = 5
 _LINES = 50
@@ -53,19 +60,38 @@ _LINE = 500
 
 
 class Broker:
-    """Keeps its files in `folder`. `user` and `password` are the gateway's, new at each start, empty if anonymous."""
+    """Keeps its files in `folder`. `user` and `password` are the gateway's, new at each start, empty if anonymous.
+
+    `credentials` are those of devices, `authority` signed their certificates; `refused` is called for each login that
+    the broker refused.
+    """
 
     protocol: Literal[4, 5] = 5
 
-    def __init__(self, folder: Path, settings: Settings, clock: Clock, *, program: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        clock: Clock,
+        credentials: Credentials | None = None,
+        authority: Authority | None = None,
+        refused: Callable[[], None] | None = None,
+        *,
+        program: str | None = None,
+    ) -> None:
         self._folder = folder.absolute()
         self._settings = settings
+        self._files = Files(self._folder, settings, credentials, authority)
         self._clock = clock
+        self._refused = refused
         self._program = program
-        self._port = 0
+        self._port = self._tls_port = 0
         self._process: asyncio.subprocess.Process | None = None
         self._ready = asyncio.Event()
         self._lines: deque[str] = deque(maxlen=_LINES)
+        self._reloading = asyncio.Lock()
+        self._reloaded = asyncio.Event()
+        self._wanted = self._taken = 0
         self.user = "" if settings.anonymous else GATEWAY
         self.password = "" if settings.anonymous else secrets.token_urlsafe(24)
         self.state: State = "new"
@@ -75,6 +101,11 @@ class Broker:
     def address(self) -> tuple[str, int]:
         """Where it listens; known once `ready()`, and the same until the gateway ends."""
         return self._settings.host, self._port
+
+    @property
+    def encrypted(self) -> tuple[str, int] | None:
+        """Where it listens for devices with a certificate."""
+        return (self._settings.tls[0], self._tls_port) if self._settings.tls is not None else None
 
     @property
     def pid(self) -> int | None:
@@ -99,6 +130,8 @@ class Broker:
         self._folder.mkdir(parents=True, exist_ok=True)
         await self._end_orphan()
         self._port = free_port(self._settings.host, self._settings.port)
+        if self._settings.tls is not None:
+            self._tls_port = free_port(*self._settings.tls)
         backoff = Backoff(first=0.2, limit=5.0)
         try:
             while True:
@@ -115,17 +148,38 @@ class Broker:
             self._ready.clear()
             self.state = "stopped"
 
-    def reload(self) -> None:
-        """Read users and rights again; connections stay. Raises `Unavailable`, changing nothing, for unfit files."""
-        if (pid := self.pid) is not None:  # else the next start reads them
-            self._write_rights()
+    async def reload(self) -> None:
+        """Read users and rights again; returns when they hold. Connections stay, but those that lost their right.
+
+        Whoever asks while others wait shares the next reload. Raises `Unavailable`, changing nothing, for unfit files.
+        """
+        self._wanted += 1
+        try:
+            async with asyncio.timeout(_RELOAD):
+                await self._reload(self._wanted)
+        except TimeoutError:
+            raise Unavailable(f"mosquitto did not take up its users within {_RELOAD:g} s") from None
+
+    async def _reload(self, wanted: int) -> None:
+        async with self._reloading:
+            if self._taken >= wanted:
+                return
+            if self.state == "starting":  # a signal would end what is not mosquitto yet
+                await self._ready.wait()
+            if (pid := self.pid) is None or self.state != "up":  # the next start reads them
+                return
+            covers = self._wanted
+            self._files.allow(self.user, self.password)
+            self._reloaded.clear()
             os.kill(pid, signal.SIGHUP)
+            await self._reloaded.wait()
+            self._taken = covers
 
     async def _live(self, program: str, backoff: Backoff) -> None:
         """One life of the process, from its start to its end."""
         self.state = "starting"
-        _write(self._folder / "mosquitto.conf", configuration(self._settings, self._folder, self._port))
-        self._write_rights()
+        self._files.configure(self._port, self._tls_port)
+        self._files.allow(self.user, self.password)
         started = self._clock.monotonic()
         self._process = process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-ISc", _LAUNCHER, str(os.getpid())),
@@ -154,6 +208,7 @@ class Broker:
             process.kill()
             return
         self.state = "up"
+        self._reloaded.set()  # it has just read everything
         self._ready.set()
         logger.info("broker: mosquitto at %s:%d, process %d", *self.address, process.pid)
 
@@ -165,8 +220,17 @@ class Broker:
             *lines, rest = (rest + piece.decode("utf-8", "replace")).split("\n")
             rest = rest[-_LINE:]
             for line in lines:
-                self._lines.append(line[:_LINE])
-                logger.debug("mosquitto: %s", line[:_LINE])
+                self._hear(line[:_LINE])
+
+    def _hear(self, line: str) -> None:
+        logger.debug("mosquitto: %s", line)
+        text = line.partition(": ")[2]
+        if text == RELOADING:
+            self._reloaded.set()
+        elif text == NO_LOGIN and self._refused is not None:
+            self._refused()
+        if not text.startswith(CHATTER):
+            self._lines.append(line)
 
     async def _end(self) -> None:
         """SIGTERM, so that it writes its sessions down; SIGKILL when it takes too long."""
@@ -195,18 +259,6 @@ class Broker:
                     os.kill(pid, 0)  # raises when it is gone
                     await self._clock.sleep(0.05)
 
-    def _write_rights(self) -> None:
-        if self._settings.anonymous:
-            return
-        passwords, rights = _text(self._settings.users_file), _text(self._settings.rights_file)
-        named = users(passwords)
-        if GATEWAY in named:
-            msg = f"{self._settings.users_file}: the user {GATEWAY!r} is the gateway itself; give this one another name"
-            raise Unavailable(msg)
-        own = password_line(self.user, self.password, secrets.token_bytes(12))
-        _write(self._folder / "passwords", f"{own}\n{passwords}")
-        _write(self._folder / "rights", acl(named, rights))
-
     def _story(self, what: str) -> str:
         code = self._process.returncode if self._process is not None else None
         last = " / ".join(list(self._lines)[-3:]) or "it wrote nothing"
@@ -221,21 +273,3 @@ def _orphan(folder: Path) -> int | None:
     except (OSError, ValueError):
         return None
     return pid if str(folder / "mosquitto.conf").encode() in arguments else None
-
-
-def _text(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror}; the broker needs it for its users and rights"
-        raise Unavailable(msg) from None
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all, and for us alone."""
-    part = path.with_suffix(".part")
-    part.touch(0o600)
-    part.write_text(text, "utf-8")
-    part.rename(path)

@@ -1,4 +1,4 @@
-"""Checks of ports and peers: doors, broker, cloud, cameras."""
+"""Checks of ports and peers: doors, cloud, cameras."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit
 
-import mqtt5
-
 from gateway import wiring
 from gateway.checks.files import documents
 from gateway.checks.finding import Finding, Subject, edit, failure, ok, warning
@@ -22,7 +20,6 @@ from gateway.config import address, doors, is_loopback
 from twins.errors import Rejected
 
 _TIMEOUT = 1.0
-_LEAST_PACKET = 65_536
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443, "http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
 _LISTENING = "0A"
 
@@ -35,38 +32,23 @@ def ports(subject: Subject) -> Iterable[Finding]:
 
 
 def exposure(subject: Subject) -> Iterable[Finding]:
-    """Doors beyond this machine are locked."""
+    """Doors beyond this machine are locked, and so is the broker's on it."""
+    if subject.config.broker.anonymous and not subject.config.broker.url:
+        message = "broker.anonymous = true: any program on this machine may command every device; for tries only"
+        yield warning("exposure", message, edit(subject))
     if all(is_loopback((address(listen) or ("", 0))[0]) for listen in doors(subject.config).values()):
         yield ok("exposure", "all doors are on loopback")
     for key, listen in doors(subject.config).items():
         host, _ = address(listen) or ("", 0)
         if is_loopback(host):
             continue
-        if key == "broker.listen" and subject.config.broker.anonymous:
-            message = f"anybody who reaches {listen} may command every device; set broker.anonymous = false"
-            yield failure("exposure", message, edit(subject))
+        if key == "broker.tls_listen":
+            yield ok("exposure", f"{key} = {listen} lets in devices with a certificate alone")
         elif key == "broker.listen":
-            message = (
-                f"{key} = {listen} is open to the network without TLS; use a broker of yours with TLS by broker.url"
-            )
+            message = f"{key} = {listen} is open to the network without TLS: passwords can be overheard; see tls_listen"
             yield warning("exposure", message, edit(subject))
         elif fault := _unlocked(subject, key):
             yield failure("exposure", fault, edit(subject))
-
-
-def broker(subject: Subject) -> Iterable[Finding]:
-    """The configured broker answers, lets us in, and takes messages large enough."""
-    section = subject.config.broker
-    if not section.url:
-        return
-    try:
-        with _connected(section.url, section.ca_file, section.cert_file, section.key_file) as sock:
-            password = section.password_file.read_bytes().strip() if section.password_file else None
-            answer = _greet(sock, section.user or None, password)
-    except (OSError, ValueError) as error:
-        yield failure("broker", f"{section.url}: {_reason(error)}", _reach(section.url))
-        return
-    yield _welcome(subject, answer)
 
 
 def cloud(subject: Subject) -> Iterable[Finding]:
@@ -74,10 +56,10 @@ def cloud(subject: Subject) -> Iterable[Finding]:
     section = subject.config.cloud
     for url in filter(None, (section.url, section.register_url) if section.kind != "none" else ()):
         try:
-            with _reached(url):
+            with reached(url):
                 yield ok("cloud", url)
         except OSError as error:
-            yield warning("cloud", f"{url}: {_reason(error)}; twins are synchronised once it answers", _reach(url))
+            yield warning("cloud", f"{url}: {reason(error)}; twins are synchronised once it answers", way(url))
 
 
 def cameras(subject: Subject) -> Iterable[Finding]:
@@ -135,7 +117,7 @@ def _refused(subject: Subject, key: str, name: str, where: str, port: int, error
     match error.errno:
         case errno.EADDRINUSE:
             who = holder(port) or "another process"
-            if key == "broker.listen":
+            if key in {"broker.listen", "broker.tls_listen"}:
                 return warning(
                     name, f"{key}: taken by {who}; the broker takes the next free one", f"ss -ltnp 'sport = :{port}'"
                 )
@@ -144,40 +126,7 @@ def _refused(subject: Subject, key: str, name: str, where: str, port: int, error
         case errno.EACCES:
             fix = f"sudo sysctl net.ipv4.ip_unprivileged_port_start={port}"
             return failure(name, f"{key}: ports below 1024 are for root", fix)
-    return failure(name, f"{key}: {where} is no address of this machine ({_reason(error)})", edit(subject))
-
-
-def _greet(sock: socket.socket, user: str | None, password: bytes | None) -> mqtt5.ConnAckPacket:
-    """MQTT 5's CONNECT, and the answer. Raises `ValueError` when it is none."""
-    packet = mqtt5.ConnectPacket(f"gemelo-check-{os.getpid()}", username=user, password=password, clean_start=True)
-    sock.sendall(packet.write())
-    answer = b""
-    while True:
-        piece = sock.recv(4096)
-        if not piece:
-            msg = "it closed the connection: no MQTT 5 broker (MQTT 5 is needed; mosquitto 1.6 and newer speak it)"
-            raise ValueError(msg)
-        answer += piece
-        with contextlib.suppress(IndexError):  # not whole yet
-            packet_, _ = mqtt5.read(memoryview(answer))
-            if isinstance(packet_, mqtt5.ConnAckPacket):
-                return packet_
-            msg = f"it answers with {type(packet_).__name__}: no MQTT broker"
-            raise ValueError(msg)
-
-
-def _welcome(subject: Subject, answer: mqtt5.ConnAckPacket) -> Finding:
-    url = subject.config.broker.url
-    if answer.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
-        reason = answer.reason_code.name.lower().replace("_", " ")
-        return failure("broker", f"{url}: {reason}; see broker.user and broker.password_file", edit(subject))
-    largest = answer.max_packet_size
-    if largest is not None and largest < _LEAST_PACKET:
-        message = f"{url}: takes packets of {largest} bytes at most; twins need {_LEAST_PACKET}"
-        return warning(
-            "broker", message, f"echo 'max_packet_size {_LEAST_PACKET}' | sudo tee -a /etc/mosquitto/mosquitto.conf"
-        )
-    return ok("broker", f"{url}: {answer.receive_max} in flight, packets up to {largest or 'any'} bytes")
+    return failure(name, f"{key}: {where} is no address of this machine ({reason(error)})", edit(subject))
 
 
 def _camera(file: Path, document: dict[str, Any]) -> Finding:
@@ -194,38 +143,26 @@ def _camera(file: Path, document: dict[str, Any]) -> Finding:
             return failure(name, f"{spec.path} {what}", f"ls -l {quote(str(spec.path))}")
         return ok(name, f"{spec.path}")
     try:
-        with _reached(spec.source):
+        with reached(spec.source):
             return ok(name, f"{spec.shown} answers")
     except (OSError, ValueError) as error:
-        return warning(name, f"{spec.shown}: {_reason(error)}; it is tried again and again", _reach(spec.source))
+        return warning(name, f"{spec.shown}: {reason(error)}; it is tried again and again", way(spec.source))
 
 
-def _reached(url: str) -> socket.socket:
+def reached(url: str) -> socket.socket:
+    """A connection to the host and port of a URL. Raises `OSError`."""
     parts = urlsplit(url)
     return socket.create_connection((parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)), _TIMEOUT)
 
 
-def _connected(url: str, ca: Path | None, cert: Path | None, key: Path | None) -> socket.socket:
-    sock = _reached(url)
-    if urlsplit(url).scheme not in {"mqtts", "ssl"}:
-        return sock
-    try:
-        context = ssl.create_default_context(cafile=ca)
-        if cert is not None:
-            context.load_cert_chain(cert, key)
-        return context.wrap_socket(sock, server_hostname=urlsplit(url).hostname)
-    except BaseException:
-        sock.close()
-        raise
-
-
-def _reach(url: str) -> str:
+def way(url: str) -> str:
     """A command that shows the way to a peer."""
     parts = urlsplit(url)
     return f"nc -vz {parts.hostname} {parts.port or _PORTS.get(parts.scheme, 0)}"
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What went wrong with a peer, in words."""
     if isinstance(error, TimeoutError):
         return f"no answer within {_TIMEOUT:g} s"
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +16,9 @@ import pytest
 from rich.console import Console
 
 from gateway.check import as_json, check, exit_code, table
+from gateway.checks.broker import broker as broker_check
 from gateway.checks.finding import Finding, Machine, Subject, failure, ok, warning
+from tests.mosquitto import Mosquitto
 
 QUIET = """
 [web]
@@ -126,6 +127,7 @@ import os, sys
 from pathlib import Path
 from gateway.check import as_json
 from gateway.checks import files
+from gateway.checks.broker import broker as broker_check
 from gateway.checks.finding import Subject
 from gateway.config import parse
 config = parse(f'[store]\\npath = "{sys.argv[1]}"', where="x", folder=Path("/"))
@@ -193,7 +195,7 @@ def test_few_descriptors_and_absent_packages_are_told(tmp_path: Path) -> None:
     [
         ("", "failure"),
         ("[broker]\nanonymous = true", "warning"),
-        ("[broker]\nlisten = '0.0.0.0:0'\nanonymous = true", "failure"),
+        ("[broker]\nlisten = '127.0.0.1:0'", "failure"),
     ],
 )
 def test_without_mosquitto_the_embedded_broker_is_for_a_try_on_loopback(
@@ -210,8 +212,15 @@ def test_a_door_to_the_network_without_tls_is_told(tmp_path: Path) -> None:
     assert (finding.verdict, "set cert_file and key_file, and tokens_file" in finding.message) == ("failure", True)
     (finding,) = found(tmp_path, "[broker]\nlisten = '0.0.0.0:0'", "exposure")
     assert (finding.verdict, "without TLS" in finding.message) == ("warning", True)
-    (finding,) = found(tmp_path, "[broker]\nlisten = '0.0.0.0:0'\nanonymous = true", "exposure")
-    assert finding.verdict == "failure"
+    (finding,) = found(tmp_path, "[broker]\ntls_listen = '0.0.0.0:0'", "exposure")
+    assert finding.verdict == "ok"
+
+
+def test_a_broker_without_names_is_for_tries_and_never_for_the_network(tmp_path: Path) -> None:
+    (finding, _) = found(tmp_path, "[broker]\nanonymous = true", "exposure")
+    assert (finding.verdict, "any program on this machine" in finding.message) == ("warning", True)
+    (finding,) = found(tmp_path, "[broker]\nlisten = '0.0.0.0:0'\nanonymous = true", "configuration")
+    assert (finding.verdict, "gemelo device add" in finding.message) == ("failure", True)
 
 
 def test_absent_models_are_named_with_the_command_that_fetches_them(tmp_path: Path) -> None:
@@ -290,18 +299,50 @@ def test_a_broker_that_is_away_is_told(tmp_path: Path, port: int) -> None:
     assert "Connection refused" in finding.message
 
 
-def test_a_real_broker_passes(tmp_path: Path, port: int) -> None:
-    program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    if program is None:
-        pytest.skip("mosquitto is not installed")
-    with subprocess.Popen([program, "-p", str(port)], stderr=subprocess.PIPE) as mosquitto:
-        assert mosquitto.stderr is not None
-        while b"running" not in mosquitto.stderr.readline():
-            pass
-        (finding,) = found(tmp_path, f"[broker]\nurl = 'mqtt://127.0.0.1:{port}'", "broker")
-        mosquitto.terminate()
-    assert finding.verdict == "ok"
-    assert "in flight" in finding.message
+def checked(folder: Path, *settings: str) -> dict[str, Finding]:
+    """What is found about a real broker with these settings."""
+    with Mosquitto(folder / "broker", "max_inflight_messages 1000", *settings) as broker:
+        file = folder / "gateway.toml"
+        file.write_text(f"[broker]\nurl = 'mqtt://127.0.0.1:{broker.port}'")
+        return {f.name: f for f in check(file, checks=[broker_check]) if f.name.startswith("broker")}
+
+
+def test_a_real_broker_passes_and_says_its_limits(tmp_path: Path) -> None:
+    found = checked(tmp_path, "max_packet_size 100000", "max_topic_alias 7")
+    assert {f.verdict for f in found.values()} == {"ok"}
+    assert (
+        "1000 in flight, packets up to 100000 bytes, QoS up to 2, retained, 7 topic aliases" in found["broker"].message
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "message", "fix"),
+    [
+        ("max_packet_size 4096", "takes packets of 4096 bytes at most", "max_packet_size 65536"),
+        ("max_inflight_messages 5", "takes 5 messages unconfirmed", "max_inflight_messages 1000"),
+        ("max_qos 0", "takes QoS 0 alone", "max_qos 2"),
+    ],
+)
+def test_a_limit_of_a_broker_that_is_too_low_is_told(tmp_path: Path, setting: str, message: str, fix: str) -> None:
+    found = checked(tmp_path, setting)
+    assert found["broker"].verdict != "ok"
+    assert message in found["broker"].message
+    assert fix in found["broker"].fix
+
+
+def test_a_broker_that_gives_us_no_rights_is_told(tmp_path: Path) -> None:
+    rights = tmp_path / "rights"
+    rights.write_text("topic read $hw/events/#\n")
+    found = checked(tmp_path, f"acl_file {rights}")
+    assert found["broker pace"].verdict == "warning"
+    assert "we need to read and write $hw/events/#" in found["broker pace"].message
+
+
+def test_a_broker_without_tcp_nodelay_is_told_by_what_it_costs(tmp_path: Path) -> None:
+    found = checked(tmp_path, "set_tcp_nodelay false")
+    assert found["broker pace"].verdict == "warning"
+    assert "ms for the one before it: no TCP_NODELAY there" in found["broker pace"].message
+    assert "set_tcp_nodelay true" in found["broker pace"].fix
 
 
 def test_a_check_that_hangs_or_fails_does_not_hide_the_others() -> None:

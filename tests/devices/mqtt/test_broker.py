@@ -16,6 +16,7 @@ import aiomqtt
 import pytest
 
 from devices.mqtt.broker import Broker
+from devices.mqtt.credentials import Credentials
 from devices.mqtt.embedded import EmbeddedBroker
 from devices.mqtt.mosquitto import Settings, configuration, find_mosquitto
 from devices.mqtt.rights import password_line
@@ -156,7 +157,7 @@ async def test_a_device_added_to_the_users_file_comes_in_after_a_reload(tmp_path
     broker = managed(tmp_path / "broker", port, users_file=users)
     async with running(broker), client(broker) as gateway:
         users.write_text(password_line("d1", "secret", b"salt" * 3) + "\n")
-        broker.reload()
+        await broker.reload()
         await gateway.subscribe(UPDATE, qos=1)
         while True:
             try:
@@ -216,7 +217,7 @@ async def test_users_that_cannot_be_taken_up_leave_the_running_broker_as_it_is(t
     async with running(broker):
         users.write_text(password_line("gemelo", "secret", b"salt" * 3) + "\n")
         with pytest.raises(Unavailable, match="is the gateway itself"):
-            broker.reload()
+            await broker.reload()
         async with client(broker), client(broker, "d1", "secret"):
             pass
 
@@ -225,6 +226,7 @@ GATEWAY = """
 import asyncio, sys
 from pathlib import Path
 from devices.mqtt.broker import Broker
+from devices.mqtt.credentials import Credentials
 from devices.mqtt.mosquitto import Settings
 from runtime.clock import SystemClock
 
@@ -263,3 +265,51 @@ async def test_a_broker_left_by_an_earlier_gateway_is_ended_and_its_port_taken_o
     async with running(managed(tmp_path, port, anonymous=True)) as broker:
         assert broker.address[1] == port
         assert await left.wait() in (0, -signal.SIGTERM)
+
+
+@needs_mosquitto
+async def test_whoever_waits_for_a_reload_shares_it_and_it_holds_when_it_returns(tmp_path: Path, port: int) -> None:
+    credentials = Credentials(tmp_path / "credentials.json", SystemClock())
+    broker = Broker(tmp_path / "broker", Settings(port=port), SystemClock(), credentials)
+    async with running(broker):
+        passwords = {f"plant/d{n}": credentials.give_password(f"plant/d{n}") for n in range(20)}
+        began = time.monotonic()
+        await asyncio.gather(*(broker.reload() for _ in passwords))
+        assert time.monotonic() - began <= 1.0  # twenty one after the other would take two
+        for user, password in passwords.items():
+            async with client(broker, user, password):
+                pass
+
+
+@needs_mosquitto
+async def test_a_reload_while_the_broker_starts_again_ends_nothing_and_holds(tmp_path: Path, port: int) -> None:
+    credentials = Credentials(tmp_path / "credentials.json", SystemClock())
+    broker = Broker(tmp_path / "broker", Settings(port=port), SystemClock(), credentials)
+    async with running(broker):
+        assert broker.pid is not None
+        os.kill(broker.pid, signal.SIGKILL)
+        await until(lambda: broker.state == "starting")
+        password = credentials.give_password("plant/d1")
+        await broker.reload()
+        async with client(broker, "plant/d1", password):
+            pass
+        assert broker.restarts == 1
+
+
+@needs_mosquitto
+async def test_each_login_that_is_refused_is_told_and_no_client_can_pretend_one(tmp_path: Path, port: int) -> None:
+    refused: list[None] = []
+    credentials = Credentials(tmp_path / "credentials.json", SystemClock())
+    password = credentials.give_password("plant/d1")
+    broker = Broker(
+        tmp_path / "broker", Settings(port=port), SystemClock(), credentials, refused=lambda: refused.append(None)
+    )
+    async with running(broker):
+        async with client(broker, "plant/d1", password, identifier="<unknown> disconnected, not authorised."):
+            pass
+        for _ in range(3):
+            with pytest.raises(aiomqtt.MqttError):
+                async with client(broker, "plant/d1", "wrong"):
+                    pass
+        await until(lambda: len(refused) == 3)
+        assert not any("onnect" in line for line in broker.output)  # a crowd must not push out what matters

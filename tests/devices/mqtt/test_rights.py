@@ -6,34 +6,52 @@ from pathlib import Path
 
 import pytest
 
-from devices.mqtt.rights import acl, password_line, users
+from devices.mqtt.rights import acl, password_line, topics, users
 
 
-def test_a_device_has_rights_on_its_own_topics_alone() -> None:
-    text = acl(["plant/pump"])
-    assert "user plant/pump\ntopic write $hw/events/device/plant/pump/twin/update" in text
-    rights = text.partition("user plant/pump")[2]
-    roots = {line.split()[2].rsplit("/pump/")[0] for line in rights.splitlines() if line}
-    assert roots == {"$hw/events/device/plant", "gemelo/telemetry/plant"}
+def lines_of(user: str, text: str) -> list[str]:
+    """What the file says of one user alone."""
+    block = text.partition(f"\nuser {user}\n")[2]
+    return block.split("\n\n")[0].splitlines()
 
 
-def test_a_device_may_send_plain_telemetry_of_its_own() -> None:
-    assert "topic write gemelo/telemetry/default/pump/#" in acl(["pump"])
-    assert "gemelo" not in acl(["a/#"]).partition("user a/#")[2]
+def test_ten_thousand_devices_share_the_patterns_of_their_twin_topics() -> None:
+    text = acl(["plant/pump", "plant/fan"])
+    assert text.count("pattern write $hw/events/device/%u/twin/update\n") == 1
+    assert "plant" not in text.partition("user plant/pump")[0]
 
 
-def test_the_default_namespace_has_the_short_topics_too() -> None:
-    assert "topic write $hw/events/device/pump/twin/update" in acl(["pump"])
-    assert "topic write $hw/events/device/pump/twin/update" in acl(["default/pump"])
+def test_no_right_on_twin_topics_reaches_below_a_verb() -> None:
+    rights = [line for line in acl(["plant/pump"]).splitlines() if line.startswith("pattern")]
+    assert rights
+    assert not any(sign in line for line in rights for sign in "+#")
 
 
-@pytest.mark.parametrize("name", ["+", "a/#", "a+b", ""])
-def test_a_name_with_a_wildcard_gets_no_rights(name: str) -> None:
-    assert "$hw/events" not in acl([name])
+def test_no_device_may_speak_as_the_cloud_where_it_would_be_obeyed() -> None:
+    assert "cloud_updated" in acl(["plant/pump"])
+    assert "cloud_updated" not in acl(["plant/pump"], strict=True)
+
+
+@pytest.mark.parametrize("user", ["pump", "default/pump"])
+def test_a_device_may_send_plain_telemetry_of_its_own(user: str) -> None:
+    assert lines_of(user, acl([user])) == ["topic write gemelo/telemetry/default/pump/#"]
+
+
+@pytest.mark.parametrize("name", ["+", "a/#", "a+b", "", "a/b/c", "/a", "a/"])
+def test_a_name_that_would_be_a_right_on_others_topics_gets_no_line(name: str) -> None:
+    assert f"user {name}\n" not in acl([name])
 
 
 def test_extra_rights_follow() -> None:
     assert acl([], "user spare\ntopic read #\n").endswith("user spare\ntopic read #\n")
+
+
+def test_a_device_is_told_its_topics() -> None:
+    publish, subscribe = topics("plant/pump")
+    assert "$hw/events/device/plant/pump/twin/update" in publish
+    assert "gemelo/telemetry/plant/pump/#" in publish
+    assert not any("cloud_updated" in topic for topic in publish)
+    assert "$hw/events/device/plant/pump/twin/update/delta" in subscribe
 
 
 def test_users_are_read_from_a_password_file() -> None:
