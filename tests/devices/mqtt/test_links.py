@@ -428,19 +428,29 @@ async def test_the_fast_link_gives_up_a_packet_longer_than_its_limit(caplog: pyt
             assert taken < 32 * 1024 * 1024
 
 
+async def let_go(there: aiomqtt.Client, ears: Ears, topic: str) -> None:
+    """Wait until the broker delivers no more of a topic: what is said behind on one that stays comes alone."""
+    for turn in range(200):
+        said, behind = f"{topic} {turn}".encode(), f"behind {topic} {turn}".encode()
+        await there.publish(topic, said, qos=1)
+        await there.publish("in/fixed", behind, qos=1)
+        await ears.heard_of(behind)
+        if said not in ears.payloads:
+            return
+    pytest.fail(f"{topic} is still heard")
+
+
 async def test_topics_are_heard_and_let_go_while_the_connection_stays(broker: Mosquitto, make_link: MakeLink) -> None:
     link = make_link()
     async with device(broker) as there, listening(link) as ears:
         link.hear({"a/+", "b/#"})
         link.hear({"b/#", "c"})
-        for topic in ("a/1", "b/1/2", "c", "in/fixed"):
+        await let_go(there, ears, "a/1")
+        for topic in ("b/1/2", "c", "in/fixed"):
             await there.publish(topic, topic.encode(), qos=1)
         await ears.heard_of(b"b/1/2", b"c", b"in/fixed")
         link.hear(())
-        await there.publish("c", b"let go", qos=1)
-        await there.publish("in/fixed", b"last", qos=1)
-        await ears.heard_of(b"last")
-        assert ears.payloads == {b"b/1/2", b"c", b"in/fixed", b"last"}
+        await let_go(there, ears, "c")
         assert link.counts.connects == 1
 
 
