@@ -30,6 +30,7 @@ from gateway.config import Config, changed
 from gateway.console import Console
 from gateway.core import Core
 from gateway.discovery import Discoverer
+from gateway.documents import documents_of
 from gateway.doors import Door, Doors, Run
 from gateway.enrolment import Enrolment
 from gateway.health import HealthReport
@@ -37,14 +38,13 @@ from gateway.lookout import Lookout
 from gateway.mappers import Mappers
 from gateway.messaging import Messaging
 from gateway.metrics import Metrics
-from gateway.operations import Operations, documents_of
+from gateway.operations import Operations
 from gateway.orders import Orders
 from gateway.presence import Presence
-from gateway.registry import Kind, Registry, kind
+from gateway.registry import Registry
 from gateway.skyward import Skyward
 from gateway.tables import tables
 from gateway.timers import Timers
-from rules import detector
 from rules.rules import Rules
 from runtime.clock import Clock
 from runtime.supervision import Part, Supervisor
@@ -78,7 +78,7 @@ class Gateway:
         self.gallery = Gallery()
         self.album = Album(self.gallery, self.store.pictures)
         self.lookout = Lookout(self._now, clock)
-        self.registry = Registry(self._kinds(), self.core.ask, clock, self._causes("manifest"))
+        self.registry = Registry(self.core.ask, clock, self._causes("manifest"))
         self.mappings = Mappings()
         self.discoverer = Discoverer(self.mappings, self.registry)
         self.credentials = Credentials(config.store.path / "credentials.json", clock)
@@ -121,6 +121,7 @@ class Gateway:
             health=self.health.view,
             hints=lambda: wiring.hints(self.config, self.mqtt.address),
             queries=wiring.QUERIES,
+            conditions=self.registry.conditions,
             limits=limits,
         )
         self.operations = Operations(self.core, self.registry, clock, self._causes("api"))
@@ -322,15 +323,6 @@ class Gateway:
                     await self._clock.sleep(0.01)
         except TimeoutError:
             logger.warning("not everything was settled within %.0f s; what was not answered comes again", DRAIN)
-
-    def _kinds(self) -> dict[str, Kind]:
-        return {
-            "Camera": kind(Camera, is_device=True),
-            "Detector": Kind(detector.decode),
-            "Mapping": kind(Mapping),
-            "Discovery": kind(Discovery),
-            **Mappers.kinds(),
-        }
 
     def _mapping(self, name: str, mapping: Mapping | None) -> None:
         self.mappings.apply(name, mapping)

@@ -5,24 +5,44 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import io
 import os
 import sys
+from collections.abc import Sequence
 
 from gateway.interpreter import tune
+from gateway.show import plain
 from gateway.wiring import product_version
 from twins.errors import Rejected, Unavailable
 
 COMMANDS = (
-    *("demo", "run", "check", "apply", "get", "describe", "set", "delete", "device", "sql", "events", "tail", "model"),
-    *("mapper", "mapping"),
+    *("demo", "run", "check", "apply", "get", "describe", "set", "delete", "explain", "device", "sql", "events"),
+    *("tail", "model", "mapper", "mapping"),
 )
+
+
+class Words(argparse.ArgumentParser):
+    """Options may stand between words: `gemelo get devices -o yaml pump-1`."""
+
+    _mixing = False
+
+    def parse_known_args(  # type: ignore[override]  # one signature for argparse's three overloads
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        if self._mixing or self._subparsers is not None:  # what has subcommands can't be mixed
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
 
 
 def parser(wanted: str | None = None) -> argparse.ArgumentParser:
     """What may be typed; of one command alone where it is known: it need not load the others' libraries."""
     whole = argparse.ArgumentParser(prog="gemelo", description="An edge gateway with device twins.")
     whole.add_argument("--version", action="version", version=f"gemelo {product_version()}")
-    chosen = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = whole.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Words)
     for name in (wanted,) if wanted in COMMANDS else COMMANDS:
         command = importlib.import_module(f"gateway.commands.{name}")
         sub = chosen.add_parser(name, help=command.HELP, description=command.HELP)
@@ -33,6 +53,9 @@ def parser(wanted: str | None = None) -> argparse.ArgumentParser:
 
 def main() -> None:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we fork only to exec; gRPC need not hear of it
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail
     args = parser(next((a for a in sys.argv[1:] if not a.startswith("-")), None)).parse_args()
     try:
         code = _loop(args)
@@ -42,17 +65,19 @@ def main() -> None:
                 code
             )  # all is on disk and closed; some extension modules grumble when the interpreter is taken down
         sys.exit(code)
-    except Rejected as error:
-        print(f"gemelo: {error}", file=sys.stderr)
-        sys.exit(1)
-    except Unavailable as error:
-        print(f"gemelo: {error}", file=sys.stderr)
-        sys.exit(3)
+    except (Rejected, Unavailable) as error:
+        print(f"gemelo: {_safe(str(error))}", file=sys.stderr)
+        sys.exit(1 if isinstance(error, Rejected) else 3)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _safe(text: str) -> str:
+    """An error may hold what a file or a device said."""
+    return "\n".join(map(plain, text.splitlines()))
 
 
 def _loop(args: argparse.Namespace) -> int:

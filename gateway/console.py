@@ -16,10 +16,10 @@ from gateway.turn import Committed
 from rules.rules import Rules
 from runtime.clock import Clock
 from twins.errors import Rejected
-from twins.exchange import Event
+from twins.exchange import Condition, Event
 from twins.liveness import UNHEARD, Limits, attended
 from twins.twin import Twins
-from twins.values import Declared, Property, Twin
+from twins.values import Declared, Property, Twin, Version
 from web.revisions import Revisions
 from web.views import (
     BoxView,
@@ -47,6 +47,8 @@ class Trends(Protocol):
 
     def recent(self, series: str, count: int) -> list[tuple[int, float]]: ...
 
+    def texts(self, series: str, count: int) -> list[tuple[int, str]]: ...
+
 
 class Console:
     """Implements `web.ports.Console`, and listens to the core for what changed."""
@@ -67,6 +69,7 @@ class Console:
         hints: Callable[[], Sequence[HintView]],
         queries: Sequence[QueryView],
         limits: Limits | None = None,
+        conditions: Callable[[str], tuple[Condition, ...]] = lambda _: (),
     ) -> None:
         self._node = node
         self._twins = twins
@@ -81,6 +84,7 @@ class Console:
         self._health = health
         self._hints = hints
         self._queries = tuple(queries)
+        self._conditions = conditions
         self._revisions = Revisions()
         self._events: deque[tuple[int, EventView]] = deque(maxlen=EVENTS)
         self._costs = Costs()
@@ -106,6 +110,10 @@ class Console:
             elif isinstance(d, wanted.Decided):
                 touched.add(f"rule:{d.rule}")
         for applied in committed.applied:
+            if applied.body is None:
+                self._revisions.drop(f"manifest:{applied.kind}/{applied.name}")
+            else:
+                touched.add(f"manifest:{applied.kind}/{applied.name}")  # whoever follows manifests is woken
             if applied.kind == "Detector":
                 key = f"rule:{applied.name}"
                 if applied.body is None:
@@ -174,7 +182,10 @@ class Console:
         if twin is None or name not in twin.properties:
             reason = f"there is no {device} with a property {name}"
             raise Rejected(reason, 404)
-        return [PointView(at, f"{number:g}") for at, number in self._trends.recent(f"{device}/{name}", count)]
+        series, kind = f"{device}/{name}", self._kind(twin, name)
+        past = {at: PointView.of(at, kind, number) for at, number in self._trends.recent(series, count)}
+        past |= {at: PointView(at, text) for at, text in self._trends.texts(series, count)}
+        return [past[at] for at in sorted(past)[-count:]]
 
     def _members(self) -> Members:
         return Members(
@@ -197,6 +208,7 @@ class Console:
             cost=self._costs.of(twin.device),
             reason=twin.life.reason if twin.status else UNHEARD,
             interval=0.0 if attended(twin.life) else twin.life.interval(self._limits.interval)[0] / 1e6,
+            conditions=self._conditions(twin.device),
         )
 
     def _property(self, twin: Twin, name: str, *, trend: bool) -> PropertyView:
@@ -205,7 +217,7 @@ class Console:
         reported, desired = p.reported, p.desired
         return PropertyView(
             name=name,
-            kind=declared.kind if declared is not None else p.kind,
+            kind=self._kind(twin, name),
             reported=None if reported is None else reported.value,
             reported_at=0 if reported is None else reported.at,
             desired=None if desired is None or not desired.value else desired.value,
@@ -219,7 +231,16 @@ class Console:
             maximum=declared.maximum if declared is not None else None,
             choices=("true", "false") if declared is not None and declared.kind == "boolean" else (),
             trend=self._trend(twin.device, name) if trend else None,
+            reported_version=(0, 0) if reported is None else _pair(reported.version),
+            desired_version=(0, 0) if desired is None else _pair(desired.version),
+            synced=name in twin.properties and not p.unsynced,
         )
+
+    @staticmethod
+    def _kind(twin: Twin, name: str) -> str:
+        """As the manifest declares it, else as the device said."""
+        declared = twin.declared.get(name)
+        return declared.kind if declared is not None else twin.properties.get(name, Property()).kind
 
     def _trend(self, device: str, name: str) -> tuple[float, ...]:
         return tuple(number for _, number in self._trends.recent(f"{device}/{name}", TREND))
@@ -251,6 +272,10 @@ class Console:
 def _detector(key: str) -> str:
     """`namespace/detector` of an instance's key, whose own part may hold slashes."""
     return "/".join(key.split("/", 2)[:2])
+
+
+def _pair(version: Version) -> tuple[int, int]:
+    return version.edge, version.cloud
 
 
 def _writable(declared: Declared | None) -> bool:

@@ -100,7 +100,7 @@ class Discoverer:
 
     async def _forget(self, entity: str) -> None:
         """Its values come no more; the device stays, with what it said last."""
-        for body in self._registry.bodies("Mapping"):
+        for body in self._registry.bodies("Mapping").values():
             if _is_ours(body) and entity in body["metadata"].get("annotations", {}).values():
                 left = ha.without(body, entity)
                 if left is not None:

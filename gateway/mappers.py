@@ -7,12 +7,11 @@ from collections.abc import Callable
 from devices.dmi.book import Book
 from devices.dmi.counts import DmiCounts
 from devices.dmi.door import MapperDoor
-from devices.dmi.manifest import Mapper
 from gateway import wiring
 from gateway.config import Config
 from gateway.core import Core
 from gateway.doors import Run
-from gateway.registry import Kind, Registry, kind
+from gateway.registry import Registry
 from gateway.turn import Committed
 from runtime.clock import Clock
 from twins.exchange import Event
@@ -37,10 +36,6 @@ class Mappers:
         self._note = note
         self._book = Book(core.twins.get, strict=strict)
         self._registry: Registry | None = None
-
-    @staticmethod
-    def kinds() -> dict[str, Kind]:
-        return {"Mapper": kind(Mapper)}
 
     def follow(self, registry: Registry) -> None:
         """Take up what is there, and hear of every change from now on."""

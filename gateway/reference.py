@@ -1,11 +1,12 @@
-"""The configuration's reference, made from the sections: the table for people and the commented example file.
+"""The references of configuration and command line: the tables for people and the commented example file.
 
-`python -m gateway.reference` (`make docs`) writes both; a test keeps them true.
+`python -m gateway.reference` (`make docs`) writes them; a test keeps them true.
 """
 
 from __future__ import annotations
 
-import ast
+import argparse
+import importlib
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,8 +15,9 @@ import msgspec
 from msgspec import Struct, structs
 from msgspec import inspect as types
 
-from gateway import sections
+from gateway import cli
 from gateway.config import Config
+from gateway.fields import texts
 
 ROOT = Path(__file__).parents[1]
 PACKAGED = {
@@ -24,6 +26,28 @@ PACKAGED = {
     "manifests.paths": ["/etc/gemelo/manifests"],
 }
 """What the example for the service sets, because the service may write nowhere else."""
+
+COMMANDS = """
+# Commands
+
+Commands speak to `http://127.0.0.1:8080`, to `--url` or `GEMELO_URL`, or with `-c gateway.toml` to the gateway of that
+file, with its token and certificate; else `GEMELO_TOKEN` is the token. A name is `namespace/name`, or `name` in the
+namespace `default` (where there is `-n`, in that one).
+
+| exit code | meaning |
+|---|---|
+| 0 | done |
+| 1 | what was asked did not work out; one line on standard error says what, why, and how to mend it |
+| 2 | the words were wrong |
+| 3 | nobody answers: no gateway, no network |
+| 4 | what was waited for did not come in time |
+| 130 | Ctrl-C |
+
+Tables are for people: on a terminal they fit its width, in a pipe each row is one whole line, without colour. What a
+device sent is shown as text; what would steer the terminal is replaced. `gemelo get` with `-o json` or `-o yaml` prints
+manifests that `gemelo apply -f -` takes again: one object when one is named, else a `List`. How manifests are checked
+is told in [manifests](manifests.md). This page is made from the commands themselves by `make docs`.
+"""
 
 
 class Key(Struct, frozen=True):
@@ -38,17 +62,21 @@ class Key(Struct, frozen=True):
 
 def keys() -> Iterator[Key]:
     """Every key, in the order of the file."""
-    texts = _texts()
     for section in Config.__struct_fields__:
         struct = type(getattr(Config(), section))
+        said = texts(struct)
         for field in structs.fields(struct):
             default = getattr(struct(), field.name)
-            yield Key(section, field.name, _type(types.type_info(field.type)), toml(default), texts[struct, field.name])
+            yield Key(section, field.name, _type(types.type_info(field.type)), toml(default), said[field.name])
 
 
 def files() -> dict[Path, str]:
     """The generated files and what belongs in them."""
-    return {ROOT / "docs/configuration.md": table(), ROOT / "systemd/gateway.toml": example(PACKAGED)}
+    return {
+        ROOT / "docs/configuration.md": table(),
+        ROOT / "docs/commands.md": commands(),
+        ROOT / "systemd/gateway.toml": example(PACKAGED),
+    }
 
 
 def table() -> str:
@@ -76,6 +104,19 @@ def table() -> str:
             ]
         default = f"`{key.default}`" if key.default else "none"
         lines.append(f"| `{key.name}` | {key.type} | {default} | {key.text} |")
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> str:
+    """The reference of the command line in Markdown."""
+    lines = [COMMANDS.strip()]
+    for name in cli.COMMANDS:
+        module = importlib.import_module(f"gateway.commands.{name}")
+        words = argparse.ArgumentParser(add_help=False)
+        module.arguments(words)
+        lines += ["", f"## {name}", "", f"{module.HELP[:1].upper()}{module.HELP[1:]}.", ""]
+        rows = list(_words(words))
+        lines += ["| | |", "|---|---|", *rows] if rows else []
     return "\n".join(lines) + "\n"
 
 
@@ -114,20 +155,26 @@ def toml(value: object) -> str:
     raise TypeError(type(value))
 
 
-def _texts() -> dict[tuple[type, str], str]:
-    """(struct, field) → the string under the field, which Python itself does not keep."""
-    found = {}
-    for struct in ast.parse(inspect.getsource(sections)).body:
-        if not isinstance(struct, ast.ClassDef):
-            continue
-        for field, text in zip(struct.body, struct.body[1:], strict=False):
-            match field, text:
-                case (
-                    ast.AnnAssign(target=ast.Name(id=name)),
-                    ast.Expr(value=ast.Constant(value=str(words))),
-                ):
-                    found[getattr(sections, struct.name), name] = " ".join(words.split())
-    return found
+def _words(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """A row for each word and option of a command; of one with further commands, for each of these."""
+    speaks = any(action.dest == "url" for action in parser._actions)  # argparse has no public way to ask
+    for action in parser._actions:
+        if speaks and action.dest in {"url", "config"}:
+            continue  # told once for all
+        shown = " ".join(action.metavar) if isinstance(action.metavar, tuple) else action.metavar
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action._choices_actions:
+                yield f"| `{each.dest}` | {each.help or ''} |"
+        elif action.option_strings:
+            value = "" if action.nargs == 0 else f" {shown or '|'.join(action.choices or [action.dest.upper()])}"
+            yield f"| {', '.join(f'`{o}`' for o in action.option_strings)}{_code(value)} | {action.help or ''} |"
+        else:
+            yield f"| `{shown or action.dest.upper()}` | {action.help or ''} |"
+
+
+def _code(value: str) -> str:
+    """A value behind an option; bars would end the cell of a table."""
+    return f" `{value.strip()}`".replace("|", "\\|") if value else ""
 
 
 def _type(node: types.Type) -> str:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
-from msgspec import Struct
 
+from gateway.declarations import Declarations
+from gateway.kinds import KINDS, Kind
 from runtime.clock import Clock
 from twins.errors import Rejected
-from twins.exchange import Outcome
+from twins.exchange import Condition, Outcome
 from twins.liveness import ATTENDED
-from twins.manifests import Device, DeviceModel, declared, rhythm_of
-from twins.schema import decode, nearest
+from twins.manifests import owned
+from twins.schema import nearest
 from twins.stimuli import Applied, Joined, Left, Stimulus
 from twins.values import NAME_RULE, Origin, device_id, is_name
 
@@ -30,28 +31,23 @@ class Offer(Protocol):
     async def __call__(self, *stimuli: Stimulus) -> Outcome: ...
 
 
-class Kind(Struct, frozen=True):
-    """One kind of manifest: how it is decoded, and whether it is a device too (a camera is one)."""
-
-    decode: Callable[[object, str], Any]
-    is_device: bool = False
-
-
-def kind(type_: type, *, is_device: bool = False) -> Kind:
-    """A kind whose struct says it all."""
-    return Kind(lambda data, where: decode(data, type_, where), is_device)
+IGNORED = "DeviceStatus"
+"""The kind that devices make themselves: it is read, and not kept."""
 
 
 class Registry:
     """The manifests that hold now. Changes pass the sequencer, so a manifest and its effect are one commit."""
 
-    def __init__(self, kinds: dict[str, Kind], offer: Offer, clock: Clock, next_cause: Callable[[], str]) -> None:
-        self._kinds = {"Device": kind(Device), "DeviceModel": kind(DeviceModel)} | kinds
+    def __init__(
+        self, offer: Offer, clock: Clock, next_cause: Callable[[], str], kinds: dict[str, Kind] = KINDS
+    ) -> None:
+        self._kinds = kinds
         self._offer = offer
         self._clock = clock
         self._next_cause = next_cause
         self._bodies: dict[tuple[str, str], bytes] = {}
         self._objects: dict[tuple[str, str], Any] = {}
+        self._declarations = Declarations(self._objects)
         self._watchers: dict[str, list[Watcher]] = {}
         self._turn = asyncio.Lock()  # what a manifest means depends on those that hold, so one comes after the other
 
@@ -70,10 +66,14 @@ class Registry:
         """All manifests as they are kept, by kind and name."""
         return dict(self._bodies)
 
-    def bodies(self, kind: str) -> list[dict[str, Any]]:
-        """All objects of a kind as they were written."""
+    def bodies(self, kind: str) -> dict[str, dict[str, Any]]:
+        """All objects of a kind as they were written, by name."""
         self._known(kind)
-        return [msgspec.json.decode(body) for (k, _), body in self._bodies.items() if k == kind]
+        return {name: msgspec.json.decode(body) for (k, name), body in self._bodies.items() if k == kind}
+
+    def is_device(self, name: str) -> bool:
+        """True for what a manifest declares to be a device, of whatever kind."""
+        return any((kind, name) in self._bodies for kind, each in self._kinds.items() if _has_twin(kind, each))
 
     def body(self, kind: str, name: str) -> dict[str, Any] | None:
         """One object as it was written."""
@@ -102,20 +102,34 @@ class Registry:
             await self._offer(*lost)
 
     async def apply(self, data: object, where: str, *, origin: Origin = "edge") -> str:
-        """Apply one manifest; says what was done. Raises `Rejected` with path, reason and nearest valid name."""
-        kind, name, manifest = self._decoded(data, where)
-        async with self._turn:
-            return await self._apply(kind, name, manifest, msgspec.json.encode(data), where, origin)
+        """Apply one manifest; says what was done. Raises `Rejected` with path, reason and nearest valid name.
 
-    def check(self, data: object, where: str) -> None:
-        """Raise what `apply` would raise for its form."""
-        self._decoded(data, where)
+        What a cluster added to its metadata, and its status, are left out.
+        """
+        kind, name, manifest, own = self._decoded(data, where)
+        if kind == IGNORED:
+            return f"{kind.lower()}/{name} ignored: it is made by what the device reports"
+        async with self._turn:
+            self._declarations.check(manifest, where)
+            return await self._apply(kind, name, manifest, own, where, origin)
+
+    def check(self, documents: Sequence[tuple[str, object]]) -> None:
+        """Raise what `apply` would raise for the first bad one of documents `(where, data)` that go together."""
+        read = [(where, *self._decoded(data, where)) for where, data in documents]
+        coming: dict[tuple[str, str], object] = {(kind, name): manifest for _, kind, name, manifest, _ in read}
+        for where, _, _, manifest, _ in read:
+            self._declarations.check(manifest, where, coming)
+
+    def conditions(self, device: str) -> tuple[Condition, ...]:
+        """What keeps a device from being what its manifest says."""
+        return self._declarations.conditions(device)
 
     def learned(self, kind: str, name: str, body: bytes | None) -> None:
         """Take up a manifest that was committed by another way: the cloud's."""
         if body is None:
             self._bodies.pop((kind, name), None)
             if self._objects.pop((kind, name), None) is not None:
+                self._declarations.forget(kind, name)
                 self._tell(kind, name, None)
             return
         try:
@@ -131,18 +145,22 @@ class Registry:
         async with self._turn:
             return await self._delete(kind, name)
 
-    async def _apply(self, kind: str, name: str, manifest: Any, body: bytes, where: str, origin: Origin) -> str:
+    async def _apply(
+        self, kind: str, name: str, manifest: Any, data: dict[str, Any], where: str, origin: Origin
+    ) -> str:
         known = self._bodies.get((kind, name))
-        if known == body:
-            return f"{kind.lower()}/{name} unchanged"
+        if known is not None and owned(msgspec.json.decode(known)) == data:
+            return f"{kind.lower()}/{name} unchanged{self._declarations.remark(kind, name)}"
         self._refuse_clouds(kind, name, "apply it there")
+        body = msgspec.json.encode(data)
         stimuli: list[Stimulus] = [self._applied(kind, name, body)]
         stimuli += self._effects(kind, name, manifest, origin)
         outcome = await self._offer(*stimuli)
         if outcome.refused is not None:
             raise Rejected(f"{where}: {outcome.refused}", outcome.code or 400)
         self._keep(kind, name, body, manifest)
-        return f"{kind.lower()}/{name} {'created' if known is None else 'configured'}"
+        done = "created" if known is None else "configured"
+        return f"{kind.lower()}/{name} {done}{self._declarations.remark(kind, name)}"
 
     async def _delete(self, kind: str, name: str) -> str:
         if (kind, name) not in self._bodies:
@@ -150,7 +168,7 @@ class Registry:
             raise Rejected(f"there is no {kind} {name}: {nearest(name, names)}", 404)
         self._refuse_clouds(kind, name, "delete it there")
         stimuli: list[Stimulus] = [self._applied(kind, name, None)]
-        if kind == "Device" or self._kinds[kind].is_device:
+        if _has_twin(kind, self._kinds[kind]):
             stimuli.append(Left(name, self._next_cause(), self._clock.now()))
         outcome = await self._offer(*stimuli)
         if outcome.refused is not None:
@@ -164,17 +182,19 @@ class Registry:
         if held is not None and getattr(held.metadata, "uid", None):
             raise Rejected(f"{kind} {name} is managed by the cloud: {advice}", 409)
 
-    def _decoded(self, data: object, where: str) -> tuple[str, str, Any]:
+    def _decoded(self, data: object, where: str) -> tuple[str, str, Any, dict[str, Any]]:
+        """Kind, name, the manifest, and its data without what others than its author put in."""
         if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
             raise Rejected(f"{where}: no manifest: it needs apiVersion, kind, metadata and spec")
         kind = data["kind"]
-        manifest = self._known(kind, where).decode(data, where)
+        own = owned(data)
+        manifest = self._known(kind, where).decode(own, where)
         metadata = manifest.metadata
         for field in ("namespace", "name"):
             value = str(getattr(metadata, field))
             if not is_name(value):
                 raise Rejected(f"{where}: metadata.{field}: {value[:80]!r} is no name: {NAME_RULE}")
-        return kind, device_id(metadata.namespace, metadata.name), manifest
+        return kind, device_id(metadata.namespace, metadata.name), manifest, own
 
     def _known(self, kind: str, where: str = "") -> Kind:
         found = self._kinds.get(kind)
@@ -184,34 +204,17 @@ class Registry:
 
     def _effects(self, kind: str, name: str, manifest: Any, origin: Origin) -> list[Stimulus]:
         """What a manifest means for the twins."""
+        told, now = self._declarations, self._clock.now()
         if kind == "Device":
-            return [self._joined(manifest, self._model_of(manifest), origin)]
+            return [told.joined(manifest, told.model_of(manifest), origin, self._next_cause(), now)]
         if kind == "DeviceModel":
-            namespace, _, model = name.partition("/")
-            users = [
-                d
-                for _, d in self.of("Device")
-                if d.spec.device_model_ref
-                and (d.metadata.namespace, d.spec.device_model_ref.name) == (namespace, model)
-            ]
-            return [self._joined(d, manifest, origin) for d in users]
+            return [told.joined(d, manifest, origin, self._next_cause(), now) for d in told.users(name)]
         if self._kinds[kind].is_device:
             description = manifest.metadata.labels.get("description", kind.lower())
             properties = getattr(manifest, "properties", {})
-            now, model = self._clock.now(), kind.lower()
+            model = kind.lower()
             return [Joined(name, self._next_cause(), now, properties, description, model, origin, ATTENDED)]
         return []
-
-    def _joined(self, device: Device, model: DeviceModel | None, origin: Origin) -> Joined:
-        description = device.metadata.labels.get("description", "")
-        ref = device.spec.device_model_ref
-        named = ref.name if ref is not None else ""
-        cause, now, properties = self._next_cause(), self._clock.now(), declared(device, model)
-        return Joined(device.id, cause, now, properties, description, named, origin, rhythm_of(device))
-
-    def _model_of(self, device: Device) -> DeviceModel | None:
-        found = self._objects.get(("DeviceModel", _model(device)))
-        return found if isinstance(found, DeviceModel) else None
 
     def _applied(self, kind: str, name: str, body: bytes | None) -> Applied:
         return Applied("", self._next_cause(), self._clock.now(), kind, name, body)
@@ -219,6 +222,7 @@ class Registry:
     def _keep(self, kind: str, name: str, body: bytes, manifest: Any) -> None:
         self._bodies[kind, name] = body
         self._objects[kind, name] = manifest
+        self._declarations.forget(kind, name)
         self._tell(kind, name, manifest)
 
     def _tell(self, kind: str, name: str, manifest: Any) -> None:
@@ -226,7 +230,5 @@ class Registry:
             watcher(name, manifest)
 
 
-def _model(device: Device) -> str:
-    """The id of a device's model; empty without one."""
-    ref = device.spec.device_model_ref
-    return "" if ref is None else device_id(device.metadata.namespace, ref.name)
+def _has_twin(name: str, kind: Kind) -> bool:
+    return name == "Device" or kind.is_device

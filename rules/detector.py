@@ -33,7 +33,9 @@ class Metadata(_Node, frozen=True):
     name: Label
     namespace: Label = "default"
     labels: dict[str, str] = {}
+    """For choosing."""
     annotations: dict[str, str] = {}
+    """Free texts."""
 
 
 class Input(_Node, frozen=True):
@@ -43,8 +45,11 @@ class Input(_Node, frozen=True):
     """
 
     property: Annotated[str, Meta(min_length=1, max_length=253)]
+    """Name of the property."""
     device: Annotated[str, Meta(min_length=1, max_length=253)] = "*"
+    """Which devices, as `pump-*`."""
     type: InputType = "number"
+    """How values read; those that do not are left out."""
 
 
 class Window(_Node, frozen=True):
@@ -56,6 +61,7 @@ class Window(_Node, frozen=True):
     start: Clock = field(name="from")
     end: Clock = field(name="to")
     zone: str = ""
+    """IANA name, as `Europe/Berlin`."""
 
 
 class SetAction(_Node, frozen=True):
@@ -63,6 +69,7 @@ class SetAction(_Node, frozen=True):
 
     device: Text
     property: Annotated[str, Meta(min_length=1, max_length=253)]
+    """Name of the property."""
     value: Source
 
 
@@ -71,7 +78,9 @@ class AlertAction(_Node, frozen=True):
 
     message: Text
     severity: Severity = "alert"
+    """How much it matters."""
     picture: bool = False
+    """Keep the camera's picture of that moment with it."""
 
 
 class TimerAction(_Node, frozen=True):
@@ -79,7 +88,9 @@ class TimerAction(_Node, frozen=True):
 
     name: Name
     seconds: float | None = None
+    """How long, from 0.01."""
     after: str | None = None
+    """How long in words, as `5m`."""
 
     @property
     def length(self) -> Duration | None:
@@ -90,10 +101,15 @@ class Action(_Node, frozen=True):
     """One thing to do: exactly one field is given."""
 
     set: SetAction | None = None
+    """Ask a desired value of a device."""
     alert: AlertAction | None = None
+    """Tell people."""
     assign: Annotated[dict[Name, Source], Meta(min_length=1, max_length=32)] | None = None
+    """New values of variables, each a CEL expression."""
     timer: TimerAction | None = None
+    """Start a timer."""
     clear: Name | None = None
+    """Stop the timer of this name."""
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -108,18 +124,26 @@ class Step(_Node, frozen=True):
     """What to do when a condition holds; no condition always holds."""
 
     name: Title | None = None
+    """What it is called in explanations."""
     when: Source | None = None
+    """A CEL expression; it must be true."""
     do: Actions = ()
+    """What to do, in order."""
 
 
 class Transition(_Node, frozen=True):
     """A way to another state, or back to the same one. With `for`, the condition must hold that long."""
 
     to: Title
+    """The state it leads to."""
     name: Title | None = None
+    """What it is called in explanations."""
     when: Source | None = None
+    """A CEL expression; it must be true."""
     hold: Duration | None = field(default=None, name="for")
+    """How long the condition must hold first, as `30s`."""
     do: Actions = ()
+    """What to do on the way, in order."""
 
 
 Steps = Annotated[tuple[Step, ...], Meta(max_length=32)]
@@ -127,17 +151,23 @@ Steps = Annotated[tuple[Step, ...], Meta(max_length=32)]
 
 class OnInput(_Node, frozen=True):
     events: Steps = ()
+    """What to do with each input, in order; the state stays."""
     transitions: Annotated[tuple[Transition, ...], Meta(max_length=32)] = ()
+    """Ways to other states; the first whose condition holds is taken."""
 
 
 class Events(_Node, frozen=True):
     events: Steps = ()
+    """What to do, in order."""
 
 
 class State(_Node, frozen=True):
     on_enter: Events = Events()
+    """When the state is entered."""
     on_input: OnInput = OnInput()
+    """When an input comes, or a timer ends."""
     on_exit: Events = Events()
+    """When the state is left."""
 
 
 class Spec(_Node, frozen=True):
@@ -147,21 +177,31 @@ class Spec(_Node, frozen=True):
     """
 
     initial: Title
+    """The state in which an instance begins."""
     inputs: Annotated[dict[Name, Input], Meta(min_length=1, max_length=32)]
+    """What the rule sees, by the names that expressions use."""
     states: Annotated[dict[Title, State], Meta(min_length=1, max_length=64)]
+    """The states, by name."""
     description: str = ""
+    """What the rule is for, for people."""
     key: Text = "device"
     variables: Annotated[dict[Name, Scalar], Meta(max_length=32)] = {}
+    """Values that an instance keeps, with what they begin as."""
     windows: Annotated[dict[Name, Window], Meta(max_length=16)] = {}
+    """Times of day that expressions ask for by name."""
 
 
 class Detector(_Node, frozen=True):
     """A rule: a state machine per key, fed with facts."""
 
     metadata: Metadata
+    """Its name."""
     spec: Spec
+    """What it sees and decides."""
     api_version: Literal["gemelo.dev/v1alpha1"] = "gemelo.dev/v1alpha1"
+    """Our group and version."""
     kind: Literal["Detector"] = "Detector"
+    """The kind of object."""
 
     @property
     def id(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
@@ -14,6 +14,9 @@ from twins.exchange import Point
 
 _CHUNK = 8192
 _RINGS = 5000
+_TEXTS = 8
+_TEXT = 200
+"""Texts that are kept of a series, and characters of each: a text may be long, and most say little."""
 
 
 class Cut(Struct, frozen=True):
@@ -27,7 +30,8 @@ class Cut(Struct, frozen=True):
 class Points:
     """Fed by the journal in the loop. Pure Python: a gateway without SQL keeps it too, then with `keep` False.
 
-    `recent` points are kept of up to 5,000 series (16 to 32 bytes a point); series beyond push out those first seen.
+    `recent` numbers are kept of up to 5,000 series (16 to 32 bytes a point), and of as many the last 8 texts, cut at
+    200 characters; series beyond push out those first seen.
     """
 
     def __init__(self, *, keep: bool = True, recent: int = 60) -> None:
@@ -43,6 +47,7 @@ class Points:
         self._unsealed = 0
         self._latest: dict[int, tuple[int, int, float, str | None]] = {}
         self._rings: OrderedDict[int, _Ring] = OrderedDict()  # a plain dict is slow to give its oldest
+        self._texts: OrderedDict[int, deque[tuple[int, str]]] = OrderedDict()
 
     def __len__(self) -> int:
         """Points not sealed yet."""
@@ -91,6 +96,12 @@ class Points:
         ring = None if key is None else self._rings.get(key)
         return ring.last(min(count, self._recent)) if ring else []
 
+    def texts(self, series: str, count: int) -> list[tuple[int, str]]:
+        """The last `(at, text)` of the series in order of time; long ones end in an ellipsis."""
+        key = self._key(series)
+        said = None if key is None else self._texts.get(key)
+        return sorted(dict(said).items())[-count:] if said else []
+
     def snapshot(self) -> tuple[Columns, ...]:
         """All unsealed points as they are now; safe to read in another thread."""
         if not self._chunks:
@@ -123,12 +134,22 @@ class Points:
                 if ring is None:
                     ring = self._ring(key)
                 ring.add(at, number)
+            elif (words := text.get(index)) is not None:
+                self._say(key, at, words)
 
     def _ring(self, key: int) -> _Ring:
         if len(self._rings) >= _RINGS:
             self._rings.popitem(last=False)
         ring = self._rings[key] = _Ring(self._recent)
         return ring
+
+    def _say(self, key: int, at: int, words: str) -> None:
+        said = self._texts.get(key)
+        if said is None:
+            if len(self._texts) >= _RINGS:
+                self._texts.popitem(last=False)
+            said = self._texts[key] = deque(maxlen=_TEXTS)
+        said.append((at, words if len(words) <= _TEXT else words[: _TEXT - 1] + "…"))
 
     def _key(self, series: str) -> int | None:
         for key in range(len(self._ids), len(self.series)):

@@ -21,7 +21,7 @@ from devices.mqtt import telemetry
 from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
 from gateway.config import load, parse
-from gateway.operations import documents_of
+from gateway.documents import documents_of
 from rules import detector, lint
 from store.schema import TABLES
 from twins.instructions import Instruction

@@ -114,6 +114,13 @@ class Event(Struct, frozen=True):
     detail: dict[str, str] = {}
 
 
+class Condition(Struct, frozen=True):
+    """Something that keeps an object from being what its manifest says: a word for programs, a line for people."""
+
+    reason: Literal["ModelMissing", "Invalid"]
+    message: str
+
+
 class OutboxRow(Struct, frozen=True):
     """One thing the cloud must hear: kept until it confirms. `seq` orders rows of one kind."""
 

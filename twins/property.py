@@ -86,6 +86,8 @@ def adopted(
     edge = old.desired.value if old.desired is not None and old.desired.value else None
     base = old.synced.base if from_cloud else before.desired if before is not None else None
     merge = merge_desired(base, edge, declared.desired)
+    if declared.withheld and edge != base:  # what somebody asked here holds; only the manifest's own value goes
+        merge = Merge(edge, "edge")
     desired = old.desired
     if merge.winner == "cloud":
         v = old.desired.version if old.desired is not None else Version()

@@ -24,6 +24,7 @@ Token = str | int
 _MESSAGE = re.compile(r"(?P<reason>.*?)(?: - at (?P<key>`key` in )?`(?P<path>[^`]*)`)?", re.DOTALL)
 _TOKEN = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _QUOTED = re.compile(r"[`'](.*)[`']", re.DOTALL)
+_UNQUOTED = re.compile(r"Expected `str`, got `(int|float|bool)`")
 _SHOWN = 16
 
 
@@ -78,6 +79,8 @@ def _explain(message: str, data: object, type_: type, hook: Hook | None) -> str:
     if "matching regex" in reason and (meant := _description(node)):
         return f"{_dotted(path)}: {_at(data, path)!r} is not {meant}"
     keys = "keys: " if match["key"] else ""
+    if _UNQUOTED.match(reason) and not keys:
+        reason += f'; put it in quotes: "{_plain(_at(data, path))}"'
     return f"{_dotted(path)}: {keys}{reason[:1].lower()}{reason[1:].replace('`', '')}"
 
 
@@ -187,6 +190,11 @@ def _choices(node: inspect.Type) -> Iterator[str]:
                 yield from map(str, option.values)
             case inspect.EnumType():
                 yield from (str(member.value) for member in option.cls)
+
+
+def _plain(value: object) -> str:
+    """A scalar as YAML and JSON write it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _dotted(path: Iterable[Token]) -> str:

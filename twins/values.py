@@ -73,7 +73,10 @@ class Property(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Declared(Struct, frozen=True, gc=False, array_like=True):
-    """One property as a Device and its DeviceModel declare it."""
+    """One property as a Device and its DeviceModel declare it.
+
+    `withheld`: the manifest desires a value, and it is not asked: the model is missing or does not allow it.
+    """
 
     kind: str = "string"
     writable: bool = True
@@ -81,6 +84,7 @@ class Declared(Struct, frozen=True, gc=False, array_like=True):
     minimum: float | None = None
     maximum: float | None = None
     unit: str = ""
+    withheld: bool = False
 
 
 class Attribute(Struct, frozen=True, gc=False, array_like=True):

@@ -22,6 +22,7 @@ from web.routes import (
     Accepted,
     Applied,
     DesiredBody,
+    DesiredValues,
     Liveness,
     QueryBody,
     Readiness,
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HISTORY = 1000
+PAST = """
+SELECT epoch_us(time), value, text FROM points
+WHERE namespace = ? AND device = ? AND property = ? ORDER BY time DESC, seq DESC
+"""
 KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
 
@@ -67,7 +72,16 @@ class Api:
             Route("GET", "/metrics", self.metrics, "Prometheus metrics", gives="text/plain"),
             Route("GET", "/api/v1/devices", self.devices, "All devices", list[DeviceView]),
             Route("GET", device, self.device, "One device", DeviceView),
-            Route("GET", device + "/history/{property}", self.history, "Its past", list[PointView], query=("count",)),
+            Route("GET", device + "/history", self.histories, "Its past", dict[str, list[PointView]], query=("count",)),
+            Route(
+                "GET",
+                device + "/history/{property}",
+                self.history,
+                "The past of one property: from memory, or, with source=store, from the disk",
+                list[PointView],
+                query=("count", "source"),
+            ),
+            Route("PUT", device + "/desired", self.ask, "Ask several values of it", Accepted, DesiredValues),
             Route("PUT", device + "/desired/{property}", self.desire, "Ask a value of it", Accepted, DesiredBody),
             Route("GET", "/api/v1/cameras", self.cameras, "All cameras", list[CameraView]),
             Route("GET", camera + "/latest.jpg", self.latest, "Its picture", gives="image/jpeg", query=("version",)),
@@ -78,7 +92,9 @@ class Api:
             Route("POST", "/api/v1/sql", self.query, "Ask in SQL; text/csv on request", RowsView, QueryBody),
             Route("POST", "/api/v1/manifests", self.apply, "Apply manifests", Applied, dict, takes=(YAML, JSON)),
             Route("GET", "/api/v1/manifests/{kind}", self.objects, "All objects of a kind", list[dict[str, Any]]),
+            Route("GET", "/api/v1/manifests/{kind}/{namespace}/{name}", self.object, "One object", dict[str, Any]),
             Route("DELETE", "/api/v1/manifests/{kind}/{name:.+}", self.delete, "Delete an object"),
+            Route("GET", "/api/v1/schemas/{kind}", self.schema, "The JSON Schema of a kind", dict[str, Any]),
         ]
 
     async def live(self, _request: web.Request) -> web.Response:
@@ -98,22 +114,35 @@ class Api:
         return json_of(self._console.snapshot().devices)
 
     async def device(self, request: web.Request) -> web.Response:
+        return json_of(self._view(_device(request)))
+
+    async def histories(self, request: web.Request) -> web.Response:
+        count = _count(request, 5, 60)
         device = _device(request)
-        view = self._console.device(device)
-        if view is None:
-            message = f'there is no device "{device}"; /api/v1/devices lists them'
-            raise Rejected(message, 404)
-        return json_of(view)
+        names = [p.name for p in self._view(device).properties if p.reported is not None]
+        return json_of({name: await self._console.history(device, name, count) for name in names})
 
     async def history(self, request: web.Request) -> web.Response:
         count = _count(request, 200, HISTORY)
-        return json_of(await self._console.history(_device(request), request.match_info["property"], count))
+        device, name = _device(request), request.match_info["property"]
+        points = await self._console.history(device, name, count)
+        match request.query.get("source", "memory"):
+            case "memory":
+                return json_of(points)
+            case "store":
+                kind = next((p.kind for p in self._view(device).properties if p.name == name), "")
+                rows = await self._sql.sql(PAST, (*device.split("/", 1), name), deadline=self._patience, limit=count)
+                return json_of([PointView.of(at, kind, number, text) for at, number, text in reversed(rows.rows)])
+            case other:
+                message = f'source = "{other[:20]}" is neither memory nor store'
+                raise Rejected(message)
+
+    async def ask(self, request: web.Request) -> web.Response:
+        return await self._desire(request, (await body_of(request, DesiredValues)).values)
 
     async def desire(self, request: web.Request) -> web.Response:
         body = await body_of(request, DesiredBody)
-        who = "console" if "Origin" in request.headers else "api"
-        name = request.match_info["property"]
-        return json_of(Accepted(await self._commands.set_desired(_device(request), name, body.value, who)))
+        return await self._desire(request, {request.match_info["property"]: body.value})
 
     async def cameras(self, _request: web.Request) -> web.Response:
         return json_of(self._console.snapshot().cameras)
@@ -148,9 +177,7 @@ class Api:
     async def query(self, request: web.Request) -> web.Response:
         body = await body_of(request, QueryBody)
         limit = max(1, min(body.limit, self._config.rows))
-        # A second is left for the answer itself.
-        deadline = max(0.5, self._config.deadline - 1.0)
-        rows = await self._sql.sql(body.query, body.parameters, deadline=deadline, limit=limit)
+        rows = await self._sql.sql(body.query, body.parameters, deadline=self._patience, limit=limit)
         if "text/csv" in request.headers.get("Accept", ""):
             text = _csv([rows.columns, *rows.rows])
             return web.Response(
@@ -165,9 +192,32 @@ class Api:
     async def objects(self, request: web.Request) -> web.Response:
         return json_of(await self._commands.objects(request.match_info["kind"]))
 
+    async def object(self, request: web.Request) -> web.Response:
+        (found,) = await self._commands.objects(request.match_info["kind"], _device(request))
+        return json_of(found)
+
+    async def schema(self, request: web.Request) -> web.Response:
+        return json_of(self._commands.schema(request.match_info["kind"]))
+
     async def delete(self, request: web.Request) -> web.Response:
         await self._commands.delete(request.match_info["kind"], request.match_info["name"])
         return web.Response(status=204)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that a question to the store may take: one is left for the answer itself."""
+        return max(0.5, self._config.deadline - 1.0)
+
+    def _view(self, device: str) -> DeviceView:
+        view = self._console.device(device)
+        if view is None:
+            message = f'there is no device "{device}"; /api/v1/devices lists them'
+            raise Rejected(message, 404)
+        return view
+
+    async def _desire(self, request: web.Request, values: dict[str, str]) -> web.Response:
+        who = "console" if "Origin" in request.headers else "api"
+        return json_of(Accepted(await self._commands.set_desired(_device(request), values, who)))
 
 
 def _device(request: web.Request) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from twins.exchange import Rows, Scalar
@@ -32,20 +32,24 @@ class Console(Protocol):
 class Commands(Protocol):
     """What a person may do. Each returns after the commit; raises Rejected (400, 404, 409) or Unavailable."""
 
-    async def set_desired(self, device: str, name: str, value: str, who: str) -> str:
-        """Ask `value` of the device; `who` is `console` or `api`. Returns the cause, the id of this input."""
+    async def set_desired(self, device: str, values: Mapping[str, str], who: str) -> str:
+        """Ask values of the device, all or none; `who` is `console` or `api`. Returns the cause of the change."""
         ...
 
     async def apply(self, manifest: bytes) -> Sequence[str]:
         """Take YAML or JSON documents, all or none. Returns a line for each, as `Device default/pump-1 created`."""
         ...
 
-    async def objects(self, kind: str) -> Sequence[dict[str, Any]]:
-        """All manifests of a kind, with `metadata`, `spec` and `status`."""
+    async def objects(self, kind: str, name: str = "") -> Sequence[dict[str, Any]]:
+        """The manifests of a kind, or the one called `namespace/name`; those of devices with their `status`."""
         ...
 
     async def delete(self, kind: str, name: str) -> None:
         """`name` is `name` in the default namespace, or `namespace/name`."""
+        ...
+
+    def schema(self, kind: str) -> dict[str, Any]:
+        """The JSON Schema of a kind, with the meaning of each field. Raises Rejected (404) for an unknown kind."""
         ...
 
 

@@ -36,6 +36,12 @@ class DesiredBody(Struct, frozen=True, forbid_unknown_fields=True):
     value: str
 
 
+class DesiredValues(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked of several properties, all or none; values are text."""
+
+    values: dict[str, str]
+
+
 class QueryBody(Struct, frozen=True, forbid_unknown_fields=True):
     """A question. `parameters` fill the `?` of the query in order."""
 

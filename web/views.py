@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from twins.exchange import Severity
+from twins.exchange import Condition, Severity
 
 PartState = Literal["ok", "degraded", "down", "off"]
 
@@ -51,7 +51,8 @@ class PropertyView(Struct, frozen=True):
     """One property. `choices` are the values a person may pick; empty means any of its kind.
 
     `trend` is the recent past for a sparkline, oldest first. In a change it may be `None`: the page then continues
-    the line it has with `reported`.
+    the line it has with `reported`. `reported_version` and `desired_version` are each side's counters, edge and cloud;
+    `synced` says that the cloud has confirmed both sides.
     """
 
     name: str
@@ -69,6 +70,9 @@ class PropertyView(Struct, frozen=True):
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     trend: tuple[float, ...] | None = None
+    reported_version: tuple[int, int] = (0, 0)
+    desired_version: tuple[int, int] = (0, 0)
+    synced: bool = False
 
 
 class CostView(Struct, frozen=True):
@@ -84,7 +88,7 @@ class DeviceView(Struct, frozen=True):
     """One device, `id` being `namespace/name` and `model` its DeviceModel. `cost` is there when it sends pictures.
 
     `reason` says why it is in its state, in words; `interval` is how often it is expected to speak in seconds, 0 when
-    it need not.
+    it need not; `conditions` are what keeps it from being what its manifest says.
     """
 
     id: str
@@ -96,6 +100,7 @@ class DeviceView(Struct, frozen=True):
     cost: CostView | None = None
     reason: str = ""
     interval: float = 0.0
+    conditions: tuple[Condition, ...] = ()
 
 
 class BoxView(Struct, frozen=True):
@@ -188,10 +193,17 @@ class EventView(Struct, frozen=True):
 
 
 class PointView(Struct, frozen=True):
-    """One recorded value of a property."""
+    """One recorded value of a property, as the device wrote it where that is known."""
 
     at: int
     value: str
+
+    @staticmethod
+    def of(at: int, kind: str, number: float | None, text: str | None = None) -> PointView:
+        """A point of the store, which keeps numbers and booleans as numbers."""
+        if text is not None or number is None:
+            return PointView(at, text or "")
+        return PointView(at, ("false", "true")[number != 0] if kind == "boolean" else f"{number:.15g}")
 
 
 class HintView(Struct, frozen=True):

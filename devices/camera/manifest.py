@@ -20,8 +20,11 @@ class Metadata(Struct, frozen=True, forbid_unknown_fields=True):
     """Who the camera is. Its device id is `namespace/name`."""
 
     name: Annotated[str, Meta(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    """Small letters, digits and hyphens."""
     namespace: Annotated[str, Meta(min_length=1, max_length=63)] = "default"
+    """The camera's device id is `namespace/name`."""
     labels: dict[str, str] = {}
+    """For choosing; `description` is shown."""
 
 
 class CameraSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +37,7 @@ class CameraSpec(Struct, frozen=True, forbid_unknown_fields=True):
     fps: Annotated[float, Meta(gt=0, le=60)] = 5.0
     """Pictures a second that go to the model, at most."""
     model: Annotated[str, Meta(min_length=1)] = "persons"
+    """What looks at the pictures; `gemelo model list` names what there is."""
     labels: Annotated[tuple[str, ...], Meta(min_length=1)] = ("person",)
     """What is counted; each becomes a property `<label>.count`, also when none is seen."""
     minimum: Annotated[float, Meta(ge=0, le=1)] = 0.4
@@ -74,9 +78,13 @@ class Camera(Struct, frozen=True, forbid_unknown_fields=True):
     """One camera as a person declares it."""
 
     metadata: Metadata
+    """Its name."""
     spec: CameraSpec
+    """Where its pictures come from, and what to look for."""
     api_version: Literal["gemelo.dev/v1alpha1"] = field(default="gemelo.dev/v1alpha1", name="apiVersion")
+    """Our group and version."""
     kind: Literal["Camera"] = "Camera"
+    """The kind of object."""
 
     def __post_init__(self) -> None:
         if self.spec.scheme not in SCHEMES:

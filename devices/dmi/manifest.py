@@ -15,20 +15,28 @@ class Metadata(Struct, frozen=True, forbid_unknown_fields=True):
     """Whose it is; `name` is made of the mapper's own."""
 
     name: str
+    """Small letters, digits, hyphens and dots."""
     namespace: str = "default"
+    """Its namespace."""
     labels: dict[str, str] = {}
+    """For choosing."""
 
 
 class MapperSpec(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """What a mapper said of itself. Of those with one protocol, the one that registered last is called."""
 
     name: str
+    """What it calls itself."""
     protocol: str
+    """Devices of this protocol are its own."""
     address: str = ""
     """Path of its socket; empty: it is not called."""
     version: str = ""
+    """The version it gave."""
     api_version: str = ""
+    """The interface it speaks."""
     with_data: bool = True
+    """Whether it wants its devices and models when it registers."""
     registered: int = 0
     """When it registered last, microseconds UTC."""
 
@@ -37,9 +45,13 @@ class Mapper(Struct, frozen=True, forbid_unknown_fields=True):
     """One mapper."""
 
     metadata: Metadata
+    """Its name."""
     spec: MapperSpec
+    """What the mapper said of itself."""
     api_version: Literal["gemelo.dev/v1alpha1"] = field(default="gemelo.dev/v1alpha1", name="apiVersion")
+    """Our group and version."""
     kind: Literal["Mapper"] = "Mapper"
+    """The kind of object."""
 
     @property
     def id(self) -> str:

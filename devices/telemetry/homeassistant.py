@@ -57,9 +57,13 @@ class Discovery(Struct, frozen=True, forbid_unknown_fields=True):
     """`kind: Discovery`: entities that devices tell of under `prefix` become devices in `namespace`."""
 
     metadata: DiscoveryMetadata
+    """Its name."""
     spec: DiscoverySpec
+    """Where to listen, and where what is found belongs."""
     api_version: Literal["gemelo.dev/v1alpha1"] = msgspec.field(default="gemelo.dev/v1alpha1", name="apiVersion")
+    """Our group and version."""
     kind: Literal["Discovery"] = "Discovery"
+    """The kind of object."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[^+#$/{}\0]+(/[^+#/{}\0]+)*", self.spec.prefix) or self.spec.prefix.startswith("gemelo"):
@@ -73,15 +77,22 @@ class Discovery(Struct, frozen=True, forbid_unknown_fields=True):
 
 class DiscoveryMetadata(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
+    """Small letters, digits, hyphens and dots."""
     namespace: str = "default"
+    """Its namespace."""
     labels: dict[str, str] = {}
+    """For choosing."""
     annotations: dict[str, str] = {}
+    """Free texts."""
 
 
 class DiscoverySpec(Struct, frozen=True, forbid_unknown_fields=True):
     protocol: Literal["homeassistant"] = "homeassistant"
+    """How devices tell of themselves."""
     prefix: str = "homeassistant"
+    """What their topics begin with."""
     namespace: str = "default"
+    """Where the devices that are found belong."""
 
 
 class Availability(NamedTuple):

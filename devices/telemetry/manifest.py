@@ -28,9 +28,13 @@ class _Node(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Metadata(_Node, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=63)]
+    """Small letters, digits, hyphens and dots."""
     namespace: Annotated[str, Meta(min_length=1, max_length=63)] = "default"
+    """Its namespace."""
     labels: dict[str, str] = {}
+    """For choosing."""
     annotations: dict[str, str] = {}
+    """Free texts."""
 
 
 class Command(_Node, frozen=True):
@@ -39,6 +43,7 @@ class Command(_Node, frozen=True):
     topic: Annotated[str, Meta(min_length=1, max_length=1024)]
     """A topic with the words of the mapping's own, `zigbee2mqtt/{device}/set`."""
     map: Annotated[dict[str, str], Meta(max_length=256)] = {}
+    """What is sent for a value, by its text."""
 
 
 class PropertyMapping(_Node, frozen=True):
@@ -51,26 +56,33 @@ class PropertyMapping(_Node, frozen=True):
     type: Literal["string", "int", "float", "double", "boolean"] | None = None
     """The property's type, where no model declares it. `int` is rounded; `boolean` takes on/off, yes/no and 1/0 too."""
     scale: float = 1.0
+    """Numbers are multiplied by this."""
     offset: float = 0.0
+    """And this is added."""
     unit: Annotated[str, Meta(max_length=32)] = ""
     """Shown where no model declares one."""
     map: Annotated[dict[str, Scalar | None], Meta(max_length=256)] = {}
     """Values by their text: `{"ON": true}`; `null` leaves the value out."""
     command: Command | None = None
+    """How a desired value is published; absent: the usual delta alone."""
 
 
 class Timestamp(_Node, frozen=True):
     """Where the message says when it was: a number in `unit` since 1970, or `iso`, a date as ISO 8601 has it."""
 
     path: Annotated[str, Meta(min_length=1, max_length=512)]
+    """Where it stands."""
     unit: TimeUnit = "ms"
+    """How it counts."""
 
 
 class StateMapping(_Node, frozen=True):
     """Where the message says how the device is; `map` makes other words online, offline, ok, unknown or unhealthy."""
 
     path: Annotated[str, Meta(max_length=512)] = "$"
+    """Where it stands; `$` is the whole body."""
     map: Annotated[dict[str, DeviceState], Meta(max_length=256)] = {}
+    """States by the device's own words."""
 
 
 class MappingSpec(_Node, frozen=True):
@@ -81,8 +93,11 @@ class MappingSpec(_Node, frozen=True):
     device: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     """`name` or `namespace/name` with `{word}`; absent: `{device}` and `{namespace}` of the topic."""
     properties: Annotated[tuple[PropertyMapping, ...], Meta(max_length=256)] = ()
+    """Values of a message, and the properties they become."""
     state: StateMapping | None = None
+    """How the device says how it is."""
     timestamp: Timestamp | None = None
+    """When it was; absent: when the message arrived."""
     rest: Literal["keep", "ignore"] | None = None
     """What becomes of all other values; absent: kept where neither properties nor a state are listed, else ignored."""
 
@@ -91,9 +106,13 @@ class Mapping(_Node, frozen=True):
     """How messages of devices that know nothing of twins become reported properties."""
 
     metadata: Metadata
+    """Its name."""
     spec: MappingSpec
+    """Which messages, and what becomes of them."""
     api_version: Literal["gemelo.dev/v1alpha1"] = field(default="gemelo.dev/v1alpha1", name="apiVersion")
+    """Our group and version."""
     kind: Literal["Mapping"] = "Mapping"
+    """The kind of object."""
 
     @property
     def id(self) -> str:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from gateway import client
+import msgspec
+
+from gateway import client, show
+from gateway.documents import Document, documents_of, models_first
 from twins.errors import Rejected
 
 HELP = "apply manifests: devices, models of devices, cameras, rules, mappings"
+PART = 512 * 1024
+"""Bytes that go to the gateway in one call: it takes all of a call, or nothing."""
+_PLACE = re.compile(r"manifest: items\[(\d+)\](?=[:.])")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,30 +26,50 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
+    documents = models_first([d for name, text in _texts(args.file) for d in documents_of(text, name)])
+    if not documents:
+        raise Rejected(f"{', '.join(args.file)}: there is no manifest in it")
     async with client.Client(args) as api:
-        for name, text in _texts(args.file):
+        for part in _parts(documents):
+            body = msgspec.json.encode({"kind": "List", "items": [data for _, data in part]})
             try:
-                answer = await api.call("POST", "/manifests", data=text, headers={"Content-Type": "application/yaml"})
+                answer = await api.call("POST", "/manifests", data=body, headers={"Content-Type": "application/json"})
             except Rejected as error:
-                raise Rejected(f"{name}: {error.reason}", error.code) from None
+                raise Rejected(_placed(error.reason, part), error.code) from None
             for line in answer["applied"]:
-                print(line)
+                print(show.plain(line))
     return 0
 
 
-def _texts(names: list[str]) -> list[tuple[str, bytes]]:
-    found: list[tuple[str, bytes]] = []
+def _placed(reason: str, part: list[Document]) -> str:
+    """The reason with the place that the person knows in place of that within the call."""
+    found = _PLACE.match(reason)
+    return reason if found is None else part[int(found[1])][0] + reason[found.end() :]
+
+
+def _parts(documents: list[Document]) -> Iterator[list[Document]]:
+    part: list[Document] = []
+    size = 0
+    for document in documents:
+        length = len(msgspec.json.encode(document[1]))
+        if part and size + length > PART:
+            yield part
+            part, size = [], 0
+        part.append(document)
+        size += length
+    yield part
+
+
+def _texts(names: list[str]) -> Iterator[tuple[str, bytes]]:
     for name in names:
         path = Path(name)
         try:
             if name == "-":
-                found.append(("stdin", sys.stdin.buffer.read()))
+                yield "stdin", sys.stdin.buffer.read()
             elif path.is_dir():
-                found += [
-                    (str(p), p.read_bytes()) for p in sorted(path.iterdir()) if p.suffix in {".yaml", ".yml", ".json"}
-                ]
+                files = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json"})
+                yield from [(str(p), p.read_bytes()) for p in files]
             else:
-                found.append((name, path.read_bytes()))
+                yield name, path.read_bytes()
         except OSError as error:
             raise Rejected(f"{name}: cannot be read: {error.strerror}") from None
-    return found

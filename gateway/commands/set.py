@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from urllib.parse import quote
+import asyncio
+import sys
+from contextlib import aclosing
 
 from gateway import client
 from gateway.objects import device_name, device_path
+from gateway.stream import changes
+from twins.errors import Rejected
 
 HELP = "set desired values: gemelo set pump-1 speed=80"
+LATE = 4
+"""Exit code when the device has not reported the values in time."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     client.arguments(parser)
+    parser.add_argument("-n", "--namespace", default="", help="namespace of a name without one (default: default)")
     parser.add_argument("device", help="namespace/name, or name in the default namespace")
-    parser.add_argument("values", nargs="+", type=pair, metavar="PROPERTY=VALUE")
+    parser.add_argument("values", nargs="+", type=pair, metavar="PROPERTY=VALUE", help="all are asked, or none")
+    parser.add_argument("--wait", action="store_true", help="wait until the device reports the values")
+    parser.add_argument("--deadline", type=_seconds, default=30.0, help="seconds to wait at most (default 30)")
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -26,9 +35,51 @@ def pair(text: str) -> tuple[str, str]:
 
 
 async def run(args: argparse.Namespace) -> int:
+    """All values are asked, or none."""
+    device, values = device_name(args.device, args.namespace), dict(args.values)
     async with client.Client(args) as api:
-        for name, value in args.values:
-            path = f"/devices/{device_path(args.device)}/desired/{quote(name, safe='')}"
-            await api.call("PUT", path, json={"value": value})
-            print(f"{device_name(args.device)} {name} desired {value}")
+        await api.call("PUT", f"/devices/{device_path(device)}/desired", json={"values": values})
+    for name, value in values.items():
+        print(f"{device} {name} desired {value}", flush=True)
+    if not args.wait:
+        return 0
+    missing = dict(values)
+    try:
+        async with asyncio.timeout(args.deadline):
+            await _reported(client.where(args), device, missing)
+    except TimeoutError:
+        said = ", ".join(f"{name}={value}" for name, value in missing.items())
+        print(
+            f"gemelo: {device} has not reported {said} within {args.deadline:g} s; it is still asked", file=sys.stderr
+        )
+        return LATE
     return 0
+
+
+async def _reported(place: client.Place, device: str, missing: dict[str, str]) -> None:
+    """Return when the device reported all; takes away from `missing` what it did. `Rejected` if another asks else."""
+    async with aclosing(changes(place)) as stream:
+        async for message in stream:
+            members = message["members"]
+            if members and device not in members["devices"]:
+                raise Rejected(f"{device} was deleted meanwhile")
+            for p in next((d["properties"] for d in message["devices"] if d["id"] == device), ()):
+                if (value := missing.get(p["name"])) is None:
+                    continue
+                if p["reported"] == value:
+                    del missing[p["name"]]
+                    print(f"{device} {p['name']} reported {value}", flush=True)
+                elif value and p["desired"] != value:
+                    raise Rejected(f"{device} {p['name']}: somebody asked for {p['desired']} meanwhile")
+            if not any(missing.values()):  # an empty value asks for nothing, so nothing answers it
+                return
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text.removesuffix("s"))
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r}: write seconds, such as 30")
+    return seconds

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
-
 from gateway import client
-from gateway.show import plain
-from twins.errors import Rejected, Unavailable
+from gateway.show import plain, text_of
+from gateway.stream import changes
 
 HELP = "follow values as they come: gemelo tail 'default/pump-*'"
 
@@ -25,21 +23,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Until Ctrl-C. Raises `Unavailable` when the gateway ends."""
-    place = client.where(args)
     last: dict[tuple[str, str], int] = {}
-    try:
-        async with place.session(None) as session, session.ws_connect(f"{place.url}/api/v1/live", heartbeat=20) as live:
-            async for message in live:
-                for device in json.loads(message.data).get("devices", ()):
-                    if fnmatch.fnmatch(device["id"], args.filter):
-                        _print(device, last, as_json=args.json)
-    except aiohttp.WSServerHandshakeError as error:
-        if error.status in {401, 403}:
-            raise Rejected(f"{place.url} wants a token: set GEMELO_TOKEN, or give its gateway.toml with -c") from None
-        raise place.absent(error) from None
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise place.absent(error) from None
-    raise Unavailable(f"the gateway at {place.url} has ended, or closed the stream")
+    async with aclosing(changes(client.where(args))) as stream:
+        async for message in stream:
+            for device in message["devices"]:
+                if fnmatch.fnmatch(device["id"], args.filter):
+                    _print(device, last, as_json=args.json)
+    return 0
 
 
 def _print(device: dict[str, Any], last: dict[tuple[str, str], int], *, as_json: bool) -> None:
@@ -49,7 +39,7 @@ def _print(device: dict[str, Any], last: dict[tuple[str, str], int], *, as_json:
             continue
         last[key] = p["reported_at"]
         if as_json:
-            print(json.dumps({"device": device["id"]} | p), flush=True)
+            print(text_of({"device": device["id"]} | p, "json", indent=None), end="", flush=True)
         else:
             at = datetime.fromtimestamp(p["reported_at"] / 1e6, UTC).strftime("%H:%M:%S.%f")[:-3]
             wanted = f"  (want {p['desired']})" if p["drifts"] else ""

@@ -11,10 +11,9 @@ import msgspec
 
 from gateway.causes import causes
 from gateway.core import Core
-from gateway.registry import Kind, Registry
+from gateway.registry import Registry
 from gateway.timers import Timers
 from gateway.turn import Committed
-from rules import detector
 from rules.rules import Rules
 from tests.clock import VirtualClock
 from twins.exchange import Batch, Outcome, Point, Recovered, Ticket
@@ -80,7 +79,7 @@ class Stage:
         self.timers = Timers(self.clock)
         self.core = Core(self.twins, self.rules, self.disk, self.timers, self.clock, intake=intake)
         self.next_cause = causes("test", 1)
-        self.registry = Registry({"Detector": Kind(detector.decode)}, self.core.ask, self.clock, self.next_cause)
+        self.registry = Registry(self.core.ask, self.clock, self.next_cause)
         self.told: list[Committed] = []
         self.core.listen(self)
 

@@ -112,14 +112,14 @@ def test_get_devices_shows_names_states_and_values_in_each_form(run):
     assert second.startswith("default/pump-2  pump")
     assert "flow=41.5 l/min" in run("get", "devices", "-o", "wide").stdout
     for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
-        objects = read(run("get", "devices", "-o", form).stdout)
-        assert [o["id"] for o in objects] == ["default/pump-1", "default/pump-2"]
+        whole = read(run("get", "devices", "-o", form).stdout)
+        assert (whole["kind"], [o["metadata"]["name"] for o in whole["items"]]) == ("List", ["pump-1", "pump-2"])
 
 
 def test_get_shows_every_kind_by_each_of_its_names_and_the_nearest_for_a_wrong_one(run):
     for word in ("rule", "rules", "detectors", "Detector"):
         assert "default/flood" in run("get", word).stdout
-    assert json.loads(run("get", "devicemodels", "-o", "json").stdout)[0]["metadata"]["name"] == "pump"
+    assert json.loads(run("get", "devicemodels", "-o", "json").stdout)["items"][0]["metadata"]["name"] == "pump"
     assert run("get", "cameras").returncode == 0
     fails(run("get", "Devicemodle"), 1, "did you mean DeviceModel?")
 
@@ -136,17 +136,47 @@ def test_what_a_device_sends_is_text_and_neither_markup_nor_orders_to_the_termin
     assert "owned\\u0007" in run("describe", "device", "pump-2", "-o", "json").stdout
 
 
+def test_in_json_and_yaml_too_nothing_steers_the_terminal_or_turns_its_text(gateway, run):
+    hostile = "a\x9b31m\u202eb\x7f\u2066c"
+
+    async def speak() -> None:
+        async with Sensor(gateway.broker(), "pump-2") as sensor:
+            assert "code" not in await sensor.tell(mode=hostile)
+
+    asyncio.run(speak())
+    for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
+        text = run("get", "device", "pump-2", "-o", form).stdout
+        assert not set(text) & set("\x9b\u202e\x7f\u2066")
+        values = {p["propertyName"]: p["reported"]["value"] for p in read(text)["status"]["twins"] if "reported" in p}
+        assert values["mode"] == hostile
+    assert "\x1b" not in run("apply", "-f", "-", stdin='{"kind": "\\u001b[31mDevice"}').stderr
+
+
+def test_signs_of_double_width_keep_columns_apart_and_a_terminal_without_utf_8_gets_them_escaped(gateway, run):
+    async def speak() -> None:
+        async with Sensor(gateway.broker(), "pump-2") as sensor:
+            assert "code" not in await sensor.tell(mode="温度")
+
+    asyncio.run(speak())
+    head, *rows = run("describe", "device", "pump-2").stdout.splitlines()[2:]
+    (row,) = [row for row in rows if row.startswith("mode ") and "温度" in row and "Z" not in row]
+    assert row.index("温度") == head.index("REPORTED")
+    assert row.index("/0 0/0") - 1 + len("温度") == head.index("VERSIONS"), "two signs of two columns each"
+    done = gemelo("describe", "device", "pump-2", GEMELO_URL=gateway.url, PYTHONIOENCODING="ascii")
+    assert (done.returncode, "\\u6e29\\u5ea6" in done.stdout) == (0, True)
+
+
 def test_describe_shows_both_sides_of_a_twin_and_names_what_is_not_there(run):
     shown = run("describe", "device", "pump-1").stdout
     assert shown.startswith("default/pump-1  pump")
-    assert re.search(r"flow +double +41\.5", shown)
+    assert re.search(r"flow +double +41\.5 .* read only +l/min", shown)
     told = json.loads(run("describe", "device", "default/pump-1", "-o", "json").stdout)
     assert (told["id"], told["state"], told["reason"], told["interval"]) == ("default/pump-1", "online", "", 30.0)
     assert shown.startswith("default/pump-1  pump  online  seen ")
     assert shown.splitlines()[0].endswith("expected every 30 s")
     assert yaml.safe_load(run("describe", "device", "pump-1", "-o", "yaml").stdout)["model"] == "pump"
     fails(run("describe", "device", "pump-9"), 1, "pump-9")
-    fails(run("describe", "devise", "pump-1"), 2)
+    fails(run("describe", "devise", "pump-1"), 1, "no kind devise: did you mean Device?")
 
 
 def test_events_show_the_newest_last_with_cause_and_one_line_each(run):
@@ -188,6 +218,61 @@ def test_a_bad_query_is_refused_in_words(run, query, words):
     fails(run("sql", query), 1, *words)
 
 
+def test_get_chooses_by_name_namespace_and_label(run):
+    def names(*words: str) -> list[str]:
+        done = run("get", "devices", "-o", "name", *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    both = ["device/default/pump-1", "device/default/pump-2"]
+    assert names() == names("-A") == names("-n", "default") == names("-l", "description=in-the-cellar") == both
+    assert names("pump-2") == names("default/pump-2") == both[1:]
+    assert names("-n", "plant") == names("-l", "description!=in-the-cellar") == names("-l", "!description") == []
+    assert names("-l", "description,floor!=2") == both
+    assert "pump-1" not in run("get", "device", "pump-2").stdout
+    fails(run("get", "device", "pumpe-1"), 1, "there is no Device default/pumpe-1: did you mean default/pump-1?")
+    assert json.loads(run("get", "device", "pump-1", "-l", "!description", "-o", "json").stdout)["items"] == []
+    fails(run("get", "devices", "-l", "a b"), 1, "key=value")
+    fails(run("get", "devices", "-A", "-n", "x"), 2)
+
+
+def test_what_get_prints_can_be_applied_again(run):
+    for form in ("yaml", "json"):
+        printed = run("get", "devices", "-o", form).stdout
+        done = run("apply", "-f", "-", stdin=printed)
+        assert done.stdout == "device/default/pump-1 unchanged\ndevice/default/pump-2 unchanged\n", done.stderr
+    alone = yaml.safe_load(run("get", "device", "pump-1", "-o", "yaml").stdout)
+    assert (alone["kind"], alone["metadata"]["name"]) == ("Device", "pump-1")
+    (flow,) = [p for p in alone["status"]["twins"] if p["propertyName"] == "flow"]
+    assert (flow["reported"]["value"], flow["reported"]["metadata"]["type"]) == ("41.5", "double")
+    (status,) = [s for s in json.loads(run("get", "devicestatuses", "-o", "json").stdout)["items"]
+                 if s["metadata"]["name"] == "pump-1"]  # fmt: skip
+    assert (status["kind"], status["status"]) == ("DeviceStatus", alone["status"])
+    assert run("get", "models", "-o", "wide").stdout.splitlines()[1].split() == [
+        "default/pump", "2", "speed:INT", "flow:DOUBLE",
+    ]  # fmt: skip
+
+
+def test_describe_shows_conditions_versions_and_the_past_from_memory_and_from_the_store(run, gateway):
+    gateway.apply(device("lost").replace("name: pump}", "name: pmup}"))
+    assert "ModelMissing: model default/pmup is missing" in run("describe", "device", "lost").stdout
+    assert "ModelMissing" in run("get", "device", "lost").stdout
+    assert run("delete", "device", "lost").returncode == 0
+    told = json.loads(run("describe", "device", "pump-1", "-o", "json").stdout)
+    (flow,) = [p for p in told["properties"] if p["name"] == "flow"]
+    assert (flow["reported_version"], flow["desired_version"], flow["synced"]) == ([2, 0], [0, 0], False)
+    assert [point["value"] for point in told["history"]["flow"]] == ["12.5", "41.5"]
+    assert [event["message"] for event in told["events"]] == [LONG]
+    shown = run("describe", "device", "pump-1").stdout
+    assert re.search(r"flow +\d{4}-\d\d-\d\dT[\d:.]+Z +12\.5\n", shown)
+    kept = run("describe", "device", "pump-1", "--history", "1").stdout
+    assert re.search(r"flow +\S+Z +41\.5\n", kept)
+    assert not re.search(r"flow +\S+Z +12\.5\n", kept)
+    fails(run("describe", "device", "pump-1", "--history", "0"), 2, "1 to 1000")
+    assert "name: flood" in run("describe", "rule", "flood").stdout
+    fails(run("describe", "rule", "flod"), 1, "there is no Detector default/flod: did you mean default/flood?")
+
+
 # -- changing ------------------------------------------------------------------------------------------------------
 
 
@@ -199,6 +284,31 @@ def test_set_asks_of_a_device_and_refuses_with_the_nearest_name(run, gateway):
     fails(run("set", "pump-1", "sped=80"), 1, "sped", "speed")
     fails(run("set", "pumpe-1", "speed=80"), 1, "pumpe-1", "pump-1")
     fails(run("set", "pump-1", "speed"), 2, "PROPERTY=VALUE")
+
+
+async def test_set_waits_until_the_device_reports_what_was_asked_or_the_deadline_is_over(run, gateway):
+    words = ("set", "pump-2", "speed=7", "--wait", "--deadline", "20s", "--url", gateway.url)
+    gateway.apply(device("pump-2"))
+    async with Sensor(gateway.broker(), "pump-2") as sensor:
+        waiting = asyncio.to_thread(gemelo, *words)
+        async with asyncio.TaskGroup() as group:
+            done = group.create_task(waiting)
+            await sensor.hear("delta")
+            await sensor.tell(speed="6")
+            await sensor.tell(speed="7")
+    said = "default/pump-2 speed desired 7\ndefault/pump-2 speed reported 7\n"
+    assert (done.result().returncode, done.result().stdout) == (0, said)
+    assert (await asyncio.to_thread(run, "set", "pump-2", "speed=7", "--wait")).returncode == 0, "it says so already"
+    late = await asyncio.to_thread(run, "set", "pump-2", "speed=8", "--wait", "--deadline", "0.2")
+    fails(late, 4, "default/pump-2 has not reported speed=8 within 0.2 s; it is still asked")
+    fails(await asyncio.to_thread(run, "set", "pump-2", "speed=8", "--deadline", "soon"), 2, "write seconds")
+
+
+def test_of_several_values_with_a_bad_one_among_them_none_is_asked(run, gateway):
+    before = gateway.device("pump-1")["properties"]["speed"]["desired"]
+    fails(run("set", "pump-1", "speed=33", "flow=1"), 1, "flow is read only")
+    fails(run("set", "pump-1", "speed=101"), 1, "above the maximum 100")
+    assert gateway.device("pump-1")["properties"]["speed"]["desired"] == before
 
 
 def test_a_value_with_signs_that_mean_something_elsewhere_arrives_as_it_was_typed(run, gateway):
@@ -246,10 +356,28 @@ def test_a_bad_manifest_is_refused_with_file_path_reason_and_nearest_name(run, t
     fails(run("apply", "-f", str(file)), 1, "device.yaml", *words)
 
 
+def test_a_bad_value_is_refused_in_the_form_that_names_file_path_reason_and_model(run, tmp_path):
+    file = tmp_path / "file.yaml"
+    wanted = "nodeName: edge-1, properties: [{name: flow}, {name: speed, desired: {value: '101'}}]"
+    file.write_text(device("bad").replace("nodeName: edge-1", wanted))
+    done = run("apply", "-f", str(file))
+    said = 'spec.properties[1].desired.value: "101" is above the maximum 100 of model pump'
+    assert (done.returncode, done.stderr) == (1, f"gemelo: {file}: {said}\n")
+    folder = tmp_path / "many"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(device("good"))
+    (folder / "b.yaml").write_text(f"kind: List\nitems: [{json.dumps(yaml.safe_load(file.read_text()))}]")
+    done = run("apply", "-f", str(folder))
+    assert (done.returncode, done.stderr) == (1, f"gemelo: {folder / 'b.yaml'}: items[0]: {said}\n")
+    assert "good" not in run("get", "devices", "-o", "name").stdout, "all or none, over files too"
+    fails(run("apply", "-f", str(tmp_path / "many" / ".." / "many"), "-f", "-", stdin="a: [1"), 1, "stdin: not YAML")
+    fails(run("apply", "-f", "-", stdin="# nothing\n"), 1, "there is no manifest in it")
+
+
 def test_of_documents_with_a_bad_one_among_them_none_is_applied(run, gateway, tmp_path):
     file = tmp_path / "all.yaml"
     file.write_text(device("fan-7") + "---" + device("fan-8").replace("kind: Device", "kind: Devise"))
-    fails(run("apply", "-f", str(file)), 1, "all.yaml", "#2", "Devise")
+    fails(run("apply", "-f", str(file)), 1, "all.yaml#2: no kind Devise: did you mean Device?")
     assert gateway.device("fan-7") == {}
 
 
@@ -264,9 +392,9 @@ def test_a_bad_rule_is_refused_with_its_place_and_the_old_one_holds(run, gateway
 
 
 @contextmanager
-def tailing(gateway: Gateway, *words: str) -> Iterator[subprocess.Popen[str]]:
+def tailing(gateway: Gateway, *words: str, command: str = "tail") -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "tail", "--url", gateway.url, *words],
+        [sys.executable, "-m", "gateway", command, "--url", gateway.url, *words],
         env=environment(),
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -292,6 +420,46 @@ async def test_tail_follows_the_values_of_the_devices_asked_for_until_ctrl_c(gat
         assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}  default/pump-2  .* = .*\n", line), line
         tail.send_signal(signal.SIGINT)
         assert (tail.wait(10), tail.stderr.read()) == (130, "")
+
+
+async def test_watch_prints_what_is_there_then_each_change_and_what_goes(gateway, run):
+    gateway.apply(device("watched-1"))
+    with tailing(gateway, "devices", "watched-1", "-w", command="get") as watch:
+
+        async def line() -> str:
+            return await asyncio.wait_for(asyncio.to_thread(watch.stdout.readline), 15)
+
+        assert (await line()).split()[0] == "NAME"
+        assert (await line()).startswith("default/watched-1  pump")
+        async with Sensor(gateway.broker(), "watched-1") as sensor:
+            await sensor.tell(flow="2.5")
+        assert "flow=2.5 l/min" in await line()
+        assert (await asyncio.to_thread(run, "delete", "device", "watched-1")).returncode == 0
+        assert (await line()).split() == ["default/watched-1", "deleted"]
+        watch.send_signal(signal.SIGINT)
+        assert (watch.wait(10), watch.stderr.read()) == (130, "")
+
+
+async def test_watch_gives_programs_one_manifest_a_line_and_follows_kinds_without_values_too(gateway):
+    with (
+        tailing(gateway, "devices", "pump-2", "-w", "-o", "json", command="get") as devices,
+        tailing(gateway, "models", "--watch", command="get") as models,
+    ):
+        assert json.loads(devices.stdout.readline())["metadata"]["name"] == "pump-2"
+        assert [models.stdout.readline().split()[0] for _ in range(2)] == ["NAME", "default/pump"]
+        gateway.apply(MODEL.replace("name: pump}", "name: fan}"))
+        line = await asyncio.wait_for(asyncio.to_thread(models.stdout.readline), 15)
+        assert line.split() == ["default/fan", "2"]
+        assert gateway.ask("DELETE", "/api/v1/manifests/DeviceModel/default/fan")[0] == 204
+        line = await asyncio.wait_for(asyncio.to_thread(models.stdout.readline), 15)
+        assert line.split() == ["default/fan", "deleted"]
+        async with Sensor(gateway.broker(), "pump-2") as sensor:
+            await sensor.tell(flow="7.75")
+        while True:
+            shown = json.loads(await asyncio.wait_for(asyncio.to_thread(devices.stdout.readline), 15))
+            values = {p["propertyName"]: p.get("reported", {}).get("value") for p in shown["status"]["twins"]}
+            if values["flow"] == "7.75":
+                break
 
 
 def test_tail_for_programs_gives_one_object_a_line_and_ends_in_peace_when_its_reader_does(gateway):
@@ -447,7 +615,21 @@ def test_wrong_words_end_with_2_and_help_names_every_command():
     fails(invoke("demo", "--for", "long"), 2, "--for")
     helped = invoke("--help")
     assert helped.returncode == 0
-    for name in ("demo", "run", "check", "apply", "get", "describe", "set", "delete", "sql", "events", "tail", "model"):
+    for name in (
+        "demo",
+        "run",
+        "check",
+        "apply",
+        "get",
+        "describe",
+        "set",
+        "delete",
+        "explain",
+        "sql",
+        "events",
+        "tail",
+        "model",
+    ):
         assert f"    {name} " in helped.stdout
     assert re.fullmatch(r"gemelo \S+\n", invoke("--version").stdout)
 

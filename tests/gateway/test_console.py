@@ -12,7 +12,7 @@ from tests.clock import in_virtual_time
 from tests.gateway.stage import Stage, rule, settle
 from twins.exchange import Result
 from twins.liveness import Limits
-from twins.stimuli import Applied, Inferred, Joined
+from twins.stimuli import Applied, Edit, Inferred, Joined, Updated
 from web.views import CloudView, CostView, Health, NodeView
 
 ALERT = {"alert": {"message": "t is ${t}", "severity": "warning"}}
@@ -20,18 +20,22 @@ UP = {"name": "up", "to": "B", "when": "t > 5.0", "do": [ALERT]}
 STATES: dict[str, Any] = {"A": {"onInput": {"transitions": [UP]}}, "B": {}}
 
 
-class NoTrends:
-    """A store in which nothing is recorded."""
+class Trends:
+    """A store in which one device has a past."""
 
     def recent(self, series: str, count: int) -> list[tuple[int, float]]:
-        return []
+        numbers = {"default/d1/on": [(1, 1.0), (2, 0.0)], "default/d1/t": [(1, 1234567.25), (3, 2.0)]}
+        return numbers.get(series, [])[-count:]
+
+    def texts(self, series: str, count: int) -> list[tuple[int, str]]:
+        return [(2, "n/a")] if series == "default/d1/t" else []
 
 
 @asynccontextmanager
 async def showing() -> Any:
     stage = Stage()
     console = Console(
-        NodeView("edge-1"), stage.twins, stage.rules, NoTrends(), stage.clock,
+        NodeView("edge-1"), stage.twins, stage.rules, Trends(), stage.clock,
         cameras=tuple, unit=lambda device, name: "", picture=lambda _: 0,
         cloud=CloudView, health=lambda: Health(live=True, ready=True),
         hints=tuple, queries=(),
@@ -121,3 +125,25 @@ async def test_a_device_that_falls_silent_is_told_though_nothing_comes() -> None
         assert change.devices[0].reason == "silent for 60 s; it is assumed to speak every 20 s"
         assert console.snapshot(change.revision).devices == ()
         watching.cancel()
+
+
+@in_virtual_time
+async def test_the_past_is_told_in_order_and_as_the_device_wrote_it() -> None:
+    async with showing() as (stage, console):
+        now = stage.clock.now()
+        edits = {"on": Edit(reported="true", kind="boolean"), "t": Edit(reported="1")}
+        await stage.core.ask(Updated("default/d1", "c", now, edits, now))
+        assert [(p.at, p.value) for p in await console.history("default/d1", "on", 9)] == [(1, "true"), (2, "false")]
+        past = await console.history("default/d1", "t", 9)
+        assert [(p.at, p.value) for p in past] == [(1, "1234567.25"), (2, "n/a"), (3, "2")]
+        assert [p.value for p in await console.history("default/d1", "t", 1)] == ["2"]
+
+
+@in_virtual_time
+async def test_a_device_shows_each_sides_versions_and_the_conditions_it_is_under() -> None:
+    async with showing() as (stage, console):
+        await stage.report("default/d1", t="1")
+        await stage.report("default/d1", t="2")
+        (t,) = console.device("default/d1").properties
+        assert (t.reported_version, t.desired_version, t.synced) == ((2, 0), (0, 0), False)
+        assert console.device("default/d1").conditions == ()

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from devices.camera.manifest import Camera
 from devices.offload import twin as phone
-from gateway.registry import Registry, kind
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Disk, Stage, body, rule, settle
 from twins.errors import Rejected
 from twins.liveness import ATTENDED, INTERVAL, NEVER, Rhythm
+from twins.stimuli import Edit, Updated
 
 
 def device(name: str = "d1", **spec: Any) -> dict[str, Any]:
@@ -66,7 +65,7 @@ async def test_what_is_there_is_unchanged_and_what_differs_is_configured() -> No
         ({"kind": "Devize", "metadata": {"name": "x"}}, "no kind Devize.*Device"),
         ({"kind": "Device"}, "metadata"),
         (device(deviceModelReff={"name": "m1"}), "deviceModelRef"),
-        (device(properties=[{"name": "a"}, {"name": "a"}]), "a is there twice"),
+        (device(properties=[{"name": "a"}, {"name": "a"}]), "is the name of spec.properties.0. too"),
         (device() | {"metadata": {"name": "d1", "annotations": {INTERVAL: "10s"}}}, "annotations: .*'10s' is neither"),
         (rule(initial="Nowhere"), "Nowhere"),
         (rule(states={"A": {"onInput": {"events": [{"when": "t >"}]}}}), "when"),
@@ -96,7 +95,7 @@ async def test_a_rule_that_its_own_check_refuses_does_not_take_the_place_of_the_
         with pytest.raises(Rejected, match=r"file.yaml#2: .*Nowhere"):
             await stage.registry.apply(rule(initial="Nowhere"), "file.yaml#2")
         assert stage.disk.found().manifests == {("Detector", "default/rule"): body(rule())}
-        assert stage.registry.bodies("Detector") == [rule()]
+        assert stage.registry.bodies("Detector") == {"default/rule": rule()}
         assert heard == ["default/rule"]
 
 
@@ -214,7 +213,112 @@ async def test_what_the_cloud_manages_is_neither_changed_nor_deleted_here() -> N
 @pytest.mark.parametrize("name", ["../../x", "a\nb", "Upper", "", "x" * 254, "-a", "\u0440ump-1"])
 def test_a_name_that_kubernetes_would_not_take_is_refused(name: str) -> None:
     with pytest.raises(Rejected, match=r"metadata.name: .* is no name"):
-        Stage().registry.check(device(name), "test")
+        Stage().registry.check([("test", device(name))])
+
+
+# -- devices and their models --------------------------------------------------------------------------------------
+
+
+def wanting(speed: str, name: str = "d1") -> dict[str, Any]:
+    return device(name, properties=[{"name": "speed", "desired": {"value": speed}}], **USES)
+
+
+def desired(stage: Stage) -> str | None:
+    twin = stage.twins.get("default/d1")
+    asked = twin.properties["speed"].desired if twin is not None and "speed" in twin.properties else None
+    return asked.value if asked is not None else None
+
+
+@in_virtual_time
+async def test_a_device_before_its_model_is_taken_and_asked_once_the_model_is_there() -> None:
+    stage = Stage()
+    async with stage.running():
+        said = await stage.registry.apply(wanting("60"), "test")
+        assert said.startswith("device/default/d1 created; model default/m1 is missing: ")
+        (condition,) = stage.registry.conditions("default/d1")
+        assert (condition.reason, desired(stage)) == ("ModelMissing", None)
+        assert await stage.registry.apply(model(maximum="100"), "test") == "devicemodel/default/m1 created"
+        assert (stage.registry.conditions("default/d1"), desired(stage)) == ((), "60")
+
+
+@in_virtual_time
+async def test_a_value_that_the_model_does_not_allow_once_it_comes_is_told_and_not_asked() -> None:
+    stage = Stage()
+    async with stage.running():
+        await stage.registry.apply(wanting("60"), "test")
+        said = await stage.registry.apply(model(maximum="50"), "test")
+        fault = 'spec.properties[0].desired.value: "60" is above the maximum 50 of model m1'
+        assert said == f"devicemodel/default/m1 created; device default/d1: {fault}; it is not asked"
+        (condition,) = stage.registry.conditions("default/d1")
+        assert (condition.reason, condition.message) == ("Invalid", f"{fault}; it is not asked")
+        assert desired(stage) is None
+        with pytest.raises(Rejected, match="above the maximum 50 of model m1"):
+            await stage.registry.apply(wanting("70"), "test")
+        await stage.registry.apply(wanting("40"), "test")
+        assert (stage.registry.conditions("default/d1"), desired(stage)) == ((), "40")
+
+
+@in_virtual_time
+async def test_a_model_that_narrows_takes_back_what_the_manifest_asked_and_leaves_what_a_person_asked() -> None:
+    stage = Stage()
+    async with stage.running():
+        await stage.registry.apply(model(maximum="100"), "test")
+        await stage.registry.apply(wanting("60"), "test")
+        assert desired(stage) == "60"
+        await stage.registry.apply(model(maximum="50"), "test")
+        assert desired(stage) == "", "taken back"
+        await stage.registry.apply(model(maximum="100"), "test")
+        assert desired(stage) == "60", "asked again"
+        now = stage.clock.now()
+        person = Updated("default/d1", "c", now, {"speed": Edit(desired="10")}, now, origin="edge")
+        await stage.core.ask(person)
+        await stage.registry.apply(model(maximum="50"), "test")
+        assert desired(stage) == "10"
+
+
+@in_virtual_time
+async def test_a_device_is_checked_by_the_model_that_comes_with_it() -> None:
+    stage = Stage()
+    async with stage.running():
+        await stage.registry.apply(model(maximum="100"), "test")
+        narrow = model(maximum="50")
+        with pytest.raises(Rejected, match=r"f#2: spec.properties\[0\].desired.value: .* above the maximum 50"):
+            stage.registry.check([("f#1", narrow), ("f#2", wanting("60"))])
+        stage.registry.check([("f#1", narrow), ("f#2", wanting("40"))])
+
+
+@in_virtual_time
+async def test_a_model_that_goes_leaves_its_devices_pending() -> None:
+    stage = Stage()
+    async with stage.running():
+        await stage.registry.apply(model(), "test")
+        await stage.registry.apply(wanting("60"), "test")
+        assert stage.registry.conditions("default/d1") == ()
+        await stage.registry.delete("DeviceModel", "default/m1")
+        assert [c.reason for c in stage.registry.conditions("default/d1")] == ["ModelMissing"]
+
+
+@in_virtual_time
+async def test_what_a_cluster_added_is_not_kept_so_that_the_object_stays_ours() -> None:
+    stage = Stage()
+    printed = device(**USES) | {"status": {"state": "online"}}
+    printed["metadata"] = {"name": "d1", "uid": "u-1", "resourceVersion": "7", "managedFields": [{}], "labels": {}}
+    async with stage.running():
+        await stage.registry.apply(model(), "test")
+        await stage.registry.apply(printed, "test")
+        assert stage.registry.bodies("Device")["default/d1"]["metadata"] == {"name": "d1", "labels": {}}
+        again = dict(reversed(printed.items())) | {"status": {"state": "offline"}}
+        assert await stage.registry.apply(again, "test") == "device/default/d1 unchanged"
+        await stage.registry.delete("Device", "default/d1")
+
+
+@in_virtual_time
+async def test_a_device_status_is_read_and_left_alone() -> None:
+    stage = Stage()
+    status = {"kind": "DeviceStatus", "metadata": {"name": "d1"}, "spec": {}, "status": {"twins": []}}
+    async with stage.running():
+        assert (await stage.registry.apply(status, "test")).startswith("devicestatus/default/d1 ignored: ")
+    assert stage.disk.found().manifests == {}
 
 
 @in_virtual_time
@@ -236,9 +340,8 @@ async def test_a_device_declares_how_often_it_is_to_be_heard() -> None:
 @in_virtual_time
 async def test_silence_of_a_camera_or_a_phone_means_nothing_their_doors_know_better() -> None:
     stage = Stage()
-    registry = Registry({"Camera": kind(Camera, is_device=True)}, stage.core.ask, stage.clock, stage.next_cause)
     camera = {"apiVersion": "gemelo.dev/v1alpha1", "kind": "Camera", "metadata": {"name": "gate"}}
     async with stage.running():
-        await registry.apply(camera | {"spec": {"source": "rtsp://127.0.0.1/1"}}, "test")
+        await stage.registry.apply(camera | {"spec": {"source": "rtsp://127.0.0.1/1"}}, "test")
         await stage.core.ask(phone.joined("default/phone-1", "phone:1:1", stage.clock.now(), ""))
         assert [twin.life.rhythm for twin in stage.twins] == [ATTENDED, ATTENDED]

@@ -94,3 +94,15 @@ def test_an_idle_store_loads_none_of_the_heavy_packages() -> None:
     heavy = "{'numpy', 'pyarrow', 'duckdb', 'sqlglot'}"
     code = f"import store.store, sys; sys.exit(str({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_recent_texts_are_kept_apart_and_long_ones_are_cut(point: Any) -> None:
+    points = Points(keep=False)
+    for at in range(20):
+        points.take(at, columns(point(at, number=None, text=f"open {at}")), [SERIES])
+    assert points.texts(SERIES, 2) == [(18, "open 18"), (19, "open 19")]
+    assert len(points.texts(SERIES, 100)) == 8
+    points.take(20, columns(point(20, number=None, text="x" * 5000)), [SERIES])
+    ((_, said),) = points.texts(SERIES, 1)
+    assert (len(said), said[-2:]) == (200, "x…")
+    assert points.texts("default/nobody/x", 5) == []

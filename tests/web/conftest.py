@@ -7,7 +7,7 @@ import io
 import math
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -128,17 +128,20 @@ class Room:
             raise Rejected(message, 404)
         return list(self.past[device, name])[-count:]
 
-    async def set_desired(self, device: str, name: str, value: str, who: str) -> str:
+    async def set_desired(self, device: str, values: Mapping[str, str], who: str) -> str:
         view = self.devices.get(device)
-        found = [one for one in view.properties if one.name == name] if view else []
-        if not found:
-            message = f'"{device}" has no property "{name}"'
-            raise Rejected(message, 404)
-        if not found[0].writable:
-            message = f'"{name}" is read-only'
-            raise Rejected(message, 409)
-        self.asked.append((device, name, value, who))
-        self.change(device, name, desired=value, desired_at=self.clock.now(), drifts=value != found[0].reported)
+        for name in values:
+            found = [one for one in view.properties if one.name == name] if view else []
+            if not found:
+                message = f'"{device}" has no property "{name}"'
+                raise Rejected(message, 404)
+            if not found[0].writable:
+                message = f'"{name}" is read-only'
+                raise Rejected(message, 409)
+        for name, value in values.items():
+            reported = next(one.reported for one in self.devices[device].properties if one.name == name)
+            self.asked.append((device, name, value, who))
+            self.change(device, name, desired=value, desired_at=self.clock.now(), drifts=value != reported)
         return f"web:1:{len(self.asked)}"
 
     async def apply(self, manifest: bytes) -> Sequence[str]:
@@ -151,8 +154,19 @@ class Room:
         self.manifests.update(zip(names, documents, strict=True))
         return [f"{kind} {name} created" for kind, name in names]
 
-    async def objects(self, kind: str) -> Sequence[dict[str, Any]]:
-        return [one for (found, _), one in self.manifests.items() if found == kind]
+    async def objects(self, kind: str, name: str = "") -> Sequence[dict[str, Any]]:
+        found = [one for (known, _), one in self.manifests.items() if known == kind]
+        chosen = [one for one in found if not name or f"default/{one['metadata']['name']}" == name]
+        if name and not chosen:
+            message = f'there is no {kind} "{name}"'
+            raise Rejected(message, 404)
+        return chosen
+
+    def schema(self, kind: str) -> dict[str, Any]:
+        if kind != "Device":
+            message = f"no kind {kind}"
+            raise Rejected(message, 404)
+        return {"title": kind, "type": "object"}
 
     async def delete(self, kind: str, name: str) -> None:
         if self.manifests.pop((kind, name), None) is None:

@@ -261,3 +261,42 @@ async def test_an_answer_that_does_not_come_in_time_is_504(serve, tables, monkey
     config = WebConfig(listen="127.0.0.1:0", deadline=0.05)
     async with serve(config) as (_, client), client.post("/api/v1/sql", json={"query": "select 1"}) as answer:
         assert (answer.status, answer.content_type) == (504, "application/problem+json")
+
+
+async def test_several_values_are_asked_together(serve, room):
+    async with serve() as (_, client):
+        path = "/api/v1/devices/default/pump-1/desired"
+        async with client.put(path, json={"values": {"power": "true", "level": "7"}}) as answer:
+            assert (answer.status, await answer.json()) == (200, {"cause": "web:1:2"})
+        async with client.put(path, json={"values": {"power": "false", "lvl": "7"}}) as answer:
+            assert answer.status == 404
+    assert [asked[1:3] for asked in room.asked] == [("power", "true"), ("level", "7")]
+
+
+async def test_the_past_of_all_properties_is_one_answer_and_a_source_is_memory_or_store(serve):
+    async with serve() as (_, client):
+        device = "/api/v1/devices/default/thermo-1/history"
+        async with client.get(device, params={"count": "2"}) as answer:
+            past = await answer.json()
+        assert [len(points) for points in past.values()] == [2]
+        async with client.get(f"{device}/temperature", params={"source": "cloud"}) as answer:
+            assert (answer.status, (await answer.json())["detail"]) == (
+                400, 'source = "cloud" is neither memory nor store',
+            )  # fmt: skip
+        async with client.get("/api/v1/devices/default/nobody/history") as answer:
+            assert answer.status == 404
+
+
+async def test_one_object_and_the_schema_of_its_kind_have_addresses(serve):
+    manifest = b"kind: Device\nmetadata: {name: fan}\n"
+    async with serve() as (_, client):
+        headers = {"Content-Type": "application/yaml"}
+        async with client.post("/api/v1/manifests", data=manifest, headers=headers) as answer:
+            assert answer.status == 200
+        async with client.get("/api/v1/manifests/Device/default/fan") as answer:
+            assert (await answer.json())["metadata"] == {"name": "fan"}
+        async with client.get("/api/v1/schemas/Device") as answer:
+            assert (answer.status, (await answer.json())["title"]) == (200, "Device")
+        for path in ("/api/v1/manifests/Device/default/none", "/api/v1/schemas/Devise"):
+            async with client.get(path) as answer:
+                assert answer.status == 404

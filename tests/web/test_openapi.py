@@ -13,6 +13,9 @@ async def test_openapi_names_every_address_with_its_schemas(serve):
         "/livez", "/readyz", "/metrics", "/api/v1/devices", "/api/v1/devices/{namespace}/{name}",
         "/api/v1/devices/{namespace}/{name}/desired/{property}", "/api/v1/events", "/api/v1/rules", "/api/v1/cloud",
         "/api/v1/cameras/{namespace}/{name}/latest.jpg", "/api/v1/pictures/{key}", "/api/v1/sql", "/api/v1/manifests",
+        "/api/v1/devices/{namespace}/{name}/history", "/api/v1/devices/{namespace}/{name}/history/{property}",
+        "/api/v1/devices/{namespace}/{name}/desired", "/api/v1/manifests/{kind}/{namespace}/{name}",
+        "/api/v1/schemas/{kind}",
         "/api/v1/manifests/{kind}", "/api/v1/manifests/{kind}/{name}", "/api/v1/live", "/api/v1/openapi.json",
     }  # fmt: skip
     assert expected <= described["paths"].keys()

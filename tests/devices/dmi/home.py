@@ -11,10 +11,9 @@ from typing import Any
 from devices.dmi.book import Book
 from devices.dmi.config import DmiConfig
 from devices.dmi.door import MapperDoor
-from devices.dmi.manifest import Mapper
 from gateway.causes import causes
 from gateway.core import Core
-from gateway.registry import Registry, kind
+from gateway.registry import Registry
 from gateway.timers import Timers
 from gateway.turn import Committed
 from rules.rules import Rules
@@ -33,7 +32,7 @@ class Home:
         self.disk = disk or Disk()
         self.twins = Twins(strict=config.strict)
         self.core = Core(self.twins, Rules(), self.disk, Timers(clock), clock)
-        self.registry = Registry({"Mapper": kind(Mapper)}, self.core.ask, clock, causes("manifest", 1))
+        self.registry = Registry(self.core.ask, clock, causes("manifest", 1))
         self.book = Book(self.twins.get, strict=config.strict)
         self.notes: list[Event] = []
         self.door = MapperDoor(

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -435,7 +436,15 @@ async def test_dmi_16_what_a_mapper_missed_it_hears_when_it_is_back(house: House
 async def test_dmi_20_what_a_device_can_not_be_asked_is_not_sent_but_told(
     house: House, door: Manager, own: Mapper
 ) -> None:
-    await house.apply(device("k20", "p20", temp="30", level="500", note="fine"))
+    wide, whole = deepcopy(MODEL), device("k20", "p20", temp="20", note="fine")
+    wide["metadata"]["name"] = narrow_name = "narrowing"
+    level, temp, _ = wide["spec"]["properties"]
+    level["maximum"], temp["accessMode"] = "1000", "ReadWrite"
+    whole["spec"]["deviceModelRef"]["name"] = narrow_name
+    await house.apply(wide, whole)
+    for name, value in (("level", "500"), ("temp", "30")):
+        assert (await house.set("k20", name, value))[0] == 200
+    await house.apply(deepcopy(MODEL) | {"metadata": {"name": narrow_name}})
     answer = await door.register("m20", "p20", own.socket)
     found = {p.name: p.desired.value for p in answer.deviceList[0].spec.properties}
     if house.strict:

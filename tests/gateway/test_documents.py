@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.operations import documents_of
+from gateway.documents import documents_of
 from twins.errors import Rejected
 
 
@@ -10,9 +10,16 @@ def test_documents_and_lists_are_taken_apart_with_their_places() -> None:
     text = b"kind: A\n---\nkind: List\nitems: [{kind: B}, {kind: C}]\n---\n"
     assert [(where, d["kind"]) for where, d in documents_of(text, "f.yaml")] == [  # type: ignore[index]
         ("f.yaml#1", "A"),
-        ("f.yaml#2", "B"),
-        ("f.yaml#2", "C"),
+        ("f.yaml#2: items[0]", "B"),
+        ("f.yaml#2: items[1]", "C"),
     ]
+
+
+def test_a_text_of_one_document_is_its_place() -> None:
+    assert documents_of(b"---\nkind: A\n", "f.yaml") == [("f.yaml", {"kind": "A"})]
+    assert [where for where, _ in documents_of(b"kind: DeviceList\nitems: [{kind: A}]", "f")] == ["f: items[0]"]
+    with pytest.raises(Rejected, match="f: items: a DeviceList needs a list of objects"):
+        documents_of(b"kind: DeviceList\nitems: {}", "f")
 
 
 @pytest.mark.parametrize(
@@ -22,9 +29,11 @@ def test_documents_and_lists_are_taken_apart_with_their_places() -> None:
         (b"{a: " * 70 + b"1" + b"}" * 70, "nested more than 64 deep"),
         (b"a: &x [1]\nb: *x\n", "aliases are not taken"),
         (b"a: [1", "not YAML"),
+        (b"spec:\n  a: 1\n  b: {c: 1, c: 2}\n", "line 3, column 13: 'c' is there twice"),
+        (b'{"a": 1, "a": 2}', "line 1, column 10: 'a' is there twice"),
         (b"\xff\xfe\x00", "not YAML"),
     ],
-    ids=["brackets", "braces", "alias", "open", "bytes"],
+    ids=["brackets", "braces", "alias", "open", "twice", "twice-json", "bytes"],
 )
 def test_what_is_no_manifest_is_refused_before_it_does_harm(text: bytes, reason: str) -> None:
     with pytest.raises(Rejected, match=reason):

@@ -1,0 +1,103 @@
+"""Texts of manifests, YAML or JSON, taken apart into documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import yaml
+
+from twins.errors import Rejected
+
+DEPTH = 64
+"""Collections within collections."""
+MANIFESTS = 10_000
+"""Documents in one call."""
+
+Document = tuple[str, object]
+"""Where it stands, for people, and what is written there."""
+
+
+def documents_of(text: bytes, where: str = "manifest") -> list[Document]:
+    """YAML or JSON documents with the place each stands at; a List is taken apart. Raises `Rejected` for bad YAML.
+
+    A place is `where`, with `#2` for the second of several documents and `items[0]` within a list.
+    """
+    found: list[Document] = []
+    try:
+        _check_form(text, where)
+        documents = list(islice(yaml.load_all(text, Loader=_Loader), MANIFESTS + 1))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Rejected(f"{where}: not YAML: {_story(error)}") from None
+    several = sum(document is not None for document in documents) > 1
+    for number, document in enumerate(documents, 1):
+        place = f"{where}#{number}" if several else where
+        if isinstance(document, dict) and str(document.get("kind", "")).endswith("List"):
+            items = document.get("items")
+            if not isinstance(items, list):
+                raise Rejected(f"{place}: items: a {document['kind']} needs a list of objects")
+            found += [(f"{place}: items[{index}]", item) for index, item in enumerate(items)]
+        elif document is not None:
+            found.append((place, document))
+    if len(found) > MANIFESTS:
+        raise Rejected(f"{where}: more than {MANIFESTS} documents; apply them in parts")
+    return found
+
+
+def models_first(documents: Sequence[Document]) -> list[Document]:
+    """Models before the devices that use them; all else in its order."""
+    return sorted(documents, key=lambda d: isinstance(d[1], dict) and d[1].get("kind") != "DeviceModel")
+
+
+def _check_form(text: bytes, where: str) -> None:
+    """Raise `Rejected` for aliases, and for what is nested so deeply that it would overflow the parser's own stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise Rejected(f"{where}: line {line}: aliases are not taken: they let a small text grow without bound")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEPTH:
+                raise Rejected(f"{where}: nested more than {DEPTH} deep: that is no manifest we take")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _story(error: Exception) -> str:
+    """What is wrong with a text, and where, on one line."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """YAML without dates, which are text to us, and with YAML 1.2's booleans: `ON` and `no` are words of devices.
+
+    A key that is there twice is refused: one of them would be lost.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        problem=f"{key.value!r} is there twice", problem_mark=key.start_mark
+                    )
+                seen.add(key.value)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
+
+
+_OURS = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool"}
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if tag not in _OURS]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"true|True|TRUE|false|False|FALSE"), ["t", "T", "f", "F"]
+)

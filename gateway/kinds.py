@@ -1,0 +1,56 @@
+"""Kinds of manifests: what each is called, how it is read, and whether it is a device too.
+
+KINDS["Device"].decode(yaml_value, "pump.yaml")      kind_named("devices") == "Device"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from devices.camera.manifest import Camera
+from devices.dmi.manifest import Mapper
+from devices.telemetry.homeassistant import Discovery
+from devices.telemetry.manifest import Mapping
+from rules import detector
+from rules.detector import Detector
+from twins.manifests import Device, DeviceModel, DeviceStatus, read_device, read_model
+from twins.schema import decode
+
+
+class Kind(Struct, frozen=True):
+    """One kind of manifest: how it is decoded, and whether it is a device too (a camera is one).
+
+    `names` are what people call it beside its own name, in small letters; `shape` is its struct.
+    """
+
+    decode: Callable[[object, str], Any]
+    is_device: bool = False
+    names: tuple[str, ...] = ()
+    shape: type[Struct] | None = None
+
+
+def kind(shape: type[Struct], *names: str, is_device: bool = False) -> Kind:
+    """A kind whose struct says it all."""
+    return Kind(lambda data, where: decode(data, shape, where), is_device, names, shape)
+
+
+KINDS = {
+    "Device": Kind(read_device, names=("devices", "dev"), shape=Device),
+    "DeviceModel": Kind(read_model, names=("devicemodels", "model", "models"), shape=DeviceModel),
+    "DeviceStatus": kind(DeviceStatus, "devicestatuses"),
+    "Camera": kind(Camera, "cameras", is_device=True),
+    "Mapper": kind(Mapper, "mappers"),
+    "Mapping": kind(Mapping, "mappings"),
+    "Discovery": kind(Discovery, "discoveries"),
+    "Detector": Kind(detector.decode, names=("detectors", "rule", "rules"), shape=Detector),
+}
+"""Every kind that a gateway takes."""
+
+
+def kind_named(word: str) -> str:
+    """The kind that people mean by a word; the word itself when it is none."""
+    said = word.lower()
+    return next((name for name, each in KINDS.items() if said == name.lower() or said in each.names), word)

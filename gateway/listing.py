@@ -1,0 +1,123 @@
+"""How each kind looks in a table: where its views come from, and one row of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct
+
+View = dict[str, Any]
+VALUES = 4
+"""Values that a narrow row shows."""
+
+
+class Listing(Struct, frozen=True):
+    """`source` names the views, in the API and in the live stream alike; without one a row is made of the manifest."""
+
+    columns: tuple[str, ...]
+    row: Callable[[View], tuple[Any, ...]]
+    wide_columns: tuple[str, ...]
+    wide: Callable[[View], tuple[Any, ...]]
+    source: str = ""
+
+
+def listing(kind: str) -> Listing:
+    """The listing of a kind; of one that has none of its own, name and labels."""
+    return _LISTINGS.get(kind, _PLAIN)
+
+
+def name_of(view: View) -> str:
+    """`namespace/name` of a view or of a manifest."""
+    if "metadata" in view:
+        return f"{view['metadata'].get('namespace', 'default')}/{view['metadata']['name']}"
+    return str(view.get("id") or view["name"])
+
+
+def ago(at: int) -> str:
+    """A time in microseconds as `12 s ago`."""
+    if not at:
+        return "never"
+    seconds = max(0, int((datetime.now(UTC).timestamp() * 1e6 - at) / 1e6))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _device(d: View) -> tuple[Any, ...]:
+    values = _values(d)
+    shown = values[:VALUES] + (["…"] if len(values) > VALUES else [])
+    return d["id"], d["model"], _state(d), ago(d["seen"]), "  ".join(shown)
+
+
+def _device_wide(d: View) -> tuple[Any, ...]:
+    drifts = sum(p["drifts"] for p in d["properties"])
+    why = "; ".join([d["reason"]] * bool(d["reason"]) + [c["reason"] for c in d["conditions"]])
+    return d["id"], d["model"], d["state"], ago(d["seen"]), d["description"], why, drifts, "  ".join(_values(d))
+
+
+def _state(d: View) -> str:
+    """The state, with the first thing that is wrong."""
+    wrong = [c["reason"] for c in d["conditions"]][:1]
+    return ", ".join([d["state"]] * bool(d["state"]) + wrong)
+
+
+def _values(d: View) -> list[str]:
+    return [_value(p) for p in d["properties"] if p["reported"] is not None or p["desired"] is not None]
+
+
+def _value(p: View) -> str:
+    wanted = f" (want {p['desired']})" if p["drifts"] else ""
+    unit = f" {p['unit']}" if p["unit"] else ""
+    return f"{p['name']}={p['reported'] if p['reported'] is not None else '?'}{unit}{wanted}"
+
+
+def _model(m: View) -> tuple[Any, ...]:
+    spec = m.get("spec") or {}
+    return name_of(m), spec.get("protocol", ""), len(spec.get("properties", ()))
+
+
+def _model_wide(m: View) -> tuple[Any, ...]:
+    said = [f"{p['name']}:{p.get('type', 'STRING')}" for p in (m.get("spec") or {}).get("properties", ())]
+    return *_model(m), "  ".join(said)
+
+
+def _camera(c: View) -> tuple[Any, ...]:
+    return c["id"], c["state"], f"{c['fps']:.1f}", c["reason"]
+
+
+def _camera_wide(c: View) -> tuple[Any, ...]:
+    return *_camera(c), c["skipped"], f"{c['width']}x{c['height']}", f"{c['infer_ms']:.1f}"
+
+
+def _rule(r: View) -> tuple[Any, ...]:
+    return r["name"], "  ".join(f"{state}={count}" for state, count in r["states"].items()), r["description"]
+
+
+def _plain(m: View) -> tuple[Any, ...]:
+    return name_of(m), m["kind"]
+
+
+def _plain_wide(m: View) -> tuple[Any, ...]:
+    labels = m["metadata"].get("labels") or {}
+    return *_plain(m), ",".join(f"{key}={value}" for key, value in labels.items())
+
+
+_DEVICES = ("name", "model", "state", "last seen")
+_CAMERAS = ("name", "state", "fps", "reason")
+_LISTINGS = {
+    "Device": Listing(
+        (*_DEVICES, "values"), _device,
+        (*_DEVICES, "description", "reason", "drifts", "values"), _device_wide, "devices",
+    ),
+    "DeviceModel": Listing(
+        ("name", "protocol", "properties"), _model, ("name", "protocol", "properties", "types"), _model_wide
+    ),
+    "Camera": Listing(_CAMERAS, _camera, (*_CAMERAS, "skipped", "size", "infer ms"), _camera_wide, "cameras"),
+    "Detector": Listing(
+        ("name", "states", "description"), _rule, ("name", "states", "description"), _rule, "rules"
+    ),
+}  # fmt: skip
+_PLAIN = Listing(("name", "kind"), _plain, ("name", "kind", "labels"), _plain_wide)
