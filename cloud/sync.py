@@ -21,6 +21,7 @@ class Report(Struct, frozen=True):
     """One message upward. `versions` are the edge versions (reported, desired) that its confirmation proves.
 
     `twice` tells that a property of it is new to the cloud. Of a state report (`kind` "state") nothing is proved.
+    `joined` is the twin's, which tells it from an earlier one of the same name.
     """
 
     device: str
@@ -29,6 +30,7 @@ class Report(Struct, frozen=True):
     cause: str = ""
     twice: bool = False
     kind: Literal["twin", "state"] = "twin"
+    joined: int = 0
 
 
 def report(twin: Twin, declared: Collection[str], at: int, cause: str = "") -> Report | None:
@@ -44,7 +46,7 @@ def report(twin: Twin, declared: Collection[str], at: int, cause: str = "") -> R
     content = {"event_id": cause, "timestamp": at // 1000, "twin": said}
     versions = {name: _versions(one) for name, one in pending.items()}
     twice = not all(map(_known, pending.values()))
-    return Report(twin.device, msgspec.json.encode(content), versions, cause, twice)
+    return Report(twin.device, msgspec.json.encode(content), versions, cause, twice, joined=twin.joined)
 
 
 def state_report(twin: Twin, at: int, cause: str = "") -> Report | None:

@@ -36,13 +36,16 @@ TOGETHER = 20
 
 
 class Report(Protocol):
-    """One message for the cloud, and the versions its confirmation proves."""
+    """One message for the cloud, and the versions its confirmation proves of the twin that joined then."""
 
     @property
     def device(self) -> str: ...
 
     @property
     def versions(self) -> Mapping[str, tuple[int, int]]: ...
+
+    @property
+    def joined(self) -> int: ...
 
 
 class Change(Protocol):
@@ -165,7 +168,8 @@ class Uplink(Generic[R]):
 
     async def _confirm(self, rows: Sequence[R]) -> None:
         now = self._clock.now()
-        confirmed = [Confirmed(row.device, CONFIRMED, now, dict(row.versions)) for row in rows if row.versions]
+        proofs = [row for row in rows if row.versions]
+        confirmed = [Confirmed(row.device, CONFIRMED, now, dict(row.versions), row.joined) for row in proofs]
         if confirmed:
             with suppress(TimeoutError):  # they are taken, only late; what a crash loses is sent again
                 await self._core.ask(*confirmed)  # not before it counts, else the same is sent twice

@@ -78,9 +78,9 @@ def adopted(
     """The property after its manifest came, from the cloud or by hand; `None` when the manifest changes nothing.
 
     What counts is what the manifest changed: against `synced.base` for the cloud's, against the manifest `before` for
-    one applied here. A tombstone stays one while nothing is desired of it, and its versions go on.
+    one applied here. A tombstone stays one while nothing new is desired of it, and its versions go on.
     """
-    if declared.desired is None and (last is None or last.deleted):
+    if declared.desired is None and last is None:
         return None
     old = last if last is not None else Property(kind=declared.kind)
     edge = old.desired.value if old.desired is not None and old.desired.value else None
@@ -91,11 +91,13 @@ def adopted(
     desired = old.desired
     if merge.winner == "cloud":
         v = old.desired.version if old.desired is not None else Version()
-        version = Version(v.edge, v.cloud + 1) if from_cloud else Version(v.edge + 1, v.cloud)
+        told = v.edge or not from_cloud  # a cloud that heard of a value of the edge's hears of what took its place
+        version = Version(v.edge + 1 if told else 0, v.cloud + from_cloud)
         desired = Value(merge.value or "", seen, version)
     agreed = declared.desired if from_cloud else old.synced.base
     synced = Synced(old.synced.reported, old.synced.desired, agreed, old.synced.at)
-    current = Property(old.reported, desired, declared.kind, old.optional, False, synced)
+    gone = old.deleted and merge.winner != "cloud"
+    current = Property(old.reported, desired, old.kind if gone else declared.kind, old.optional, gone, synced)
     return None if current == last else (current, merge)
 
 

@@ -172,9 +172,13 @@ class Expired(Stimulus, frozen=True, tag=True):
 
 
 class Confirmed(Stimulus, frozen=True, tag=True):
-    """The cloud confirmed a report: per property the edge versions (reported, desired) it now has."""
+    """The cloud confirmed a report: per property the edge versions (reported, desired) it now has.
+
+    `joined` is that of the twin reported of, 0 if unknown: of an earlier device of the same name it proves nothing.
+    """
 
     versions: dict[str, tuple[int, int]]
+    joined: int = 0
 
 
 class Applied(Stimulus, frozen=True, tag=True):

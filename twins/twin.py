@@ -134,11 +134,10 @@ class Twins:
             out += self._join(Joined(s.device, s.cause, s.seen, {}, description="enrolled by its first message"))
             twin = self._twins[s.device]
         reply = s.reply
-        if reply is not None and reply.short:
-            twin.short = True
         if signs.spoken(s):
             out += signs.heard(twin, s)
         if not s.edits:  # it asks for the delta again, however often it comes
+            self._commit(twin, s, {}, {})
             return [*out, Persist(s.device, s.cause), *told.answer(s, {}, {}), *told.delta(twin, s.cause)]
         digest = s.seq and s.seq ^ twin.joined  # an earlier device of the same name took other messages
         if digest and s.repeats and digest in (self._known if s.named else self._recent):
@@ -147,7 +146,7 @@ class Twins:
             changes, gone, void = self._changes(twin, s)
         except Rejected as error:
             return out + self._refusal(s, error.code, error.reason)
-        self._commit(twin, changes, gone, s.seen)
+        self._commit(twin, s, changes, gone)
         if digest:
             out.append(Remember(s.device, s.cause, digest))
             (self._known if s.named else self._recent).add(digest)
@@ -279,7 +278,7 @@ class Twins:
 
     def _confirm(self, s: Confirmed) -> list[Instruction]:
         twin = self._twins.get(s.device)
-        if twin is None:
+        if twin is None or s.joined not in {0, twin.joined}:
             return []
         for name, (reported, desired) in s.versions.items():
             p = twin.properties.get(name)
@@ -317,12 +316,14 @@ class Twins:
                 raise Rejected(reason, 409)
         return changes, gone, void
 
-    def _commit(self, twin: Twin, changes: dict[str, Change], gone: dict[str, Property], seen: int) -> None:
+    def _commit(self, twin: Twin, s: Updated, changes: dict[str, Change], gone: dict[str, Property]) -> None:
         properties = twin.properties
         for name, change in changes.items():
             properties[name] = change.current
         for name, last in gone.items():
-            properties[name] = deleted(last, seen)
+            properties[name] = deleted(last, s.seen)
+        if s.reply is not None and s.reply.short:
+            twin.short = True
 
     def open_deltas(self) -> list[Instruction]:
         """The delta of every device that has one, to be told again after a broker was away."""

@@ -246,6 +246,49 @@ def test_a_confirmation_meant_for_an_earlier_device_of_the_name_counts_for_nothi
     update(twins, t=Edit(reported="1"))
     twins.handle(Confirmed(D, "c", NOW, {"t": (50, 0)}))
     assert living(twins, "t").unsynced
+    twins.handle(Confirmed(D, "c", NOW, {"t": (1, 0)}, joined=NOW - 1))
+    assert living(twins, "t").unsynced
+    twins.handle(Confirmed(D, "c", NOW, {"t": (1, 0)}, joined=NOW))
+    assert not living(twins, "t").unsynced
+
+
+def test_a_deleted_property_is_not_brought_back_by_a_manifest_that_asks_nothing_new() -> None:
+    twins = joined()
+    twins.handle(Joined(D, "c", NOW, {"speed": Declared("int", desired="30")}, origin="cloud"))
+    update(twins, speed=None)
+    out = twins.handle(Joined(D, "c", NOW, {"speed": Declared("int", desired="30", unit="rpm")}, origin="cloud"))
+    assert names(list(out)) == ["Persist"]
+    assert living(twins, "speed").deleted
+
+
+def test_a_wish_that_the_cloud_took_back_while_the_property_was_deleted_is_new_when_it_comes_again() -> None:
+    twins = joined()
+    manifests = [Joined(D, "c", NOW, {"speed": Declared("int", desired=d)}, origin="cloud") for d in ("30", None)]
+    twins.handle(manifests[0])
+    update(twins, speed=None)
+    twins.handle(manifests[1])
+    twins.handle(manifests[0])
+    desired = living(twins, "speed").desired
+    assert desired is not None
+    assert desired.value == "30"
+
+
+def test_a_cloud_that_heard_of_a_value_asked_at_the_edge_hears_of_what_took_its_place() -> None:
+    twins = joined()
+    update(twins, speed=Edit(desired="50"))
+    twins.handle(Confirmed(D, "c", NOW, {"speed": (0, 1)}))
+    twins.handle(Joined(D, "c", NOW, {"speed": Declared("int", desired="70")}, origin="cloud"))
+    assert living(twins, "speed").unsynced
+
+
+def test_a_refused_message_on_an_older_topic_changes_nothing() -> None:
+    twins = joined()
+    update(twins, t=Edit(reported="1", kind="int"))
+    before = twins.encoded(D)
+    edit: dict[str, Edit | None] = {"t": Edit(reported="x")}
+    out = twins.handle(Updated(D, "c", NOW, edit, NOW, reply=Reply("e", short=True)))
+    assert names(list(out)) == ["Refuse"]
+    assert twins.encoded(D) == before
 
 
 def test_a_nameless_message_is_known_for_a_while_and_its_packet_id_comes_round_again() -> None:
