@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from benches.figures import Figure, rate, show
 from benches.messages import NOW, joined, updates
-from twins.instructions import Answer, Delta, Document, Instruction, Refuse
+from twins.instructions import Delta, Instruction, Refuse, Revision
 from twins.kubeedge import Writer
 from twins.stimuli import Edit, Updated
 from twins.twin import Twins
@@ -24,8 +24,7 @@ def main(quick: bool = False) -> list[Figure]:
     asked = [i for n in range(COUNT) for i in twins.handle(_asked(n))]
     refused = [i for stimulus in updates(COUNT, DEVICES) for i in Twins().handle(stimulus)]
     figures = [
-        _figure("result", [i for i in updated if isinstance(i, Answer)], seconds),
-        _figure("document", [i for i in updated if isinstance(i, Document)], seconds),
+        _figure("result and document", [i for i in updated if isinstance(i, Revision)], seconds),
         _figure("delta", [i for i in asked if isinstance(i, Delta)], seconds),
         _figure("refusal", [i for i in refused if isinstance(i, Refuse)], seconds),
         _figure("all that an update means", updated, seconds, COUNT),

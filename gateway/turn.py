@@ -6,7 +6,7 @@ No I/O and no clock: the same stimuli in the same order make the same batch, whi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -27,9 +27,10 @@ from twins.instructions import (
     Instruction,
     Persist,
     Refuse,
-    Remember,
+    Revision,
     Status,
 )
+from twins.kinds import TEXT
 from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Noted, Stimulus, Updated
 from twins.twin import Twins
 
@@ -128,16 +129,34 @@ class Turn:
             self.committed.inferred.append(stimulus)
         refused: Outcome | None = None
         for i in self._twins.handle(stimulus):
-            kind = type(i)
-            if kind is Fact:
-                self._fact(cast("Fact", i), stimulus, depth)
-            elif kind is Persist:
-                self._persist(i, stimulus)
-            elif kind is Remember:
-                self.batch.seen.append(cast("Remember", i).seq)
+            if type(i) is Revision:
+                self._revise(i, stimulus, depth)
             else:
                 refused = self._told(i, stimulus, depth) or refused
         return refused
+
+    def _revise(self, i: Revision, stimulus: Stimulus, depth: int) -> None:
+        """What was reported becomes points, and facts where a rule looks; it is told before what those set off."""
+        device, cause, seq = i.device, i.cause, i.seq
+        self._written[device] = None
+        self.committed.changed.setdefault(device, cause)
+        self.committed.said.append(i)
+        if i.digest:
+            self.batch.seen.append(i.digest)
+        points, watches = self.batch.points, self._rules.watches
+        facts: list[Fact] = []
+        for name, c in i.changes.items():
+            value = c.current.reported
+            if c.at is None or value is None:
+                continue
+            text = c.current.kind in TEXT
+            self._counts.facts += 1
+            words = value.value if text or c.number is None else None
+            points.append(Point(f"{device}/{name}", c.at, seq, c.number, words))
+            if watches(name):
+                facts.append(Fact(device, cause, name, value.value, c.number, c.at, seq, c.reported_changed, text))
+        for fact in facts:
+            self._evaluate(fact, stimulus, depth)
 
     def _persist(self, i: Instruction, stimulus: Stimulus) -> None:
         self._written[i.device] = None
@@ -147,8 +166,12 @@ class Turn:
     def _told(self, i: Instruction, stimulus: Stimulus, depth: int) -> Outcome | None:
         """Sort what is said by who has to hear it; the refusal if it is one."""
         match i:
+            case Persist():
+                self._persist(i, stimulus)
             case Actuate():
                 self.committed.orders.append(i)
+            case Fact():
+                self._fact(i, stimulus, depth)
             case Forget():
                 self._persist(i, stimulus)
                 self._follow(self._rules.forget(i.device), stimulus, depth)
@@ -170,6 +193,9 @@ class Turn:
         self._counts.facts += 1
         text = fact.value if fact.number is None or fact.text else None
         self.batch.points.append(Point(f"{fact.device}/{fact.name}", fact.at, fact.seq, fact.number, text))
+        self._evaluate(fact, stimulus, depth)
+
+    def _evaluate(self, fact: Fact, stimulus: Stimulus, depth: int) -> None:
         decided = self._rules.handle(fact, stimulus.seen)
         if decided:
             self._follow(decided, stimulus, depth)

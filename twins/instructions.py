@@ -6,12 +6,12 @@ from typing import Literal
 
 from msgspec import Struct
 
+from twins.property import Change, Sides
 from twins.stimuli import Reply
 from twins.values import Attribute, Property
 
 STATE = "$state"
 """Name of the fact and of the series that tell a device's state: no property can have it."""
-Sides = Literal["reported", "desired", "both", "all", "none"]
 CLOUD_TOPIC = "twin/cloud_updated"
 """The topic that is the cloud's alone."""
 
@@ -31,14 +31,25 @@ class Forget(Instruction, frozen=True, tag=True):
     """The device's twin is gone: delete it with this batch."""
 
 
-class Remember(Instruction, frozen=True, tag=True):
-    """This device stored the message with this digest: write it with this batch, so that its repeat is known."""
+class Revision(Instruction, frozen=True, tag=True):
+    """Properties changed: write the twin, keep what was reported as points, answer, publish the document.
 
-    seq: int
+    `gone` maps what was deleted to its last self. Nobody is answered without a `reply`. `seq` makes the points
+    idempotent; `digest` names the message, so that its repeat is known: write it with this batch unless it is 0.
+    With `short` the document goes on the older topic too.
+    """
+
+    changes: dict[str, Change]
+    gone: dict[str, Property | None] = {}
+    event: str = ""
+    reply: Reply | None = None
+    seq: int = 0
+    digest: int = 0
+    short: bool = False
 
 
 class Fact(Instruction, frozen=True, tag=True):
-    """A reported value, changed or not: a point of the series `device/name`, and an input of rules.
+    """A reported value or a state, changed or not: an input of rules, and a point of the series `device/name`.
 
     `number` is the value read by its kind, `None` when it is none; `text` says that the kind is text all the same.
     `seq` makes the point idempotent.
@@ -54,20 +65,12 @@ class Fact(Instruction, frozen=True, tag=True):
 
 
 class Answer(Instruction, frozen=True, tag=True):
-    """Answer a request. `kind` picks the topic; `properties` are those to show, `None` for a deleted one."""
+    """Answer a request that changed nothing. `kind` picks the topic; a property that is `None` was deleted."""
 
     kind: Literal["update", "get"]
     reply: Reply
     properties: dict[str, Property | None]
     sides: dict[str, Sides]
-
-
-class Document(Instruction, frozen=True, tag=True):
-    """Publish what changed: per property its last and its current self; with `short` on the older topic too."""
-
-    event: str
-    changes: dict[str, tuple[Property | None, Property | None]]
-    short: bool = False
 
 
 class Delta(Instruction, frozen=True, tag=True):

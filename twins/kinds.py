@@ -16,6 +16,9 @@ from twins.values import Declared
 VALUE_LIMIT = 8192
 """Characters a value may have in default mode; KubeEdge allows 512."""
 
+TEXT = frozenset({"string", "bytes", "stream"})
+"""Kinds whose values are text even when they look like a number."""
+
 _INT = re.compile(r"[+-]?[0-9]{1,64}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _NO_NUMBER = re.compile(r"nan|[+-]?inf(inity)?", re.IGNORECASE)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import twins.announcements as told
 from twins.errors import Rejected
-from twins.instructions import Attributes, Instruction, Persist, Refuse
+from twins.instructions import Attributes, Instruction, Persist, Refuse, Revision
 from twins.property import Change, checked, kind_after
 from twins.stimuli import Admitted, Reply, Wish
 from twins.values import Declared, Property, Synced, Twin, Value, Version
@@ -47,10 +47,10 @@ def follow(
             gone[name] = last
         elif last is None or current.desired is not last.desired:
             differs = last is None or last.desired is None or last.desired.value != wish.desired
-            changes[name] = Change(None if last is None or last.deleted else last, current, None, False, differs)
+            changes[name] = Change(None if last is None or last.deleted else last, current, desired_changed=differs)
     twin.properties.update(followed)
-    out: list[Instruction] = [Persist(twin.device, cause), *told.document(twin, cause, event, changes, gone)]
-    return out + told.asked_of(twin, cause, changes, always=strict)
+    revision = Revision(twin.device, cause, changes, gone, event, short=twin.short)
+    return [revision, *told.asked_of(twin, cause, changes, always=strict)]
 
 
 def wished(

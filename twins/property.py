@@ -6,6 +6,8 @@ apart. In default mode an unchanged value keeps its version (KubeEdge's own coun
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from twins.errors import Rejected
@@ -14,17 +16,26 @@ from twins.merge import Merge, merge_desired
 from twins.stimuli import Edit
 from twins.values import Declared, Property, Synced, Value, Version
 
+Sides = Literal["reported", "desired", "both", "all", "none"]
+WEEK_US = 7 * 24 * 3_600_000_000
+MINUTE_US = 60_000_000
 _NEW = Synced()
 
 
 class Change(Struct, frozen=True, gc=False):
-    """One edited property: `number` is the reported value as a number."""
+    """One property that was touched: its last self, if it lived, and its current one.
+
+    `sides` were touched. `at` is when the reported value was so at its source, `None` when none was reported;
+    `number` is that value read by its kind, `None` when it is none.
+    """
 
     last: Property | None
     current: Property
-    number: float | None
-    reported_changed: bool
-    desired_changed: bool
+    reported_changed: bool = False
+    desired_changed: bool = False
+    sides: Sides = "all"
+    at: int | None = None
+    number: float | None = None
 
 
 def edited(
@@ -33,12 +44,14 @@ def edited(
     edit: Edit,
     declared: Declared | None,
     seen: int,
+    at: int,
     strict: bool,
     heartbeat: int = 0,
 ) -> Change | None:
     """The property after the edit; `None` when there is nothing to change. `Rejected` when a value does not fit.
 
-    With a `heartbeat` (microseconds) an unchanged value is one that the cloud lacks when it confirmed it so long ago.
+    `at` is the time at the source where the edit has none of its own. With a `heartbeat` (microseconds) an unchanged
+    value is one that the cloud lacks when it confirmed it so long ago.
     """
     alive = last is not None and not last.deleted
     if alive and edit.reported is None and edit.desired is None and not _retouched(last, edit, strict=strict):
@@ -69,7 +82,12 @@ def edited(
     if heartbeat and synced.at and reported is not None and not reported_changed and seen - synced.at >= heartbeat:
         synced = Synced(reported.version.edge - 1, synced.desired, synced.base, synced.at)
     current = Property(reported, desired, kind, optional, False, synced)
-    return Change(last if alive else None, current, number, reported_changed, desired_changed)
+    when = None
+    if edit.reported is not None:
+        when = at if edit.at is None else source_time(edit.at, seen)
+    return Change(
+        last if alive else None, current, reported_changed, desired_changed, sides_of(edit, new=not alive), when, number
+    )
 
 
 def adopted(
@@ -131,6 +149,19 @@ def checked(name: str, kind: str, value: str, declared: Declared | None, strict:
     if declared is not None:
         check_declared(name, declared, number)
     return number
+
+
+def source_time(at: int, seen: int) -> int:
+    """The source's own time when it is plausible (a week back, a minute ahead), else that of arrival."""
+    return at if seen - WEEK_US <= at <= seen + MINUTE_US else seen
+
+
+def sides_of(edit: Edit, *, new: bool) -> Sides:
+    """Which sides an edit touches; of a `new` property KubeEdge hides those that are empty."""
+    reported, desired = edit.reported, edit.observed or edit.desired
+    if desired is None or (new and not desired):
+        return "none" if reported is None or (new and not reported) else "reported"
+    return "desired" if reported is None or (new and not reported) else "both"
 
 
 def _retouched(last: Property | None, edit: Edit, *, strict: bool) -> bool:

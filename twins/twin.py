@@ -19,18 +19,17 @@ from twins.errors import Rejected
 from twins.instructions import (
     Answer,
     Conflict,
-    Document,
     Forget,
     Instruction,
     Member,
     Membership,
     Persist,
     Refuse,
-    Remember,
+    Revision,
     Roster,
     StateAnswer,
 )
-from twins.property import Change, adopted, deleted, edited
+from twins.property import Change, adopted, deleted, edited, source_time
 from twins.stimuli import (
     Admitted,
     Asked,
@@ -133,28 +132,23 @@ class Twins:
                 return self._refusal(s, 400, f"{s.device[:80]!r} can't join by itself: a name is {NAME_RULE}")
             out += self._join(Joined(s.device, s.cause, s.seen, {}, description="enrolled by its first message"))
             twin = self._twins[s.device]
-        reply = s.reply
         if signs.spoken(s):
             out += signs.heard(twin, s)
         if not s.edits:  # it asks for the delta again, however often it comes
             self._commit(twin, s, {}, {})
-            return [*out, Persist(s.device, s.cause), *told.answer(s, {}, {}), *told.delta(twin, s.cause)]
+            return [*out, Persist(s.device, s.cause), *told.answer_again(twin, s), *told.delta(twin, s.cause)]
         digest = s.seq and s.seq ^ twin.joined  # an earlier device of the same name took other messages
         if digest and s.repeats and digest in (self._known if s.named else self._recent):
             return out + told.answer_again(twin, s)
         try:
-            changes, gone, void = self._changes(twin, s)
+            changes, gone = self._changes(twin, s)
         except Rejected as error:
             return out + self._refusal(s, error.code, error.reason)
         self._commit(twin, s, changes, gone)
         if digest:
-            out.append(Remember(s.device, s.cause, digest))
             (self._known if s.named else self._recent).add(digest)
-        out.append(Persist(s.device, s.cause))
-        out += told.facts(s, changes)
-        out += told.answer(s, changes, gone)
-        event = "" if reply is None else reply.event
-        out += told.document(twin, s.cause, event, changes, {**gone, **void} if void else gone)
+        event = "" if s.reply is None else s.reply.event
+        out.append(Revision(s.device, s.cause, changes, gone, event, s.reply, s.seq, digest, twin.short))
         return out + told.asked_of(twin, s.cause, changes, always=self._strict)
 
     def _ask(self, s: Asked) -> list[Instruction]:
@@ -221,7 +215,7 @@ class Twins:
 
     def _adopt(self, twin: Twin, s: Joined, before: Mapping[str, Declared]) -> list[Instruction]:
         """Bring the properties in line with what the manifest declares and desires; `before` it declared this."""
-        shown: dict[str, tuple[Property | None, Property | None]] = {}
+        changes: dict[str, Change] = {}
         wanted: dict[str, str] = {}
         out: list[Instruction] = []
         for name, declared in s.properties.items():
@@ -235,11 +229,11 @@ class Twins:
                 edge = last.desired.value if last is not None and last.desired is not None else None
                 out.append(Conflict(s.device, s.cause, name, edge, merge.value))
             if merge.winner == "cloud":
-                shown[name] = (last if last is None or not last.deleted else None, current)
+                changes[name] = Change(last if last is None or not last.deleted else None, current)
                 if current.drifts and merge.value:
                     wanted[name] = merge.value
-        if shown:
-            out.append(Document(s.device, s.cause, "", shown))
+        if changes:
+            out.append(Revision(s.device, s.cause, changes, short=twin.short))
         return out + (told.delta(twin, s.cause) if wanted else []) + told.orders(twin, s.cause, wanted)
 
     def _admit(self, s: Admitted) -> list[Instruction]:
@@ -289,13 +283,11 @@ class Twins:
 
     # -- parts of an update ----------------------------------------------------------------------------------------
 
-    def _changes(
-        self, twin: Twin, s: Updated
-    ) -> tuple[dict[str, Change], dict[str, Property], dict[str, Property | None]]:
-        """What is changed, what is deleted, and what EdgeCore tells of the deletion of what is not there."""
+    def _changes(self, twin: Twin, s: Updated) -> tuple[dict[str, Change], dict[str, Property | None]]:
+        """What is changed and what is deleted, with what is not there where EdgeCore tells of that too."""
         changes: dict[str, Change] = {}
-        gone: dict[str, Property] = {}
-        void: dict[str, Property | None] = {}
+        gone: dict[str, Property | None] = {}
+        at = source_time(s.at, s.seen)
         strict, heartbeat, seen = self._strict, self._heartbeat, s.seen
         properties, declared = twin.properties, twin.declared
         for name, edit in s.edits.items():
@@ -303,25 +295,28 @@ class Twins:
             if edit is not None:
                 if last is None and len(properties) + len(changes) >= PROPERTIES:
                     raise Rejected(f"{s.device} has {PROPERTIES} properties already, as many as a twin may have")
-                change = edited(name, last, edit, declared.get(name), seen, strict, heartbeat)
+                change = edited(name, last, edit, declared.get(name), seen, at, strict, heartbeat)
                 if change is not None:
                     changes[name] = change
             elif last is None or last.deleted:
                 if strict:
-                    void[name] = last
+                    gone[name] = last
             elif last.optional:
                 gone[name] = last
             elif not strict:
                 reason = f"{name} is not optional: it can't be deleted"
                 raise Rejected(reason, 409)
-        return changes, gone, void
+        return changes, gone
 
-    def _commit(self, twin: Twin, s: Updated, changes: dict[str, Change], gone: dict[str, Property]) -> None:
+    def _commit(
+        self, twin: Twin, s: Updated, changes: Mapping[str, Change], gone: Mapping[str, Property | None]
+    ) -> None:
         properties = twin.properties
         for name, change in changes.items():
             properties[name] = change.current
         for name, last in gone.items():
-            properties[name] = deleted(last, s.seen)
+            if last is not None and not last.deleted:
+                properties[name] = deleted(last, s.seen)
         if s.reply is not None and s.reply.short:
             twin.short = True
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from devices.dmi.manifest import Mapper
 from devices.dmi.route import Key, Route
-from twins.instructions import Document, Instruction
+from twins.instructions import Instruction, Revision
 from twins.manifests import Device, DeviceModel
 from twins.values import Property, Twin, device_id
 
@@ -78,7 +78,7 @@ class Book:
         if not self.routes:
             return
         for i in instructions:
-            if type(i) is Document and (device := self._devices.get(i.device)) is not None and _asks(i):
+            if type(i) is Revision and (device := self._devices.get(i.device)) is not None and _asks(i):
                 self._touch(protocol_of(device), Key("device", i.device))
 
     # -- what is asked ---------------------------------------------------------------------------------------------
@@ -157,9 +157,10 @@ def model_of(device: Device) -> str:
     return "" if ref is None else device_id(device.metadata.namespace, ref.name)
 
 
-def _asks(document: Document) -> bool:
+def _asks(revision: Revision) -> bool:
     """True when what is desired is not what it was."""
-    return any(_desired(last) != _desired(current) for last, current in document.changes.values())
+    changed = any(_desired(c.last) != _desired(c.current) for c in revision.changes.values())
+    return changed or any(map(_desired, revision.gone.values()))
 
 
 def _desired(p: Property | None) -> str:

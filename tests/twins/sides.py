@@ -1,7 +1,7 @@
 """The two sides of the wire of `test_convergence.py`, and what a property must be.
 
 The edge is the product's own: `Reader`, `Twins`, the cloud's `Catalog`, the reports of `cloud.sync`, and a disk that
-takes what `Persist`, `Forget` and `Remember` say. The cloud is a model of a CloudCore, written from its protocol. The
+takes what `Persist`, `Revision` and `Forget` say. The cloud is a model of a CloudCore, written from its protocol. The
 expected desired values come from the merge table, written here anew, row by row.
 """
 
@@ -16,7 +16,7 @@ from msgspec import Struct
 from cloud import sync
 from cloud.catalog import Catalog
 from cloud.frames import Object
-from twins.instructions import STATE, Fact, Forget, Instruction, Persist, Remember, Status
+from twins.instructions import STATE, Fact, Forget, Instruction, Persist, Revision, Status
 from twins.kubeedge import Reader
 from twins.liveness import Life
 from twins.stimuli import Stimulus
@@ -63,14 +63,13 @@ class Edge:
         out = [i for stimulus in stimuli for i in self.twins.handle(stimulus)]
         for i in out:
             match i:
-                case Persist(device=device):
+                case Persist(device=device) | Revision(device=device):
                     body = self.twins.encoded(device)
                     assert body is not None
                     self.twin_bodies[device] = body
+                    self.digests += [i.digest] if isinstance(i, Revision) and i.digest else []
                 case Forget(device=device):
                     self.twin_bodies.pop(device, None)
-                case Remember(seq=seq):
-                    self.digests.append(seq)
         return out
 
     def takes_object(self, message: Object, now: int) -> list[Instruction] | None:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec import Struct
 
 from tests.twins.sides import outcome, told
-from twins.instructions import STATE, Answer, Delta, Document, Fact, Instruction, Persist, Refuse, Remember, Status
+from twins.instructions import Answer, Delta, Instruction, Persist, Refuse, Revision
 from twins.stimuli import Asked, Edit, Joined, Reply, Updated
 from twins.twin import Twins
 from twins.values import Property, Value
@@ -156,22 +156,24 @@ class Default(RuleBasedStateMachine):
 
     def _handle(self, s: Updated | Asked) -> list[Instruction]:
         out = self.twins.handle(s)
-        self.digests += [i.seq for i in out if isinstance(i, Remember)]
+        self.digests += [i.digest for i in out if isinstance(i, Revision) and i.digest]
         return out
 
     def _told(self, s: Updated, before: dict[str, Model], out: list[Instruction]) -> None:
-        """An update makes its answer, a fact for each reported value, a document, and a delta where one is due."""
-        assert not any(isinstance(i, Refuse) for i in out)
-        assert outcome(out).count(Persist) == (not any(isinstance(i, Status) for i in out))
-        (answer,) = (i for i in out if isinstance(i, Answer))
-        reported = {n: e.reported for n, e in s.edits.items() if e is not None and e.reported is not None}
-        assert {i.name: i.value for i in out if isinstance(i, Fact) and i.name != STATE} == reported
+        """An update makes a revision, which tells of what it touched, and a delta where one is due."""
         living = {n for n, m in self.models.items() if m.lives}
-        assert all((p is not None) == (n in living) for n, p in answer.properties.items())
-        documents = [i for i in out if isinstance(i, Document)]
-        for name, (last, current) in documents[0].changes.items() if documents else ():
-            assert (last is None) or shown(last) == before[name]
-            assert (current is not None) == (name in living)
+        if not s.edits:
+            assert outcome([i for i in out if not isinstance(i, Delta)]) in ([Persist, Answer], [Answer])
+        else:
+            (revision,) = (i for i in out if isinstance(i, Revision))
+            reported = {n: e.reported for n, e in s.edits.items() if e is not None and e.reported is not None}
+            points = {n: c.current.reported for n, c in revision.changes.items() if c.at is not None}
+            assert {n: value and value.value for n, value in points.items()} == reported
+            assert revision.changes.keys() <= living
+            assert not revision.gone.keys() & living
+            for name, change in revision.changes.items():
+                assert change.last is None or shown(change.last) == before[name]
+                assert shown(change.current) == self.models[name]
         drifts = {n for n in living if differs(self.models[n])}
         deltas = [i for i in out if isinstance(i, Delta)]
         assert len(deltas) <= 1

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twins.instructions import Actuate, Answer, Conflict, Delta, Document, Fact, Persist, Refuse, Remember
+from twins.instructions import Actuate, Answer, Conflict, Delta, Fact, Refuse, Revision
 from twins.stimuli import Admitted, Asked, Confirmed, Edit, Enumerated, Joined, Left, Reply, Seen, Updated, Wish
 from twins.twin import Twins
 from twins.values import Declared, Property, Version
@@ -27,19 +27,24 @@ def names(instructions: list[object]) -> list[str]:
     return [type(i).__name__ for i in instructions]
 
 
+def revision(instructions: list[object]) -> Revision:
+    return next(i for i in instructions if isinstance(i, Revision))
+
+
 def living(twins: Twins, name: str) -> Property:
     twin = twins.get(D)
     assert twin is not None
     return twin.properties[name]
 
 
-def test_a_reported_value_is_kept_answered_told_and_a_fact() -> None:
+def test_a_reported_value_is_a_revision_with_its_number() -> None:
     twins = joined()
     update(twins, temp=Edit(reported="20"))
     out = update(twins, temp=Edit(reported="21.5"))
-    assert names(out) == ["Persist", "Fact", "Answer", "Document"]
-    fact = next(i for i in out if isinstance(i, Fact))
-    assert (fact.name, fact.value, fact.number, fact.changed) == ("temp", "21.5", 21.5, True)
+    assert names(out) == ["Revision"]
+    change = revision(out).changes["temp"]
+    assert change.current.reported is not None
+    assert (change.current.reported.value, change.number, change.reported_changed) == ("21.5", 21.5, True)
 
 
 def test_an_update_of_an_unknown_device_is_refused_with_404() -> None:
@@ -106,7 +111,7 @@ def test_a_repeated_message_is_answered_again_and_changes_nothing() -> None:
     twins = joined()
     first = update(twins, seq=7, repeats=True, t=Edit(reported="1"))
     again = update(twins, seq=7, repeats=True, t=Edit(reported="1"))
-    assert any(isinstance(i, Remember) for i in first)
+    assert revision(first).digest
     assert names(again) == ["Answer"]
     assert next(i for i in again if isinstance(i, Answer)).reply.event == "e1"
 
@@ -114,14 +119,14 @@ def test_a_repeated_message_is_answered_again_and_changes_nothing() -> None:
 def test_the_same_words_from_a_simple_device_are_two_updates() -> None:
     twins = joined()
     for _ in range(2):
-        assert any(isinstance(i, Persist) for i in update(twins, seq=7, repeats=False, t=Edit(reported="1")))
+        assert names(update(twins, seq=7, repeats=False, t=Edit(reported="1")))[-1] == "Revision"
 
 
 def test_a_deleted_property_leaves_a_tombstone_whose_versions_go_on() -> None:
     twins = joined()
     update(twins, t=Edit(reported="1"))
     gone = update(twins, t=None)
-    assert next(i for i in gone if isinstance(i, Document)).changes["t"][1] is None
+    assert revision(gone).gone.keys() == {"t"}
     update(twins, t=Edit(reported="2"))
     reported = living(twins, "t").reported
     assert reported is not None
@@ -140,7 +145,7 @@ def test_twins_come_back_from_what_was_kept() -> None:
     body = twins.encoded(D)
     assert body is not None
     again = Twins()
-    known = [i.seq for i in first if isinstance(i, Remember)]
+    known = [revision(first).digest]
     assert again.restore({"default/d1": body, "default/d2": b"?"}, known) == ["default/d2"]
     assert again.get(D) == twins.get(D)
     assert names(update(again, seq=9, repeats=True, t=Edit(reported="1.5"))) == ["Answer"]
@@ -193,7 +198,7 @@ def test_a_device_that_left_is_gone() -> None:
 def test_a_source_time_of_last_year_is_not_believed() -> None:
     twins = joined()
     out = twins.handle(Updated(D, "c", NOW, {"t": Edit(reported="1")}, at=1, reply=Reply("e")))
-    assert next(i.at for i in out if isinstance(i, Fact)) == NOW
+    assert revision(list(out)).changes["t"].at == NOW
 
 
 edits = st.one_of(
@@ -301,7 +306,7 @@ def test_a_nameless_message_is_known_for_a_while_and_its_packet_id_comes_round_a
     assert say(1, repeats=True) == []
     for seq in range(2, 2 * 2048 + 3):
         say(seq, repeats=False)
-    assert any(isinstance(i, Persist) for i in say(1, repeats=True))
+    assert names(say(1, repeats=True))[-1] == "Revision"
 
 
 def test_a_twin_has_no_more_properties_than_it_may() -> None:
@@ -323,7 +328,7 @@ def test_the_state_of_a_device_is_a_series_that_no_property_can_have() -> None:
     twins = joined()
     out = twins.handle(Seen(D, "c", NOW, "online", Reply("s"), seq=7))
     assert [(i.name, i.seq) for i in out if isinstance(i, Fact)] == [("$state", 7)]
-    assert any(isinstance(i, Fact) and i.name == "state" for i in update(twins, state=Edit(reported="x")))
+    assert "state" in revision(update(twins, state=Edit(reported="x"))).changes
 
 
 def test_a_device_that_left_and_came_back_is_another_one_and_has_taken_nothing() -> None:
@@ -331,7 +336,7 @@ def test_a_device_that_left_and_came_back_is_another_one_and_has_taken_nothing()
     update(twins, seq=7, repeats=True, t=Edit(reported="1"))
     twins.handle(Left(D, "c", NOW))
     twins.handle(Joined(D, "c", NOW + 1, {}))
-    assert any(isinstance(i, Persist) for i in update(twins, seq=7, repeats=True, t=Edit(reported="1")))
+    assert names(update(twins, seq=7, repeats=True, t=Edit(reported="1")))[-1] == "Revision"
     assert names(update(twins, seq=7, repeats=True, t=Edit(reported="1"))) == ["Answer"]
 
 
@@ -370,7 +375,7 @@ def test_who_uses_the_older_topics_hears_documents_and_deltas_there_after_a_rest
     again = Twins()
     again.restore({D: body}, [])
     out = update(again, sw=Edit(desired="on"))
-    assert [i.short for i in out if isinstance(i, Delta | Document)] == [True, True]
+    assert [i.short for i in out if isinstance(i, Delta | Revision)] == [True, True]
     assert [i.short for i in again.open_deltas() if isinstance(i, Delta)] == [True]
 
 

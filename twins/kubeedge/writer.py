@@ -15,14 +15,15 @@ from twins.instructions import (
     Answer,
     Attributes,
     Delta,
-    Document,
     Instruction,
     Member,
     Membership,
     Refuse,
+    Revision,
     Roster,
     StateAnswer,
 )
+from twins.property import Sides
 from twins.stimuli import Reply
 from twins.values import Attribute, Property, Value
 
@@ -140,8 +141,8 @@ class Writer:
         self._node = node
         self._strict = strict
         self._writers: dict[type[Instruction], Callable[[Any, int], list[Message]]] = {
+            Revision: self._revision,
             Answer: self._answer,
-            Document: self._document,
             Delta: self._delta,
             Refuse: self._refusal,
             StateAnswer: self._state,
@@ -159,17 +160,23 @@ class Writer:
         if i.kind == "get":
             twins: dict[str, _Twin | None] = {n: _shown(p) for n, p in i.properties.items() if p is not None}
         else:
-            twins = {n: None if p is None else _touched(p, i.sides.get(n, "all")) for n, p in i.properties.items()}
+            twins = {n: None if p is None else _parts(p, i.sides.get(n, "all")) for n, p in i.properties.items()}
         return [(f"{_topic(i.device, i.reply)}/twin/{i.kind}/result", _encode(_Result(i.reply.event, ms, twins)))]
 
-    def _document(self, i: Document, ms: int) -> list[Message]:
-        changes = {
-            n: _Change(None if last is None else _shown(last), None if current is None else _shown(current, last))
-            for n, (last, current) in i.changes.items()
-        }
-        body = _encode(_Document(i.event, ms, changes))
-        messages = [(f"$hw/events/device/{i.device}/twin/update/document", body)]
-        return messages if not i.short else _also_short(i.device, messages)
+    def _revision(self, i: Revision, ms: int) -> list[Message]:
+        """The answer to whoever asked, and the document unless nothing changed."""
+        messages: list[Message] = []
+        now = {name: _shown(c.current, c.last) for name, c in i.changes.items()}
+        if i.reply is not None:
+            twins: dict[str, _Twin | None] = {n: _touched(c.current, c.sides, now[n]) for n, c in i.changes.items()}
+            twins |= {name: None for name, last in i.gone.items() if last is not None and not last.deleted}
+            messages.append((f"{_topic(i.device, i.reply)}/twin/update/result", _encode(_Result(i.event, ms, twins))))
+        if not i.changes and not i.gone:
+            return messages
+        changes = {n: _Change(None if c.last is None else _shown(c.last), now[n]) for n, c in i.changes.items()}
+        changes |= {n: _Change(None if last is None else _shown(last), None) for n, last in i.gone.items()}
+        document = (f"$hw/events/device/{i.device}/twin/update/document", _encode(_Document(i.event, ms, changes)))
+        return messages + (_also_short(i.device, [document]) if i.short else [document])
 
     def _delta(self, i: Delta, ms: int) -> list[Message]:
         delta = {n: p.desired.value for n, p in i.properties.items() if p.drifts and p.desired is not None}
@@ -269,7 +276,14 @@ def _shown(p: Property, before: Property | None = None) -> _Twin:
     )
 
 
-def _touched(p: Property, sides: str) -> _Twin:
+def _touched(p: Property, sides: Sides, shown: _Twin) -> _Twin:
+    """As `_parts`; `shown` is all of it, which for most reports is the same."""
+    if sides == "reported" and shown.expected is UNSET and shown.actual is not UNSET:
+        return shown
+    return _parts(p, sides)
+
+
+def _parts(p: Property, sides: Sides) -> _Twin:
     """A property as the answer to an update shows it: only the sides that were touched."""
     expected = UNSET if sides in _NOT_DESIRED or p.desired is None else _side(p.desired)
     actual = UNSET if sides in _NOT_REPORTED or p.reported is None else _side(p.reported)

@@ -5,8 +5,9 @@ from typing import Any
 from devices.dmi.book import Book
 from devices.dmi.manifest import Mapper, MapperSpec, manifest_of, object_name
 from devices.dmi.route import Key, Route
-from twins.instructions import Document
+from twins.instructions import Revision
 from twins.manifests import Device, DeviceModel
+from twins.property import Change
 from twins.schema import decode
 from twins.values import Property, Value, Version, is_name
 
@@ -102,10 +103,10 @@ def value(text: str) -> Property:
 def test_only_a_change_of_what_is_desired_marks_a_device() -> None:
     made = book()
     reported = Property(reported=Value("1", 1, Version(1, 0)))
-    made.tell([Document("default/d1", "c", "", {"x": (reported, reported), "y": (value("1"), value("1"))})])
-    made.tell([Document("default/nobody", "c", "", {"x": (None, value("1"))})])
+    made.tell([Revision("default/d1", "c", {"x": Change(reported, reported), "y": Change(value("1"), value("1"))})])
+    made.tell([Revision("default/nobody", "c", {"x": Change(None, value("1"))})])
     assert drained(made) == []
-    made.tell([Document("default/d1", "c", "", {"x": (value("1"), None)})])
+    made.tell([Revision("default/d1", "c", {}, {"x": value("1")})])
     assert drained(made) == [D1]
 
 

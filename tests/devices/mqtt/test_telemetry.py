@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from devices.mqtt import telemetry
 from twins.errors import Rejected
-from twins.instructions import Fact
+from twins.instructions import Revision
 from twins.kubeedge.reader import BODY_LIMIT
 from twins.stimuli import Updated
 from twins.twin import Twins
@@ -140,9 +140,12 @@ def test_any_bytes_are_refused_or_become_an_update_that_the_twins_take(
         return
     said = twins.handle(update)
     assert twins.encoded(update.device) is not None
-    facts = [i for i in said if isinstance(i, Fact)]
-    for fact in facts:
-        assert fact.number is None or abs(fact.number) < float("inf")
-        assert 0 < len(fact.name) <= telemetry.NAME
-        assert abs(fact.at) < 2**63
-        fact.value.encode()
+    changes = {name: c for i in said if isinstance(i, Revision) for name, c in i.changes.items()}
+    assert changes.keys() == update.edits.keys()
+    for name, change in changes.items():
+        assert change.number is None or abs(change.number) < float("inf")
+        assert 0 < len(name) <= telemetry.NAME
+        assert change.at is not None
+        assert abs(change.at) < 2**63
+        assert change.current.reported is not None
+        change.current.reported.value.encode()
