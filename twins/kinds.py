@@ -40,9 +40,11 @@ def read(kind: str, value: str, strict: bool = False) -> float | None:
     A text that looks like a number gives it too: many devices never declare a type, and their values are still plotted.
     """
     if kind in {"float", "double"}:
-        if strict and _NO_NUMBER.fullmatch(value):
+        if _FLOAT.fullmatch(value) is not None and math.isfinite(number := float(value)):
+            return number
+        if strict and _NO_NUMBER.fullmatch(value) is not None:
             return None
-        return _float(value, "the value is not float")
+        raise Rejected("the value is not float")
     if kind in {"int", "integer"}:
         if _INT.fullmatch(value) is None or not -(2**63) <= int(value) < 2**63:
             raise Rejected("the value is not int or integer")
@@ -67,12 +69,3 @@ def check_declared(name: str, declared: Declared, number: float | None) -> None:
     if declared.maximum is not None and number > declared.maximum:
         reason = f"the value of {name} is above the maximum {declared.maximum:g} of its model"
         raise Rejected(reason)
-
-
-def _float(value: str, reason: str) -> float:
-    if _FLOAT.fullmatch(value) is None:
-        raise Rejected(reason)
-    number = float(value)
-    if not math.isfinite(number):
-        raise Rejected(reason)
-    return number

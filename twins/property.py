@@ -20,6 +20,7 @@ Sides = Literal["reported", "desired", "both", "all", "none"]
 WEEK_US = 7 * 24 * 3_600_000_000
 MINUTE_US = 60_000_000
 _NEW = Synced()
+_FIRST = Version(1, 0)
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -38,24 +39,28 @@ class Change(Struct, frozen=True, gc=False):
     number: float | None = None
 
 
-def edited(
-    name: str,
-    last: Property | None,
-    edit: Edit,
-    declared: Declared | None,
-    seen: int,
-    at: int,
-    strict: bool,
-    heartbeat: int = 0,
-) -> Change | None:
-    """The property after the edit; `None` when there is nothing to change. `Rejected` when a value does not fit.
+class Terms(Struct, frozen=True, gc=False):
+    """What holds for all edits of one message, times in microseconds.
 
-    `at` is the time at the source where the edit has none of its own. With a `heartbeat` (microseconds) an unchanged
-    value is one that the cloud lacks when it confirmed it so long ago.
+    It arrived at `seen`; `at` is the time at the source of values that have none of their own. With a `heartbeat` an
+    unchanged value is one that the cloud lacks when it confirmed it so long ago.
     """
+
+    seen: int
+    at: int
+    strict: bool = False
+    heartbeat: int = 0
+
+
+def edited(name: str, last: Property | None, edit: Edit, declared: Declared | None, terms: Terms) -> Change | None:
+    """The property after the edit; `None` when there is nothing to change. `Rejected` when a value does not fit."""
+    strict, seen = terms.strict, terms.seen
     alive = last is not None and not last.deleted
-    if alive and edit.reported is None and edit.desired is None and not _retouched(last, edit, strict=strict):
-        return None
+    if last is not None and alive and edit.desired is None and not _retouched(last, edit, strict=strict):
+        if edit.reported is None:
+            return None
+        if not strict and not edit.observed:
+            return _reported(name, last, edit, declared, terms)
     kind = kind_after(last, edit.kind, declared, strict)
     reported = last.reported if last is not None else None
     desired = last.desired if last is not None else None
@@ -79,15 +84,31 @@ def edited(
     if edit.optional is False:  # KubeEdge: optional may go from true to false, never back
         optional = False
     synced = last.synced if last is not None else _NEW
-    if heartbeat and synced.at and reported is not None and not reported_changed and seen - synced.at >= heartbeat:
-        synced = Synced(reported.version.edge - 1, synced.desired, synced.base, synced.at)
+    if terms.heartbeat and reported is not None and not reported_changed:
+        synced = _aged(synced, reported, terms)
     current = Property(reported, desired, kind, optional, False, synced)
-    when = None
-    if edit.reported is not None:
-        when = at if edit.at is None else source_time(edit.at, seen)
-    return Change(
-        last if alive else None, current, reported_changed, desired_changed, sides_of(edit, new=not alive), when, number
-    )
+    sides, when = sides_of(edit, new=not alive), None if edit.reported is None else _when(edit, terms)
+    return Change(last if alive else None, current, reported_changed, desired_changed, sides, when, number)
+
+
+def _reported(name: str, last: Property, edit: Edit, declared: Declared | None, terms: Terms) -> Change:
+    """A living property after a plain report: what nearly every message is made of. As `edited` would have it."""
+    value, old, synced = edit.reported, last.reported, last.synced
+    assert value is not None  # the caller's word
+    kind = last.kind if declared is None else declared.kind
+    number = checked(name, kind, value, declared, False)
+    changed = old is None or old.value != value
+    if old is None:
+        version = _FIRST
+    elif changed:
+        version = Version(old.version.edge + 1, old.version.cloud)
+    else:
+        version = old.version
+    reported = Value(value, terms.seen, version)
+    if terms.heartbeat and not changed:
+        synced = _aged(synced, reported, terms)
+    current = Property(reported, last.desired, kind, last.optional, False, synced)
+    return Change(last, current, changed, False, "reported", _when(edit, terms), number)
 
 
 def adopted(
@@ -151,6 +172,17 @@ def checked(name: str, kind: str, value: str, declared: Declared | None, strict:
     return number
 
 
+def _when(edit: Edit, terms: Terms) -> int:
+    return terms.at if edit.at is None else source_time(edit.at, terms.seen)
+
+
+def _aged(synced: Synced, reported: Value, terms: Terms) -> Synced:
+    """What the cloud has, but for an unchanged value that it confirmed too long ago."""
+    if synced.at and terms.seen - synced.at >= terms.heartbeat:
+        return Synced(reported.version.edge - 1, synced.desired, synced.base, synced.at)
+    return synced
+
+
 def source_time(at: int, seen: int) -> int:
     """The source's own time when it is plausible (a week back, a minute ahead), else that of arrival."""
     return at if seen - WEEK_US <= at <= seen + MINUTE_US else seen
@@ -164,14 +196,14 @@ def sides_of(edit: Edit, *, new: bool) -> Sides:
     return "desired" if reported is None or (new and not reported) else "both"
 
 
-def _retouched(last: Property | None, edit: Edit, *, strict: bool) -> bool:
+def _retouched(last: Property, edit: Edit, *, strict: bool) -> bool:
     """True for an edit without values that changes a living property all the same; a type alone counts for KubeEdge."""
-    return (edit.optional is False and last is not None and last.optional) or (strict and edit.kind is not None)
+    return (edit.optional is False and last.optional) or (strict and edit.kind is not None)
 
 
 def _next(last: Value | None, value: str, seen: int, *, counts: bool) -> Value:
     if last is None:
-        return Value(value, seen, Version(1, 0))
+        return Value(value, seen, _FIRST)
     if not counts:
         return Value(value, seen, last.version)
     return Value(value, seen, Version(last.version.edge + 1, last.version.cloud))

@@ -29,7 +29,7 @@ from twins.instructions import (
     Roster,
     StateAnswer,
 )
-from twins.property import Change, adopted, deleted, edited, source_time
+from twins.property import Change, Terms, adopted, deleted, edited, source_time
 from twins.stimuli import (
     Admitted,
     Asked,
@@ -287,15 +287,15 @@ class Twins:
         """What is changed and what is deleted, with what is not there where EdgeCore tells of that too."""
         changes: dict[str, Change] = {}
         gone: dict[str, Property | None] = {}
-        at = source_time(s.at, s.seen)
-        strict, heartbeat, seen = self._strict, self._heartbeat, s.seen
+        strict = self._strict
+        terms = Terms(s.seen, source_time(s.at, s.seen), strict, self._heartbeat)
         properties, declared = twin.properties, twin.declared
         for name, edit in s.edits.items():
             last = properties.get(name)
             if edit is not None:
                 if last is None and len(properties) + len(changes) >= PROPERTIES:
                     raise Rejected(f"{s.device} has {PROPERTIES} properties already, as many as a twin may have")
-                change = edited(name, last, edit, declared.get(name), seen, at, strict, heartbeat)
+                change = edited(name, last, edit, declared.get(name), terms)
                 if change is not None:
                     changes[name] = change
             elif last is None or last.deleted:
