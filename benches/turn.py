@@ -12,6 +12,7 @@ from benches.messages import joined, updates
 from benches.stage import ROOT
 from gateway.timers import Timers
 from gateway.turn import Counts, Turn
+from gateway.watch import Watch
 from rules import detector
 from rules.rules import Rules
 from runtime.clock import SystemClock
@@ -40,7 +41,7 @@ def main(quick: bool = False) -> list[Figure]:
 def _turns(rules: Rules, stimuli: Sequence[Updated], together: int) -> int:
     twins, timers, counts = joined(DEVICES), Timers(SystemClock()), Counts()
     for start in range(0, len(stimuli), together):
-        turn = Turn(twins, rules, timers, counts)
+        turn = Turn(twins, rules, timers, Watch(), counts)
         for stimulus in stimuli[start : start + together]:
             turn.take((stimulus,))
         turn.close()

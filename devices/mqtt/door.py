@@ -3,10 +3,10 @@
 A QoS-1 message is acknowledged to the broker after its commit, so what we have not kept the broker keeps. What is
 refused is answered on the device's own topic, counted, and acknowledged: it would be refused again.
 
-There is room for `ROOM` messages that are not answered yet, so that what is taken is answered soon whatever is offered;
-an answer counts until the broker has it, and telemetry of many moments counts as many. Without room a QoS-0 message is
-gone, and counted; a QoS-1 message is held until there is room, for the broker would not send it again while the link
-lives. The link's window bounds those.
+There is room for `ROOM` messages that are not answered yet, and none while the oldest of them has waited for `SOON`, so
+that what is taken is answered soon, whatever is offered and however slow the machine; an answer counts until the broker
+has it, and telemetry of many moments counts as many. Without room a QoS-0 message is gone, and counted; a QoS-1 message
+is held until there is room, for the broker would not send it again while the link lives; how many, its window bounds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ logger = logging.getLogger(__name__)
 Done = Callable[[Outcome], None]
 
 ROOM = 4096
-"""Messages that may be on their way: about a third of a second's work."""
+"""Messages that may be on their way: about a third of a second's work on a fast machine."""
+SOON = 300_000
+"""Microseconds in which what was taken should be committed."""
 LOOK = 0.01
 """Seconds between two looks whether there is room for what is held."""
 DRAIN = 2.0
@@ -95,6 +97,7 @@ class MqttDoor:
         self._held: deque[tuple[Sequence[Stimulus], Done]] = deque()
         self._settled: list[Message] = []
         self._open = 0
+        self._since: deque[int] = deque()
         self._holds = asyncio.Event()
         self._closing = False
 
@@ -143,6 +146,7 @@ class MqttDoor:
 
         def done(outcome: Outcome) -> None:
             self._open -= len(stimuli)
+            self._since.popleft()
             if outcome.refused is None:
                 counts.accepted += 1
             else:
@@ -150,7 +154,8 @@ class MqttDoor:
             if message.qos:
                 self._settled.append(message)
 
-        if not self._held and not self._closing and self._offer(stimuli, done):
+        late = self._since and stimuli[0].seen - self._since[0] > SOON
+        if not late and not self._held and not self._closing and self._offer(stimuli, done):
             return
         if message.qos:
             self._held.append((stimuli, done))
@@ -182,6 +187,7 @@ class MqttDoor:
         if self._open + self.link.waiting // 2 >= ROOM or not self._intake.offer_nowait(stimuli, done):
             return False
         self._open += len(stimuli)
+        self._since.append(stimuli[0].seen)
         return True
 
     def _take_held(self) -> None:

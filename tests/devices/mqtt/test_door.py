@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.mqtt.door import ROOM, Done, MqttDoor
+from devices.mqtt.door import ROOM, SOON, Done, MqttDoor
 from devices.mqtt.link import LinkCounts, Message, Receive
 from devices.telemetry.manifest import Mapping
 from devices.telemetry.mappings import Mappings
@@ -279,6 +279,22 @@ def test_while_answers_wait_for_the_broker_nothing_more_is_taken_than_can_be_ans
     setting.wire.say(UPDATE, BODY, qos=0)
     setting.wire.say(UPDATE, BODY)
     assert (setting.shelf.taken, setting.door.counts.overflowed, setting.door.unanswered) == ([], 1, 1)
+
+
+@in_virtual_time
+async def test_while_the_oldest_message_waits_too_long_nothing_more_is_taken() -> None:
+    setting = Setting(clock=VirtualClock())
+    setting.wire.say(UPDATE, BODY, qos=0)
+    await asyncio.sleep(SOON / 1_000_000)
+    setting.wire.say(UPDATE, BODY, qos=0)
+    await asyncio.sleep(0.001)
+    for qos in (0, 1):
+        setting.wire.say(UPDATE, BODY, qos)
+    assert (len(setting.shelf.taken), setting.door.counts.overflowed) == (2, 1)
+    setting.shelf.commit(setting.door, 2)
+    assert len(setting.shelf.taken) == 1, "what came at QoS 1 was held"
+    setting.wire.say(UPDATE, BODY, qos=0)
+    assert len(setting.shelf.taken) == 2
 
 
 @in_virtual_time
