@@ -38,8 +38,10 @@ from gateway.lookout import Lookout
 from gateway.mappers import Mappers
 from gateway.messaging import Messaging
 from gateway.metrics import Metrics
+from gateway.news import News
 from gateway.operations import Operations
 from gateway.orders import Orders
+from gateway.portraits import Portraits
 from gateway.presence import Presence
 from gateway.registry import Registry
 from gateway.skyward import Skyward
@@ -50,9 +52,10 @@ from runtime.clock import Clock
 from runtime.supervision import Part, Supervisor
 from store.store import Store
 from twins.errors import Rejected, Unavailable
-from twins.exchange import Event, Recovered
+from twins.exchange import Recovered
 from twins.twin import Twins
 from web.enrolment import EnrolmentApi
+from web.revisions import Revisions
 from web.server import Web
 
 logger = logging.getLogger(__name__)
@@ -75,6 +78,8 @@ class Gateway:
         self.timers = Timers(clock)
         self.store = Store(wiring.store(config), config.node.name, clock, tables(config, self.twins))
         self.core = Core(self.twins, self.rules, self.store.journal, self.timers, clock)
+        revisions = Revisions()
+        self.news = News(self.rules, revisions)
         self.gallery = Gallery()
         self.album = Album(self.gallery, self.store.pictures)
         self.lookout = Lookout(self._now, clock)
@@ -83,14 +88,14 @@ class Gateway:
         self.discoverer = Discoverer(self.mappings, self.registry)
         self.credentials = Credentials(config.store.path / "credentials.json", clock)
         self.mqtt = Messaging(
-            self._now, self.core, clock, self._causes("mqtt"), self._note, self.discoverer, self.credentials
+            self._now, self.core, clock, self._causes("mqtt"), self.news.note, self.discoverer, self.credentials
         )
         self.orders = Orders(self.twins)
         limits = wiring.limits(config)
         self.presence = Presence(self.twins, self.core, clock, self._causes("presence"), limits, self._deaf)
         self.cloud = Skyward(self.core, clock, self._learned)
         strict = config.twins.compat == "strict"
-        self.mappers = Mappers(self.core, clock, self._causes("mapper"), self._note, strict=strict)
+        self.mappers = Mappers(self.core, clock, self._causes("mapper"), self.news.note, strict=strict)
         self.ready = asyncio.Event()
         self._boot = 0
         self._stopping = asyncio.Event()
@@ -112,17 +117,21 @@ class Gateway:
             wiring.node(config, clock),
             self.twins,
             self.rules,
-            self.store.points,
+            Portraits(
+                self.store.points,
+                limits,
+                unit=self.mappings.unit,
+                picture=self.gallery.version,
+                conditions=self.registry.conditions,
+            ),
+            revisions,
+            self.news,
             clock,
             cameras=self.cameras.views,
-            unit=self.mappings.unit,
-            picture=self.gallery.version,
             cloud=self.cloud.view,
             health=self.health.view,
             hints=lambda: wiring.hints(self.config, self.mqtt.address),
             queries=wiring.QUERIES,
-            conditions=self.registry.conditions,
-            limits=limits,
         )
         self.operations = Operations(self.core, self.registry, clock, self._causes("api"))
         self.enrolment = Enrolment(
@@ -211,9 +220,7 @@ class Gateway:
         self.core.resume(decided)
         for listener in (self.mqtt, self.orders, self.mappers, self.presence, self.cloud, self.album, self.console):
             self.core.listen(listener)
-        self.console.restore()
-        for event in found.events:
-            self.console.note(event)
+        self.console.restore(found.events)
 
     async def apply_files(self) -> None:
         """Apply the manifests that the configuration names; a bad one is told and left out."""
@@ -352,10 +359,6 @@ class Gateway:
     def _now(self) -> Config:
         """The configuration as it is now: a reload changes it."""
         return self.config
-
-    def _note(self, event: Event) -> None:
-        """Show an event that concerns the gateway alone: it is not kept."""
-        self.console.note(event)
 
     def _known(self, device: str) -> bool:
         return self.twins.get(device) is not None
