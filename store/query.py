@@ -13,12 +13,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store import records, segments
+from store import records
 from store.columns import Columns
 from store.nearest import nearest
 from store.question import Answer, Question, Refused, Unreadable
 from store.schema import TABLES
-from store.segments import Segment
+from store.segment import Segment, read_list
 from store.table import overlapping, sound, tabulate, tabulate_rows, without
 
 _MOST = 64 * 1024 * 1024
@@ -194,7 +194,7 @@ class Query:
         connection = records.reader(self._sources.file)
         try:
             connection.execute("BEGIN")
-            known = [segment for segment in segments.read(connection) if segment.kind == "results"]
+            known = [segment for segment in read_list(connection) if segment.kind == "results"]
             return records.results(connection)[1], [self._path(segment) for segment in known]
         finally:
             connection.close()
