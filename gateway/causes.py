@@ -6,8 +6,13 @@ from collections.abc import Callable
 from itertools import count
 
 
-def causes(door: str, boot: int) -> Callable[[], str]:
-    """A function that gives the next id of a door."""
-    numbers = count(1)
-    prefix = f"{door}:{boot}:"
-    return lambda: f"{prefix}{next(numbers)}"
+class Causes:
+    """The ids of one run of the gateway. `boot` is known once the journal is open, before the first is asked for."""
+
+    def __init__(self, boot: int = 0) -> None:
+        self.boot = boot
+
+    def of(self, door: str) -> Callable[[], str]:
+        """A function that gives the next id of a door; ask for one function a door."""
+        numbers = count(1)
+        return lambda: f"{door}:{self.boot}:{next(numbers)}"

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from twins.errors import Rejected
 from twins.exchange import Condition
 from twins.manifests import Device, DeviceModel, declared, rhythm_of
+from twins.manifests.validation import device_faults, model_faults, withheld
 from twins.stimuli import Joined
-from twins.validation import device_faults, model_faults, withheld
 from twins.values import Origin
 
 Objects = Mapping[tuple[str, str], object]

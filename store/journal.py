@@ -15,15 +15,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec import Struct
-
 from runtime.clock import Clock
 from store import state
 from store.columns import Columns
-from store.salvage import salvage
+from store.salvage import Damage, told
 from store.writer import Writer
 from twins.errors import Broken, Unavailable
-from twins.exchange import Batch, Event, Recovered, Ticket
+from twins.exchange import Batch, Recovered, Ticket
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +30,6 @@ T = TypeVar("T")
 Sink = Callable[[int, Columns, Sequence[str]], None]
 """Told in the loop of the points of each commit (on open: of each blob found): the number of its last batch, the
 points, and the names of series by their numbers."""
-
-
-class _Damage(Struct, frozen=True):
-    """A `state.db` that was set aside: where it is, why, and when."""
-
-    aside: Path
-    reason: str
-    at: int
 
 
 class Journal:
@@ -177,11 +167,11 @@ class Journal:
                     waiter.exception()  # nobody may be waiting any more
             self._waiters.clear()
 
-    async def _load(self, damage: _Damage | None = None) -> Recovered:
+    async def _load(self, damage: Damage | None = None) -> Recovered:
         """Read everything back; after `damage` into a new file, with what can be read of the old one."""
 
         def work(connection: sqlite3.Connection) -> tuple[Recovered, list[tuple[int, Columns]]]:
-            return self._writer.recover(connection, None if damage is None else _told(damage, connection))
+            return self._writer.recover(connection, None if damage is None else told(damage, connection))
 
         database = state.Database(self.file)
         await database.open()
@@ -197,10 +187,10 @@ class Journal:
                 self._sink(batch, columns, self.series)
         return recovered
 
-    async def _set_aside(self, error: BaseException) -> _Damage:
+    async def _set_aside(self, error: BaseException) -> Damage:
         aside = await asyncio.to_thread(state.set_aside, self._directory)
         logger.error("%s is damaged (%s): kept as %s, starting with what can be read", self.file, error, aside.name)
-        return _Damage(aside, str(error), self._clock.now())
+        return Damage(aside, str(error), self._clock.now())
 
     async def _commit(self) -> bool:
         group = tuple(self._pending)
@@ -246,25 +236,6 @@ class Journal:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
-
-
-def _told(damage: _Damage, connection: sqlite3.Connection) -> Event:
-    """Read back what can be read; the one event that tells of it."""
-    try:
-        found = salvage(damage.aside, connection)
-    except (OSError, sqlite3.Error) as error:
-        read, found = f"nothing could be read back ({error})", {}
-    else:
-        read = "read back: " + (", ".join(f"{n} {table}" for table, n in found.items() if n) or "nothing")
-    return Event(
-        id=f"store:damaged:{damage.at}",
-        at=damage.at,
-        kind="StoreDamaged",
-        object=state.FILE,
-        severity="error",
-        message=f"{state.FILE} was damaged ({damage.reason}); it is kept as {damage.aside.name}; {read}",
-        detail={"file": damage.aside.name} | {table: str(n) for table, n in found.items()},
-    )
 
 
 def _weight(batch: Batch) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from store.segments import Segment
+from store.segment import Segment
 from twins.exchange import Scalar
 
 

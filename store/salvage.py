@@ -11,15 +11,43 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from store.columns import Columns
-from store.state import transaction
+from store.state import FILE, transaction
+from twins.exchange import Event
 
 TABLES = ("manifests", "twins", "rules", "timers", "outbox", "events", "results", "seen", "series", "point_log")
 """All but the count of starts and the list of segments, which is made again from the files."""
-
-
 _LONGEST = 1 << 34
+"""Bytes; a header that tells more is not believed."""
+
+
+class Damage(Struct, frozen=True):
+    """A `state.db` that was set aside: where it is, why, and when in microseconds UTC."""
+
+    aside: Path
+    reason: str
+    at: int
+
+
+def told(damage: Damage, connection: sqlite3.Connection) -> Event:
+    """Read back what can be read into the empty database of `connection`; the one event that tells of it."""
+    try:
+        found = salvage(damage.aside, connection)
+    except (OSError, sqlite3.Error) as error:
+        read, found = f"nothing could be read back ({error})", {}
+    else:
+        read = "read back: " + (", ".join(f"{n} {table}" for table, n in found.items() if n) or "nothing")
+    return Event(
+        id=f"store:damaged:{damage.at}",
+        at=damage.at,
+        kind="StoreDamaged",
+        object=FILE,
+        severity="error",
+        message=f"{FILE} was damaged ({damage.reason}); it is kept as {damage.aside.name}; {read}",
+        detail={"file": damage.aside.name} | {table: str(n) for table, n in found.items()},
+    )
 
 
 def salvage(damaged: Path, connection: sqlite3.Connection) -> dict[str, int]:
@@ -90,7 +118,7 @@ def _keep_readable_points(connection: sqlite3.Connection) -> None:
     lost = [(batch,) for batch, blob in logged if not _readable(blob, count)]
     connection.executemany("DELETE FROM point_log WHERE batch = ?", lost)
     digests = connection.execute("SELECT batch, digests FROM seen").fetchall()
-    connection.executemany("DELETE FROM seen WHERE batch = ?", [(b,) for b, blob in digests if not _listed(blob)])
+    connection.executemany("DELETE FROM seen WHERE batch = ?", [(b,) for b, blob in digests if not _is_digests(blob)])
 
 
 def _readable(blob: bytes, series: int) -> bool:
@@ -101,7 +129,7 @@ def _readable(blob: bytes, series: int) -> bool:
     return len(columns) > 0 and max(columns.series) < series
 
 
-def _listed(blob: bytes) -> bool:
+def _is_digests(blob: bytes) -> bool:
     try:
         msgspec.msgpack.decode(blob, type=list[int])
     except msgspec.MsgspecError:

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-from msgspec import Struct, structs
+from typing import TYPE_CHECKING, Any
 
 from runtime.clock import Clock
-from store import records
+from store import parquet, records
 from store.journal import Journal
 from store.points import Cut, Points
+from store.segment import Kind, Segment, enter, enter_points, enter_results, forget, read_list
 from twins.exchange import Event
 
 if TYPE_CHECKING:
@@ -31,24 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOOK = 1.0
-_DISTINCT = 0.3
-_ASIDE = ".damaged"
-
-
-class Segment(Struct, frozen=True):
-    """One sealed file; `first` and `last` are the least and the greatest time in it."""
-
-    name: str
-    kind: Literal["points", "results"]
-    first: int
-    last: int
-    rows: int
-    bytes: int
-
-
-def read(connection: sqlite3.Connection) -> list[Segment]:
-    """The list of segments in `state.db`."""
-    return [Segment(*row) for row in connection.execute("SELECT * FROM segments ORDER BY first")]
+"""Seconds between two looks at whether it is time to seal."""
 
 
 class Segments:
@@ -96,10 +77,10 @@ class Segments:
 
     async def open(self) -> None:
         """Read the list of segments, and put directory and list in step. Call after the journal opened."""
-        listed = {segment.name: segment for segment in await self._journal.transact(read)}
-        adopted, gone = await self._in_thread(_tidy, self._directory, self._journal.id, set(listed))
+        listed = {segment.name: segment for segment in await self._journal.transact(read_list)}
+        adopted, gone = await self._in_thread(parquet.tidy, self._directory, self._journal.id, set(listed))
         if adopted:
-            await self._journal.transact(lambda db: _enter(db, adopted))
+            await self._journal.transact(lambda db: enter(db, adopted))
             logger.warning("%d segments of an earlier state.db were taken over", len(adopted))
         self._keep([*listed.values(), *adopted])
         if gone:
@@ -121,12 +102,12 @@ class Segments:
             segment: Segment | None = await self._in_thread(self._write_points, cut)
             latest = self._points.latest_of({key for chunk in cut.chunks for key in chunk.series})
             sealed += [segment] if segment else []
-            await self._journal.transact(lambda db: _enter_points(db, sealed, cut.batch, latest))
+            await self._journal.transact(lambda db: enter_points(db, sealed, cut.batch, latest))
             self._points.drop(cut.batch)
             self._keep([*self._known, *sealed])
         last, results = await self._in_thread(self._write_results)
         if results is not None:
-            await self._journal.transact(lambda db: _enter_results(db, results, last))
+            await self._journal.transact(lambda db: enter_results(db, results, last))
             self._keep([*self._known, results])
             sealed.append(results)
         return sealed
@@ -134,10 +115,9 @@ class Segments:
     async def remove(self, gone: Iterable[Segment]) -> None:
         """Forget segments and delete their files."""
         names = {segment.name for segment in gone}
-        rows = [(name,) for name in names]
-        await self._journal.transact(lambda db: db.executemany("DELETE FROM segments WHERE name = ?", rows).rowcount)
+        await self._journal.transact(lambda db: forget(db, names))
         self._keep([segment for segment in self._known if segment.name not in names])
-        await self._in_thread(_unlink, [self._directory / name for name in names])
+        await self._in_thread(parquet.remove, [self._directory / name for name in names])
 
     async def set_aside(self, names: Iterable[str]) -> None:
         """Serve the rest: forget segments that cannot be read, and keep what is left of them under another name."""
@@ -145,13 +125,13 @@ class Segments:
         if not damaged:  # retention was faster, or another query
             return
         self._keep([segment for segment in self._known if segment not in damaged])
-        found = await self._in_thread(_rename, [self.path(segment) for segment in damaged])
+        found = await self._in_thread(parquet.set_aside, [self.path(segment) for segment in damaged])
         now = self._clock.now()
         events = [_damage(segment, there, now) for segment, there in zip(damaged, found, strict=True)]
         for event in events:
             logger.error("%s", event.message)
         try:
-            await self._journal.transact(lambda db: _forget(db, damaged, events))
+            await self._journal.transact(lambda db: _tell(db, damaged, events))
         except sqlite3.Error as error:
             logger.warning("the list of segments still has damaged ones, until the next start: %s", error)
 
@@ -200,127 +180,21 @@ class Segments:
         table = tabulate_rows("results", rows, self._node).sort_by([("model", "ascending"), ("time", "ascending")])
         return last, self._written(table, "results", last)
 
-    def _written(self, table: pa.Table, kind: Literal["points", "results"], number: int) -> Segment:
+    def _written(self, table: pa.Table, kind: Kind, number: int) -> Segment:
         from store.table import times
 
         moments = times(table)
         name = f"{self._journal.id}-{kind}-{number:012d}.parquet"
-        size = _write_parquet(table, self._directory / name)
+        size = parquet.write(table, self._directory / name)
         return Segment(name, kind, int(moments[0]), int(moments[-1]), len(table), size)
 
 
-def _write_parquet(table: pa.Table, path: Path) -> int:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    # Quantised sensors repeat their values: a dictionary is half the size. Full-entropy floats split better by byte.
-    floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
-    split = [name for name in floats if pc.count_distinct(table.column(name)).as_py() >= _DISTINCT * len(table)]
-    encodings = {"time": "DELTA_BINARY_PACKED"} | dict.fromkeys(split, "BYTE_STREAM_SPLIT")
-    temporary = path.with_suffix(".tmp")
-    try:
-        with temporary.open("wb") as file:
-            pq.write_table(
-                table,
-                file,
-                compression="zstd",
-                use_dictionary=[name for name in table.column_names if name not in {"time", "seq", *split}],
-                column_encoding=encodings,
-                row_group_size=65_536,
-                coerce_timestamps="us",
-                write_page_checksum=True,
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-    return path.stat().st_size
-
-
-def _tidy(directory: Path, journal: str, listed: set[str]) -> tuple[list[Segment], set[str]]:
-    """Remove what a kill left; returns the files of other journals, and the listed names that are not there."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    present = {path.name: path for path in directory.iterdir()}
-    adopted = []
-    for name in present.keys() - listed:
-        path = present[name]
-        if path.suffix == ".parquet" and not name.startswith(f"{journal}-"):
-            segment = _inspect(path)
-            adopted += [segment] if segment else []
-        elif path.suffix in {".parquet", ".tmp"}:
-            path.unlink()
-    return adopted, listed - present.keys()
-
-
-def _inspect(path: Path) -> Segment | None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    try:
-        span = pc.min_max(pq.read_table(path, columns=["time"]).column("time").cast(pa.int64())).as_py()
-    except (OSError, pa.ArrowException) as error:
-        logger.error("segment %s cannot be read (%s): left where it is", path, error)  # noqa: TRY400 - no traceback
-        return None
-    rows = pq.read_metadata(path).num_rows
-    kind: Literal["points", "results"] = "results" if "-results-" in path.name else "points"
-    return Segment(path.name, kind, span["min"], span["max"], rows, path.stat().st_size)
-
-
-def _enter(connection: sqlite3.Connection, segments: Sequence[Segment]) -> None:
-    rows = [structs.astuple(segment) for segment in segments]
-    connection.executemany("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?, ?, ?)", rows)
-
-
-def _enter_points(
-    connection: sqlite3.Connection, segments: Sequence[Segment], batch: int, latest: Sequence[tuple[Any, ...]]
-) -> None:
-    _enter(connection, segments)
-    connection.execute("DELETE FROM point_log WHERE batch <= ?", [batch])
-    connection.executemany("UPDATE series SET at = ?, seq = ?, number = ?, text = ? WHERE id = ?", latest)
-
-
-def _enter_results(connection: sqlite3.Connection, segment: Segment, last: int) -> None:
-    _enter(connection, [segment])
-    connection.execute("DELETE FROM results WHERE id <= ?", [last])
-
-
-def _forget(connection: sqlite3.Connection, damaged: Sequence[Segment], events: Sequence[Event]) -> None:
-    connection.executemany("DELETE FROM segments WHERE name = ?", [(segment.name,) for segment in damaged])
+def _tell(connection: sqlite3.Connection, damaged: Sequence[Segment], events: Sequence[Event]) -> None:
+    forget(connection, [segment.name for segment in damaged])
     records.write_events(connection, events)
 
 
 def _damage(segment: Segment, there: bool, now: int) -> Event:
-    what = f"cannot be read: it is kept as {segment.name}{_ASIDE}" if there else "is gone"
+    what = f"cannot be read: it is kept as {segment.name}{parquet.ASIDE}" if there else "is gone"
     message = f"segment {segment.name} {what}; SQL goes on without its {segment.rows} {segment.kind}"
     return Event(f"store:segment:{segment.name}", now, "SegmentDamaged", segment.name, "error", message)
-
-
-def _rename(paths: Iterable[Path]) -> list[bool]:
-    """Whether each is still there, under its new name."""
-    found = []
-    for path in paths:
-        try:
-            path.rename(path.with_name(path.name + _ASIDE))
-        except OSError:
-            found.append(path.exists())
-        else:
-            found.append(True)
-    return found
-
-
-def _unlink(paths: Iterable[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +13,7 @@ import pyarrow.parquet as pq
 
 from store.columns import Columns
 from store.schema import TABLES
-
-if TYPE_CHECKING:
-    from store.segments import Segment
+from store.segment import Segment
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import msgspec
 
 from store import question
-from store.query import Sources
+from store.query import answer
 from store.question import Setting
+from store.sources import Sources
 
 _SPARE = 256 * 1024 * 1024
 """Address space beside DuckDB's memory: Arrow's tables, Python's rows, stacks of threads."""
@@ -40,10 +41,10 @@ def main(descriptor: int, setting: Setting) -> None:
             return
         # The gateway ends a query that is late; without a gateway (killed) the alarm does.
         signal.setitimer(signal.ITIMER_REAL, asked.deadline + _GRACE)
-        answer = sources.answer(asked)
-        connection.send_bytes(question.encode(answer))
+        answered = answer(sources, asked)
+        connection.send_bytes(question.encode(answered))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        if isinstance(answer, question.Refused) and answer.final:
+        if isinstance(answered, question.Refused) and answered.final:
             return
 
 

@@ -14,7 +14,7 @@ from devices.dmi.manifest import Mapper
 from devices.dmi.route import Key, Route
 from twins.instructions import Instruction, Revision
 from twins.manifests import Device, DeviceModel
-from twins.values import Property, Twin, device_id
+from twins.values import Property, Twin
 
 
 class Book:
@@ -40,15 +40,15 @@ class Book:
         """A device's manifest holds now; `None` when it is gone."""
         old = self._devices.pop(name, None)
         if old is not None:
-            _drop(self._of_protocol, protocol_of(old), name)
-            _drop(self._of_model, model_of(old), name)
+            _drop(self._of_protocol, old.protocol, name)
+            _drop(self._of_model, old.model, name)
         if manifest is not None:
             self._devices[name] = manifest
-            self._of_protocol.setdefault(protocol_of(manifest), {})[name] = None
-            self._of_model.setdefault(model_of(manifest), {})[name] = None
+            self._of_protocol.setdefault(manifest.protocol, {})[name] = None
+            self._of_model.setdefault(manifest.model, {})[name] = None
         for each in filter(None, (old, manifest)):
-            self._touch(protocol_of(each), Key("device", name))
-            self._touch(protocol_of(each), Key("model", model_of(each)))
+            self._touch(each.protocol, Key("device", name))
+            self._touch(each.protocol, Key("model", each.model))
 
     def model(self, name: str, manifest: DeviceModel | None) -> None:
         """A model's manifest holds now; `None` when it is gone. It counts for all devices that use it."""
@@ -57,7 +57,7 @@ class Book:
         if manifest is not None:
             self._models[name] = manifest
         for user in self._of_model.get(name, ()):
-            protocol = protocol_of(self._devices[user])
+            protocol = self._devices[user].protocol
             self._touch(protocol, Key("model", name))
             self._touch(protocol, Key("device", user))
 
@@ -79,7 +79,7 @@ class Book:
             return
         for i in instructions:
             if type(i) is Revision and (device := self._devices.get(i.device)) is not None and _asks(i):
-                self._touch(protocol_of(device), Key("device", i.device))
+                self._touch(device.protocol, Key("device", i.device))
 
     # -- what is asked ---------------------------------------------------------------------------------------------
 
@@ -90,7 +90,7 @@ class Book:
     def protocol(self, device: str) -> str:
         """The protocol of a device; empty when it has no manifest or no protocol."""
         found = self._devices.get(device)
-        return "" if found is None else protocol_of(found)
+        return "" if found is None else found.protocol
 
     def served(self, protocol: str) -> list[Key]:
         """All a mapper of this protocol has to know, models first."""
@@ -111,7 +111,7 @@ class Book:
     def found(self, device: str) -> tuple[Device, str, DeviceModel | None]:
         """A device that is there, the id of its model, and the model if that is there."""
         manifest = self._devices[device]
-        model = model_of(manifest)
+        model = manifest.model
         return manifest, model, self._models.get(model)
 
     def model_named(self, name: str) -> DeviceModel:
@@ -144,17 +144,6 @@ class Book:
     def _is_called(self, mapper: Mapper) -> bool:
         """EdgeCore never calls a mapper that registered without asking for data."""
         return bool(mapper.spec.address) and (mapper.spec.with_data or not self._strict)
-
-
-def protocol_of(device: Device) -> str:
-    """The protocol a device's manifest names; empty when it names none."""
-    return "" if device.spec.protocol is None else device.spec.protocol.protocol_name
-
-
-def model_of(device: Device) -> str:
-    """The id of a device's model; empty without one."""
-    ref = device.spec.device_model_ref
-    return "" if ref is None else device_id(device.metadata.namespace, ref.name)
 
 
 def _asks(revision: Revision) -> bool:

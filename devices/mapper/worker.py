@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from devices.mapper import stream
 from devices.mapper.config import MapperConfig
 from devices.mapper.device import Device, Property, wanted
 from devices.mapper.driver import Driver, Scalar, rejected
+from devices.mapper.faults import Faults
+from devices.mapper.line import Line
 from devices.mapper.reports import Reading, Reports, State
 from devices.mapper.schedule import Schedule
 from devices.mapper.value import text_of, value_of
+from devices.mapper.visitor import Visitors
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import GemeloError, Rejected, Unavailable
-from twins.schema import decode
-
-T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-SHOWN = 3
-"""Faults that a reason names; the rest is counted."""
 
 
 class Worker:
@@ -36,18 +32,15 @@ class Worker:
         self.device = device
         self.state = State("unknown", "not connected yet")
         self.readings: dict[str, Reading] = {}
-        self._kind = kind
         self._reports = reports
         self._clock = clock
-        self._deadline = config.deadline
-        self._driver: Driver[Any, Any] | None = None
-        self._lock = asyncio.Lock()
+        self._line = Line(kind, config.deadline)
+        self._visitors = Visitors(kind)
+        self._faults = Faults(device.id)
         self._wake = asyncio.Event()
         self._renewed = asyncio.Event()
         self._backoff = Backoff()
         self._schedule = Schedule(clock.monotonic())
-        self._visitors: dict[str, Any] = {}
-        self._faults: dict[tuple[str, str], str] = {}
         self._wanted = wanted(None, device)
         self._saved: dict[str, dict[str, Any]] = {}
         self._state_due: float | None = None
@@ -59,7 +52,7 @@ class Worker:
         asked = wanted(old, device)
         still = {n: p.declared.desired for n, p in device.properties.items() if p.declared.writable}
         self._wanted = {name: text for name, text in self._wanted.items() if still.get(name) == text} | asked
-        self._faults = {(verb, n): why for (verb, n), why in self._faults.items() if n in still and n not in asked}
+        self._faults.keep(still.keys() - asked.keys())
         self.readings = {name: reading for name, reading in self.readings.items() if name in device.properties}
         self._reports.amend(device.id, {n: p.declared.desired or "" for n, p in device.properties.items()})
         self._plan()
@@ -74,18 +67,17 @@ class Worker:
 
     async def read(self, name: str) -> Reading:
         """Read a property now. Raises `Rejected` (404 when there is no such one) or `Unavailable`."""
-        own, driver = self._own(name), self._connected()
-        value = await self._call(driver.read(self._visitor(name)), f"reading {name}")
-        return self._reading(own, value)
+        own = self._reached(name)
+        return self._reading(own, await self._line.read(name, self._visitors.of(own)))
 
     async def write(self, name: str, text: str) -> None:
         """Write a property now, whatever is desired of it. Raises as `read`, and `Rejected` for a value that is bad."""
-        own, driver = self._own(name), self._connected()
+        own = self._reached(name)
         if not own.declared.writable:
             reason = f"{name} is read only in the device's model"
             raise Rejected(reason, 403)
         value = value_of(name, own.declared, text)
-        await self._call(driver.write(self._visitor(name), value), f"writing {name}")
+        await self._line.write(name, self._visitors.of(own), value)
         self._schedule.hurry(name, self._clock.monotonic())
         self._wake.set()
 
@@ -108,58 +100,41 @@ class Worker:
                 await _until(self._renewed, self._backoff.next())
 
     async def _serve(self, group: asyncio.TaskGroup) -> None:
-        driver = self._open()
-        try:
-            await self._call(driver.connect(), "connecting")
-            self._driver = driver
+        async with self._line.opened(self.device):
             while not self._renewed.is_set():
                 self._wake.clear()
                 self._start_streams(group)
-                await self._write_wanted(driver)
-                await self._collect(driver)
-                await self._settle(driver)
+                await self._write_wanted()
+                await self._collect()
+                await self._settle()
                 self._backoff.reset()
                 await _until(self._wake, self._rest())
-        finally:
-            self._driver = None
-            await self._let_go(driver)
 
-    def _open(self) -> Driver[Any, Any]:
-        where = f"{self.device.id}: spec.protocol.configData"
-        settings = decode(self.device.settings, self._kind.settings_type, where, strict=False)
-        try:
-            return self._kind(settings)
-        except ImportError as missing:
-            reason = f"{missing}: install what this driver needs, such as gemelo[{self._kind.protocol}]"
-            raise Rejected(reason) from missing
-        except Exception as error:
-            raise rejected(error) from error
-
-    async def _write_wanted(self, driver: Driver[Any, Any]) -> None:
+    async def _write_wanted(self) -> None:
         for name, text in list(self._wanted.items()):
             if name not in self._wanted:  # the property went while another was written
                 continue
             own, fault = self.device.properties[name], None
             try:
                 value = value_of(name, own.declared, text)
-                await self._call(driver.write(self._visitor(name), value), f"writing {name}")
+                await self._line.write(name, self._visitors.of(own), value)
             except Rejected as bad:
                 fault = bad
-            self._judge("write", name, fault)
+            self._faults.judge("write", name, fault)
             if self._wanted.get(name) == text:  # else a newer one came meanwhile
                 del self._wanted[name]
             self._schedule.hurry(name, self._clock.monotonic())
 
-    async def _collect(self, driver: Driver[Any, Any]) -> None:
+    async def _collect(self) -> None:
         due: dict[str, Any] = {}
         for name in self._schedule.take(self._clock.monotonic()):
             try:
-                due[name] = self._visitor(name)
+                due[name] = self._visitors.of(self._own(name))
             except Rejected as bad:
-                self._judge("read", name, bad)
+                self._faults.judge("read", name, bad)
         if not due:
             return
-        found = await self._call(driver.read_many(due), f"reading {', '.join(due)}", turns=len(due))
+        found = await self._line.read_many(due)
         readings = {}
         for name in [name for name in due if name in self.device.properties]:
             fault = None
@@ -167,7 +142,7 @@ class Worker:
                 readings[name] = self._reading(self.device.properties[name], found.get(name))
             except Rejected as bad:
                 fault = bad
-            self._judge("read", name, fault)
+            self._faults.judge("read", name, fault)
         self._reports.put(self.device.id, readings)
 
     def _start_streams(self, group: asyncio.TaskGroup) -> None:
@@ -185,17 +160,13 @@ class Worker:
             logger.info("%s: %d pictures in %s", self.device.id, len(paths), saving.outputDir)
         except GemeloError as error:
             fault = Rejected(str(error))
-        self._judge("save", own.name, fault)
+        self._faults.judge("save", own.name, fault)
         self._wake.set()
 
-    async def _settle(self, driver: Driver[Any, Any]) -> None:
+    async def _settle(self) -> None:
         """Tell the state when it changed, or its cycle is over."""
-        if self._faults:
-            whys = [f"{name}: {why}" for (_, name), why in self._faults.items()]
-            more = f", and {len(whys) - SHOWN} more" if len(whys) > SHOWN else ""
-            state = State("unhealthy", "; ".join(whys[:SHOWN]) + more)
-        else:
-            state = State(str(await self._call(driver.state(), "asking for its state")))
+        reason = self._faults.reason
+        state = State("unhealthy", reason) if reason else State(await self._line.state())
         now, cycle = self._clock.monotonic(), self.device.state_cycle
         due = cycle is not None and (self._state_due is None or now >= self._state_due)
         self._become(state, again=due)
@@ -208,34 +179,6 @@ class Worker:
         times = [at for at in (self._schedule.next, next_state) if at is not None]
         return max(0.0, min(times) - self._clock.monotonic()) if times else None
 
-    # ------------------------------------------------------------------------------------------------------- its calls
-
-    async def _call(self, call: Coroutine[Any, Any, T], doing: str, turns: int = 1) -> T:
-        """One call of the driver at a time, each with its deadline. Raises `Rejected` or `Unavailable`, no more."""
-        deadline = self._deadline * turns
-        try:
-            async with asyncio.timeout(deadline + self._deadline), self._lock, asyncio.timeout(deadline):
-                return await call
-        except TimeoutError as late:
-            reason = f"no answer within {deadline:g} s while {doing}"
-            raise Unavailable(reason) from late
-        except Exception as error:
-            raise rejected(error) from error
-        finally:
-            call.close()  # of a call that never got its turn
-
-    async def _let_go(self, driver: Driver[Any, Any]) -> None:
-        try:
-            await self._call(driver.close(), "closing")
-        except GemeloError as error:
-            logger.info("%s: closing: %s", self.device.id, error)
-
-    def _connected(self) -> Driver[Any, Any]:
-        if self._driver is None:
-            message = f"{self.device.id} is {self.state.name}: {self.state.reason}"
-            raise Unavailable(message)
-        return self._driver
-
     # -------------------------------------------------------------------------------------------------- its properties
 
     def _plan(self) -> None:
@@ -243,7 +186,7 @@ class Worker:
         properties = device.properties.items()
         cycles = {name: own.cycle for name, own in properties if own.reported and own.declared.kind != "stream"}
         self._schedule.plan(cycles, self._clock.monotonic())
-        self._visitors = {}
+        self._visitors.clear()
 
     def _own(self, name: str) -> Property:
         if name not in self.device.properties:
@@ -251,15 +194,13 @@ class Worker:
             raise Rejected(reason, 404)
         return self.device.properties[name]
 
-    def _visitor(self, name: str) -> Any:
-        if name not in self._visitors:
-            kind, own = self._kind.visitor_type, self._own(name)
-            ours = stream.KEYS if own.declared.kind == "stream" else ()
-            data = {key: value for key, value in own.visitor.items() if key not in ours}
-            if "property" in getattr(kind, "__struct_fields__", ()):
-                data = {"property": name} | data
-            self._visitors[name] = decode(data, kind, "visitors.configData", strict=False)
-        return self._visitors[name]
+    def _reached(self, name: str) -> Property:
+        """A property of a device that is connected."""
+        own = self._own(name)
+        if not self._line.open:
+            message = f"{self.device.id} is {self.state.name}: {self.state.reason}"
+            raise Unavailable(message)
+        return own
 
     def _reading(self, own: Property, value: Scalar | Rejected | None) -> Reading:
         if isinstance(value, Rejected):
@@ -275,15 +216,6 @@ class Worker:
         reading = Reading(text, self._clock.now(), declared.kind, declared.desired or "")
         self.readings[own.name] = reading
         return reading
-
-    def _judge(self, verb: str, name: str, fault: Rejected | None) -> None:
-        """Keep what is wrong with a property; told when it changes, with where it broke if that was not foreseen."""
-        if fault is None:
-            self._faults.pop((verb, name), None)
-            return
-        if self._faults.get((verb, name)) != fault.reason:
-            logger.warning("%s: %s: %s", self.device.id, name, fault.reason, exc_info=fault.__cause__)
-        self._faults[verb, name] = fault.reason
 
     def _become(self, state: State, *, again: bool = False) -> None:
         if state != self.state:

@@ -1,25 +1,18 @@
 """The gateway's own broker: a mosquitto with a generated configuration, started, watched, and started again.
 
-    broker = Broker(folder, Settings(), clock)
-    group.create_task(broker.run(), name="broker")
-    await broker.ready()
-    host, port = broker.address
-
-mosquitto runs in its own session, so that Ctrl-C in a terminal reaches the gateway alone, which drains first and ends
-the broker itself. When the gateway is killed the kernel ends the broker: a launcher asks for it (PR_SET_PDEATHSIG) and
-then becomes mosquitto. Not by `preexec_fn`, which may deadlock in a process with threads, and not by setpriv(1), whose
-capset(2) the service's system call filter refuses.
+broker = Broker(folder, Settings(), clock)
+group.create_task(broker.run(), name="broker")
+await broker.ready()
+host, port = broker.address
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +22,7 @@ from devices.mqtt.credentials import Credentials
 from devices.mqtt.files import Files
 from devices.mqtt.mosquitto import CHATTER, NO_LOGIN, RELOADING, Settings, find_mosquitto
 from devices.mqtt.ports import accepts, free_port
+from devices.mqtt.process import Process, end_orphan
 from devices.mqtt.rights import GATEWAY
 from runtime.backoff import Backoff
 from runtime.clock import Clock
@@ -43,20 +37,11 @@ logger = logging.getLogger(__name__)
 
 State = Literal["new", "starting", "up", "down", "stopped"]
 
-_LAUNCHER = """
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit("the gateway is gone")
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 _START = 5.0
-_STOP = 5.0
 _RELOAD = 5.0
 _SETTLED = 10.0
 _FAILURES = 5
 _LINES = 50
-_LINE = 500
 
 
 class Broker:
@@ -86,7 +71,7 @@ class Broker:
         self._refused = refused
         self._program = program
         self._port = self._tls_port = 0
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self._ready = asyncio.Event()
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._reloading = asyncio.Lock()
@@ -110,7 +95,7 @@ class Broker:
     @property
     def pid(self) -> int | None:
         """The process of now."""
-        return self._process.pid if self._process is not None and self._process.returncode is None else None
+        return self._process.pid if self._process is not None else None
 
     @property
     def output(self) -> list[str]:
@@ -128,7 +113,7 @@ class Broker:
             msg = "mosquitto is not installed: apt-get install mosquitto"
             raise Unavailable(msg)
         self._folder.mkdir(parents=True, exist_ok=True)
-        await self._end_orphan()
+        await end_orphan(self._folder, self._clock)
         self._port = free_port(self._settings.host, self._settings.port)
         if self._settings.tls is not None:
             self._tls_port = free_port(*self._settings.tls)
@@ -144,7 +129,8 @@ class Broker:
                 logger.warning(self._story("ended; it is started again"))
                 await self._clock.sleep(backoff.next())
         finally:
-            await self._end()
+            if self._process is not None:
+                await self._process.end()
             self._ready.clear()
             self.state = "stopped"
 
@@ -181,24 +167,16 @@ class Broker:
         self._files.configure(self._port, self._tls_port)
         self._files.allow(self.user, self.password)
         started = self._clock.monotonic()
-        self._process = process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-ISc", _LAUNCHER, str(os.getpid())),
-            *(program, "-c", str(self._folder / "mosquitto.conf")),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-        (self._folder / "pid").write_text(f"{process.pid}\n")
+        self._process = process = await Process.start(program, self._folder)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(process), name="broker output")
+            group.create_task(process.listen(self._hear), name="broker output")
             watch = group.create_task(self._announce(process), name="broker start")
             await process.wait()
             watch.cancel()
         if self._clock.monotonic() - started >= _SETTLED:
             backoff.reset()
 
-    async def _announce(self, process: asyncio.subprocess.Process) -> None:
+    async def _announce(self, process: Process) -> None:
         """Say when it takes connections."""
         try:
             async with asyncio.timeout(_START):
@@ -210,17 +188,7 @@ class Broker:
         self.state = "up"
         self._reloaded.set()  # it has just read everything
         self._ready.set()
-        logger.info("broker: mosquitto at %s:%d, process %d", *self.address, process.pid)
-
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Keep what it writes, by pieces: a line can be as long as a topic."""
-        assert process.stdout is not None  # asked for
-        rest = ""
-        while piece := await process.stdout.read(4096):
-            *lines, rest = (rest + piece.decode("utf-8", "replace")).split("\n")
-            rest = rest[-_LINE:]
-            for line in lines:
-                self._hear(line[:_LINE])
+        logger.info("broker: mosquitto at %s:%d, process %s", *self.address, process.pid)
 
     def _hear(self, line: str) -> None:
         logger.debug("mosquitto: %s", line)
@@ -232,44 +200,7 @@ class Broker:
         if not text.startswith(CHATTER):
             self._lines.append(line)
 
-    async def _end(self) -> None:
-        """SIGTERM, so that it writes its sessions down; SIGKILL when it takes too long."""
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        process.terminate()
-        try:
-            async with asyncio.timeout(_STOP):
-                await process.wait()
-        except TimeoutError:
-            logger.warning("mosquitto did not end within %g s and is killed", _STOP)
-            process.kill()
-            await process.wait()
-
-    async def _end_orphan(self) -> None:
-        """End the broker of a gateway that was killed: it has our port and our files."""
-        pid = _orphan(self._folder)
-        if pid is None:
-            return
-        logger.warning("a broker of an earlier gateway, process %d, is ended", pid)
-        with contextlib.suppress(ProcessLookupError, TimeoutError):
-            os.kill(pid, signal.SIGTERM)
-            async with asyncio.timeout(_STOP):
-                while True:
-                    os.kill(pid, 0)  # raises when it is gone
-                    await self._clock.sleep(0.05)
-
     def _story(self, what: str) -> str:
-        code = self._process.returncode if self._process is not None else None
+        code = self._process.code if self._process is not None else None
         last = " / ".join(list(self._lines)[-3:]) or "it wrote nothing"
         return f"mosquitto {what} (exit {code}): {last}"
-
-
-def _orphan(folder: Path) -> int | None:
-    """The process of the pid file, if it still is a mosquitto with our configuration."""
-    try:
-        pid = int((folder / "pid").read_text())
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return None
-    return pid if str(folder / "mosquitto.conf").encode() in arguments else None

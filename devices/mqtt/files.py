@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devices.mqtt.credentials import Credentials
-from devices.mqtt.mosquitto import Settings, configuration, encrypted, find_plugin
+from devices.mqtt.mosquitto import CONFIGURATION, Settings, configuration, encrypted, find_plugin
 from devices.mqtt.rights import GATEWAY, acl, password_line, users
 from twins.errors import Unavailable
 
@@ -39,7 +39,7 @@ class Files:
             self._authority.serve(self._settings.names)
             _write(self._folder / "security.json", "{}")
             text += encrypted(self._settings.tls[0], tls_port, self._folder, self._authority.folder, plugin)
-        _write(self._folder / "mosquitto.conf", text)
+        _write(self._folder / CONFIGURATION, text)
 
     def allow(self, user: str, password: str) -> None:
         """Write users and rights, the gateway's own first. Raises `Unavailable`, changing nothing, for unfit files."""

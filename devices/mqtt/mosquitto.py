@@ -8,6 +8,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+CONFIGURATION = "mosquitto.conf"
+"""Its name in the broker's folder."""
 _HEADERS = 65_536
 _PLUGIN = "mosquitto_dynamic_security.so"
 _LIBRARIES = ("usr/lib/*", "usr/lib", "usr/local/lib")

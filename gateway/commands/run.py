@@ -113,7 +113,7 @@ class Service:
 
     async def _announce(self, gateway: Gateway) -> None:
         await gateway.ready.wait()
-        self._notify.ready(f"{len(gateway.twins)} devices, {len(gateway.rules.detectors)} rules")
+        self._notify.ready(gateway.kernel.inventory)
 
     async def _reloads(self, gateway: Gateway) -> Gateway:
         """Take up what changed in the file; returns when the parts have to start again. A bad file changes nothing."""

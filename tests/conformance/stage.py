@@ -33,7 +33,7 @@ from cloud.sync import Report
 from devices.mqtt.door import MqttDoor
 from devices.mqtt.fast import FastLink
 from devices.mqtt.link import LinkConfig
-from gateway.causes import causes
+from gateway.causes import Causes
 from gateway.core import Core
 from gateway.timers import Timers
 from gateway.turn import Committed
@@ -118,7 +118,7 @@ class Parts:
         self.core = Core(self.twins, Rules(), self.journal, timers, clock)
         link = FastLink(LinkConfig(port=port, client_id=f"gateway-{node}"), SUBSCRIPTIONS, clock)
         reader, writer = Reader(node, strict=strict), Writer(node, strict=strict)
-        self.door = MqttDoor(link, reader, writer, self.core, clock, causes("mqtt", 1))
+        self.door = MqttDoor(link, reader, writer, self.core, clock, Causes(1).of("mqtt"))
         self._identity = Identity(folder / "cloud", node, clock)
         self.sky: Sky
         self.uplink: Uplink[Report]

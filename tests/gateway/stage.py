@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.causes import causes
+from gateway.causes import Causes
 from gateway.core import Core
 from gateway.registry import Registry
 from gateway.timers import Timers
@@ -78,7 +78,7 @@ class Stage:
         self.rules = Rules()
         self.timers = Timers(self.clock)
         self.core = Core(self.twins, self.rules, self.disk, self.timers, self.clock, intake=intake)
-        self.next_cause = causes("test", 1)
+        self.next_cause = Causes(1).of("test")
         self.registry = Registry(self.core.ask, self.clock, self.next_cause)
         self.told: list[Committed] = []
         self.core.listen(self)

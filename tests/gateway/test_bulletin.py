@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from gateway.bulletin import AGAIN, MINUTE, TOLD, Bulletin
-from gateway.causes import causes
+from gateway.causes import Causes
 from twins.instructions import Status
 
 NOW = 1_795_243_950_000_000
 
 
 def bulletin() -> Bulletin:
-    return Bulletin(causes("presence", 1))
+    return Bulletin(Causes(1).of("presence"))
 
 
 def status(device: str, state: str, before: str, at: int = NOW, reason: str = "silent for 95 s") -> Status:

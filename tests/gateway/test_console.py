@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from gateway.console import Console
+from gateway.news import News
+from gateway.portraits import Portraits
 from gateway.presence import Presence
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Stage, rule, settle
 from twins.exchange import Result
 from twins.liveness import Limits
 from twins.stimuli import Applied, Edit, Inferred, Joined, Updated
+from web.revisions import Revisions
 from web.views import CloudView, CostView, Health, NodeView
 
 ALERT = {"alert": {"message": "t is ${t}", "severity": "warning"}}
@@ -34,11 +37,13 @@ class Trends:
 @asynccontextmanager
 async def showing() -> Any:
     stage = Stage()
+    revisions = Revisions()
+    portraits = Portraits(
+        Trends(), Limits(), unit=lambda device, name: "", picture=lambda _: 0, conditions=lambda _: ()
+    )
     console = Console(
-        NodeView("edge-1"), stage.twins, stage.rules, Trends(), stage.clock,
-        cameras=tuple, unit=lambda device, name: "", picture=lambda _: 0,
-        cloud=CloudView, health=lambda: Health(live=True, ready=True),
-        hints=tuple, queries=(),
+        NodeView("edge-1"), stage.twins, stage.rules, portraits, revisions, News(stage.rules, revisions), stage.clock,
+        cameras=tuple, cloud=CloudView, health=lambda: Health(live=True, ready=True), hints=tuple, queries=(),
     )  # fmt: skip
     stage.core.listen(console)
     async with stage.running():

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from simulator import phone
-from simulator.faces import Faces
+from simulator.phone.faces import Faces
 
 
 @pytest.fixture

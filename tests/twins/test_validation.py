@@ -8,7 +8,7 @@ import pytest
 
 from twins.errors import Rejected
 from twins.manifests import API, Device, DeviceModel, declared, owned, read_device, read_model
-from twins.validation import device_faults, model_faults, withheld
+from twins.manifests.validation import device_faults, model_faults, withheld
 
 PROPERTIES: list[dict[str, Any]] = [
     {"name": "temperature", "type": "INT", "minimum": "-20", "maximum": "50", "unit": "°C"},

@@ -11,7 +11,7 @@ from typing import Any
 from devices.dmi.book import Book
 from devices.dmi.config import DmiConfig
 from devices.dmi.door import MapperDoor
-from gateway.causes import causes
+from gateway.causes import Causes
 from gateway.core import Core
 from gateway.registry import Registry
 from gateway.timers import Timers
@@ -32,11 +32,11 @@ class Home:
         self.disk = disk or Disk()
         self.twins = Twins(strict=config.strict)
         self.core = Core(self.twins, Rules(), self.disk, Timers(clock), clock)
-        self.registry = Registry(self.core.ask, clock, causes("manifest", 1))
+        self.registry = Registry(self.core.ask, clock, Causes(1).of("manifest"))
         self.book = Book(self.twins.get, strict=config.strict)
         self.notes: list[Event] = []
         self.door = MapperDoor(
-            config, self.book, self.core.ask, self.registry.apply, clock, causes("mapper", 1), self.notes.append
+            config, self.book, self.core.ask, self.registry.apply, clock, Causes(1).of("mapper"), self.notes.append
         )
         self.core.listen(self)
 

@@ -14,8 +14,8 @@ from devices.offload.server import OffloadDoor
 from inference.depot import Depot
 from inference.serving import Inference
 from runtime.clock import SystemClock
-from simulator.handset import PhoneOptions
-from simulator.phone import run_phone
+from simulator.phone.command import run_phone
+from simulator.phone.options import PhoneOptions
 from tests.devices.offload.doubles import MemoryIntake
 from twins.stimuli import Inferred
 

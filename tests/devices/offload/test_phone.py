@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from simulator.handset import Handset, PhoneOptions
-from simulator.phone import run_phone
+from simulator.phone.command import run_phone
+from simulator.phone.handset import Handset
+from simulator.phone.options import PhoneOptions
 from tests.devices.offload.conftest import Opens
 from tests.devices.offload.doubles import Light, MemoryIntake
 from twins.stimuli import Inferred, Updated

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from twins.errors import Rejected
 from twins.kinds import VALUE_LIMIT, read
-from twins.manifests import Device, DeviceModel, DeviceProperty, ModelProperty, rhythm_of
+from twins.manifests.device import Device, DeviceProperty
+from twins.manifests.meaning import rhythm_of
+from twins.manifests.model import DeviceModel, ModelProperty
 from twins.schema import nearest
 
 NUMBERS = frozenset({"INT", "FLOAT", "DOUBLE"})

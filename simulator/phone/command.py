@@ -1,9 +1,4 @@
-"""`gemelo-sim phone`: a phone that offloads inference over gRPC and keeps its own record.
-
-It holds ONE picture, the newest, and sends only with credit: a slow link or a busy gateway makes it skip, never lag.
-The record is one JSON line for each frame sent, written before it leaves, and one for each result, for a ledger to hold
-against what the gateway stored: `{"event": "sent" | "result" | "lost" | …, "device", "at" (µs), "seq", "status", …}`.
-"""
+"""`gemelo-sim phone`."""
 
 from __future__ import annotations
 
@@ -15,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulator.duration import seconds
+from simulator.phone.options import PhoneOptions
 
 if TYPE_CHECKING:  # gRPC and Pillow are loaded when a phone runs
-    from simulator.handset import PhoneOptions, PhoneReport
+    from simulator.phone.report import PhoneReport
 
 NAME = "phone"
 HELP = "a phone that offloads inference over gRPC, with real pictures"
@@ -45,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Be a phone until the time is over or a signal comes; 1 when a frame has no result, 2 when it was not let in."""
-    from simulator.handset import Handset
+    from simulator.phone.handset import Handset
 
     try:
         phone = Handset(_options(args))
@@ -66,7 +62,7 @@ async def run(args: argparse.Namespace) -> int:
 
 async def run_phone(options: PhoneOptions) -> PhoneReport:
     """Be a phone until its time is over. Raises `ValueError` when its pictures cannot be read."""
-    from simulator.handset import Handset
+    from simulator.phone.handset import Handset
 
     return await Handset(options).run()
 
@@ -87,8 +83,6 @@ def summary(report: PhoneReport) -> str:
 
 
 def _options(args: argparse.Namespace) -> PhoneOptions:
-    from simulator.handset import PhoneOptions
-
     return PhoneOptions(
         address=args.address,
         pictures=tuple(args.pictures),

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
+
+from twins.manifests.metadata import Spec
 
 
-class _Sink(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
-    """Root of the structs that are checked strictly."""
+class _Sink(Spec, frozen=True, omit_defaults=True):
+    """Root of what is written as short as it was read."""
 
 
 class HttpSink(_Sink, frozen=True):
@@ -63,7 +65,7 @@ class InfluxData(_Sink, frozen=True):
 
     measurement: str = ""
     """Name of the measurement."""
-    tag: dict[str, str] = {}
+    tag: dict[str, str] = field(default_factory=dict)
     """Tags of each point."""
     field_key: str = ""
     """Name of the field that holds the value."""

@@ -1,0 +1,40 @@
+"""Packets of MQTT 5 as we write them: everything at QoS 1, and retained messages with a new subscription alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mqtt5
+
+from devices.mqtt.link import LinkConfig
+
+_QOS1 = mqtt5.QoS.AT_LEAST_ONCE
+_ONCE = mqtt5.RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS
+"""Retained messages come with a new session alone: at each start they would overwrite newer values."""
+
+
+def connect(config: LinkConfig) -> bytes:
+    """Introduce ourselves; an earlier session goes on."""
+    return mqtt5.ConnectPacket(
+        config.client_id,
+        username=config.username,
+        password=None if config.password is None else config.password.encode(),
+        clean_start=False,
+        keep_alive=config.keepalive,
+        session_expiry_interval=config.session_expiry,
+        receive_max=config.receive_maximum,
+        max_packet_size=config.packet_limit,
+    ).write()
+
+
+def subscribe(packet: int, topics: Sequence[str]) -> bytes:
+    filters = [mqtt5.TopicFilter(t, max_qos=_QOS1, no_local=True, retain_handling=_ONCE) for t in topics]
+    return mqtt5.SubscribePacket(packet, filters).write()
+
+
+def unsubscribe(packet: int, topics: Sequence[str]) -> bytes:
+    return mqtt5.UnsubscribePacket(packet, list(topics)).write()
+
+
+def publish(topic: str, payload: bytes, packet: int, *, duplicate: bool = False) -> bytes:
+    return mqtt5.PublishPacket(topic, payload, qos=_QOS1, packet_id=packet, duplicate=duplicate).write()

@@ -1,0 +1,73 @@
+"""The front: the page with its probes, HTTP API and metrics. Alive first and last, so that a start can be watched."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gateway import wiring
+from gateway.config import Config
+from gateway.console import Console
+from gateway.enrolment import Enrolment
+from gateway.metrics import Metrics
+from gateway.operations import Operations
+from runtime.clock import Clock
+from runtime.supervision import Part, Supervisor
+from store.sql import Sql
+from twins.errors import Unavailable
+from web.enrolment import EnrolmentApi
+from web.ports import Pictures
+from web.server import Web
+
+
+class Views(Struct, frozen=True):
+    """What there is to see and to do."""
+
+    console: Console
+    operations: Operations
+    enrolment: Enrolment
+    sql: Sql
+    pictures: Pictures
+    metrics: Metrics
+
+
+class Front:
+    """One page at a time, as `[web]` wants it."""
+
+    def __init__(self, config: Config, clock: Clock, views: Views) -> None:
+        """Raises `Rejected` as `page` does."""
+        self._clock = clock
+        self._views = views
+        self._group = Supervisor(clock, transient=Unavailable)
+        self._group.add(self.page(config))
+
+    def page(self, config: Config) -> Part:
+        """A page, not yet running. Raises `Rejected` for a `[web]` section that cannot be meant."""
+        section, views = config.web, self._views
+        if not section.enabled or not section.listen:
+            return Part("page", _off)
+        page = Web(
+            wiring.web(config),
+            views.console,
+            views.operations,
+            views.sql,
+            views.pictures,
+            self._clock,
+            views.metrics.registry(),
+            EnrolmentApi(views.enrolment).routes(),
+        )
+        return Part("page", page.run)
+
+    async def turn(self, page: Part) -> None:
+        """Show this one in place of the one that is shown."""
+        await self._group.replace(page)
+
+    async def run(self) -> None:
+        await self._group.run()
+
+    def stop(self) -> None:
+        """Ask `run` to end."""
+        self._group.stop()
+
+
+async def _off() -> None:
+    """The run of a page that is turned off."""

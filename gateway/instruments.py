@@ -1,0 +1,69 @@
+"""What the gateway says of itself: counts and gauges for metrics, and what its parts have to complain of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from gateway.kernel import Kernel
+from gateway.mappers import Mappers
+from gateway.messaging import Messaging
+from gateway.presence import Presence
+from gateway.skyward import Skyward
+
+
+class Instruments:
+    """Reads the parts when asked, and keeps nothing."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        presence: Presence,
+        mqtt: Messaging,
+        mappers: Mappers,
+        cloud: Skyward,
+        ready: asyncio.Event,
+    ) -> None:
+        self._kernel = kernel
+        self._presence = presence
+        self._mqtt = mqtt
+        self._mappers = mappers
+        self._cloud = cloud
+        self._ready = ready
+
+    def counts(self) -> Iterator[tuple[str, Struct]]:
+        """Structs of whole numbers that only grow, by the name of their part."""
+        yield "core", self._kernel.core.counts
+        yield "presence", self._presence.counts
+        yield "dmi", self._mappers.counts
+        if (door := self._mqtt.door) is not None:
+            yield "mqtt", door.counts
+            yield "link", door.link.counts
+            yield "telemetry_refused", door.refusals.counts
+
+    def gauges(self) -> Iterator[tuple[str, str, float]]:
+        """Name, help and value of now."""
+        kernel = self._kernel
+        yield "devices", "Devices with a twin", len(kernel.twins)
+        for state, number in self._presence.states().items():
+            yield f"devices_{state}", f"Devices that are {state}", number
+        yield "rules", "Rules that hold", len(kernel.rules.detectors)
+        yield "timers", "Timers of rules that are pending", len(kernel.timers)
+        yield "journal_pressure", "Rows waiting for the disk, in parts of the limit", kernel.store.journal.pressure
+        yield "cloud_pending", "Devices with news that the cloud has not confirmed", self._cloud.view().pending
+        yield "mappers_pending", "Devices and models of which a mapper has yet to hear", self._mappers.pending
+        yield "ready", "1 when recovered and open", float(self._ready.is_set())
+
+    def troubles(self) -> Iterator[tuple[str, str]]:
+        """What parts that run have to complain of, by the name of the part."""
+        if self._mqtt.trouble:
+            yield "mqtt", self._mqtt.trouble
+        if self._mappers.trouble:
+            yield "mappers", self._mappers.trouble
+        if fault := self._kernel.store.journal.fault:
+            yield "store", f"nothing can be written: {fault}; free some space, it goes on by itself"
+        cloud = self._cloud.view()
+        if cloud.state in {"cut", "connecting"}:
+            yield "cloud", f"{cloud.reason}; what changes here is kept and sent later"

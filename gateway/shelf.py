@@ -1,0 +1,40 @@
+"""Manifests in files that the configuration names, applied at each start and reload."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.documents import documents_of
+from gateway.registry import Registry
+from twins.errors import Rejected
+
+logger = logging.getLogger(__name__)
+
+ENDINGS = {".yaml", ".yml", ".json"}
+"""What a folder's files with manifests end in."""
+
+
+async def apply(paths: tuple[Path, ...], registry: Registry) -> None:
+    """Apply what is in these files and folders; a bad manifest is told and left out."""
+    for path in paths:
+        for where, data in _documents(path):
+            try:
+                logger.info("%s", await registry.apply(data, where))
+            except Rejected as error:
+                logger.warning("not applied: %s", error)
+            except TimeoutError:
+                logger.warning("not applied yet: %s: the store is behind; it follows by itself", where)
+
+
+def _documents(path: Path) -> Iterator[tuple[str, object]]:
+    """Manifests of a file or of a folder's files; what can't be read is told and left out."""
+    files = sorted(p for p in path.iterdir() if p.suffix in ENDINGS) if path.is_dir() else [path]
+    for file in files:
+        try:
+            yield from documents_of(file.read_bytes(), file.name)
+        except Rejected as error:
+            logger.warning("not applied: %s", error)
+        except OSError as error:
+            logger.warning("not applied: %s cannot be read: %s", file, error.strerror)
