@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from devices.camera.gallery import Gallery
-from gateway.turn import Committed
+from gateway.committed import Committed
 from runtime.mailbox import Mailbox
 from store.pictures import Pictures
 from twins.errors import Rejected

@@ -16,8 +16,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from gateway.committed import Committed
 from gateway.timers import Timers
-from gateway.turn import Committed, Counts, Turn
+from gateway.turn import Counts, Turn
 from gateway.watch import Watch
 from rules.instructions import Instruction
 from rules.rules import Rules

@@ -8,11 +8,11 @@ from devices.dmi.book import Book
 from devices.dmi.counts import DmiCounts
 from devices.dmi.door import MapperDoor
 from gateway import wiring
+from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
 from gateway.doors import Run
 from gateway.registry import Registry
-from gateway.turn import Committed
 from runtime.clock import Clock
 from twins.exchange import Event
 

@@ -23,9 +23,9 @@ from devices.mqtt.link import Link, LinkConfig
 from devices.mqtt.rights import CONTROL
 from devices.mqtt.steady import SteadyLink
 from devices.telemetry.mappings import Mappings
+from gateway.committed import Committed
 from gateway.config import Config, address
 from gateway.core import Core
-from gateway.turn import Committed
 from runtime.clock import Clock
 from twins.errors import Unavailable
 from twins.exchange import Event

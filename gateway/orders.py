@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-from gateway.turn import Committed
+from gateway.committed import Committed
 from runtime.mailbox import Mailbox, Policy
 from twins.errors import Unavailable
 from twins.instructions import Actuate

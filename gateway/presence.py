@@ -19,7 +19,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from gateway.bulletin import Bulletin
-from gateway.turn import Committed
+from gateway.committed import Committed
 from runtime.clock import Clock
 from twins.liveness import Limits, judge, worse
 from twins.stimuli import Missed, Noted, Stimulus

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
+from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
-from gateway.turn import Committed
 from gateway.uplink import Uplink
 from runtime.clock import Clock
 from web.views import CloudView

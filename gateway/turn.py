@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Struct
 
 import rules.instructions as wanted
+from gateway import notices
+from gateway.committed import Committed
 from gateway.timers import Timers
 from gateway.watch import Watch
 from rules.detector import decode as detector
@@ -50,23 +52,6 @@ class Counts(Struct):
     commands: int = 0
     loops_cut: int = 0
     batches: int = 0
-
-
-class Committed(Struct):
-    """What one commit announced, by who has to hear of it: handed to every listener after the batch is on disk.
-
-    `said` is for the wire; `orders` for whoever talks to the device. `changed` are the devices whose twin is
-    another, with the first cause of that; a twin that is gone has changed too. `statuses` are their states that did.
-    """
-
-    said: list[Instruction] = []
-    orders: list[Actuate] = []
-    changed: dict[str, str] = {}
-    statuses: list[Status] = []
-    decisions: list[wanted.Instruction] = []
-    events: list[Event] = []
-    inferred: list[Inferred] = []
-    applied: list[Applied] = []
 
 
 class Turn:
@@ -178,12 +163,12 @@ class Turn:
             case Status():
                 self.committed.statuses.append(i)
             case Conflict():
-                self._event(conflict(i, stimulus.seen))
+                self._event(notices.conflict(i, stimulus.seen))
             case Refuse():
                 self._counts.refused += 1
                 self.committed.said.append(i)
                 if i.topic == CLOUD_TOPIC and i.code == 403:
-                    self._note(intrusion(i, stimulus.seen))
+                    self._note(notices.intrusion(i, stimulus.seen))
                 return Outcome(i.reason, i.code)
             case _:
                 self.committed.said.append(i)
@@ -252,20 +237,16 @@ class Turn:
                 pass
 
     def _command(self, command: wanted.Command, stimulus: Stimulus, depth: int) -> None:
-        seen, rule, cause = stimulus.seen, command.rule, command.cause
+        seen = stimulus.seen
         if depth >= DEPTH:
             self._counts.loops_cut += 1
-            message = f"rule {rule} answers its own commands: cut after {DEPTH} rounds; look for a loop of rules"
-            self._event(Event(f"{cause}:{rule}:loop", seen, "rule", rule, "error", message, cause))
+            self._event(notices.loop(command, DEPTH, seen))
             return
         self._counts.commands += 1
         edits: dict[str, Edit | None] = {name: Edit(desired=value) for name, value in command.values.items()}
-        refused = self._take(Updated(command.device, cause, seen, edits, seen, origin="edge"), depth + 1)
+        refused = self._take(Updated(command.device, command.cause, seen, edits, seen, origin="edge"), depth + 1)
         if refused is not None:
-            message = f"rule {rule} can't set {command.device}: {refused.refused}"
-            self._event(
-                Event(f"{cause}:{rule}:{command.device}:refused", seen, "rule", rule, "warning", message, cause)
-            )
+            self._event(notices.unheard(command, refused, seen))
 
     def _note(self, event: Event) -> None:
         """An event from outside; those that somebody else can bring about are watched."""
@@ -276,18 +257,3 @@ class Turn:
     def _event(self, event: Event) -> None:
         self.batch.events.append(event)
         self.committed.events.append(event)
-
-
-def intrusion(i: Refuse, seen: int) -> Event:
-    """The event that tells of a client that spoke as the cloud."""
-    message = f"somebody at the broker spoke as the cloud ({i.topic}) and was refused: look at who may write there"
-    return Event(f"{i.cause}:{i.device}:intrusion", seen, "security", i.device, "warning", message, i.cause)
-
-
-def conflict(i: Conflict, seen: int) -> Event:
-    """The event that tells of two desired values."""
-    message = (
-        f"{i.name} was set to {i.edge!r} here and to {i.cloud!r} in the cloud while they were apart: the cloud's holds"
-    )
-    detail = {"edge": i.edge or "", "cloud": i.cloud or ""}
-    return Event(f"{i.cause}:{i.device}:{i.name}:conflict", seen, "twin", i.device, "warning", message, i.cause, detail)

@@ -14,8 +14,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import Generic, Literal, Protocol, TypeVar
 
+from gateway.committed import Committed
 from gateway.core import Core
-from gateway.turn import Committed
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable

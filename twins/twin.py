@@ -13,12 +13,12 @@ from typing import Any, cast
 import msgspec
 
 import twins.announcements as told
-from twins import legacy, signs
+from twins import edits, legacy, signs
+from twins.adoption import adopt, confirm
 from twins.digests import Digests
 from twins.errors import Rejected
 from twins.instructions import (
     Answer,
-    Conflict,
     Forget,
     Instruction,
     Member,
@@ -27,9 +27,7 @@ from twins.instructions import (
     Refuse,
     Revision,
     Roster,
-    StateAnswer,
 )
-from twins.property import Change, Terms, adopted, deleted, edited, source_time
 from twins.stimuli import (
     Admitted,
     Asked,
@@ -48,13 +46,12 @@ from twins.stimuli import (
     Synchronised,
     Updated,
 )
-from twins.values import NAME_RULE, PROPERTIES, Declared, Property, Synced, Twin, Value, is_name
+from twins.values import NAME_RULE, Property, Twin, is_name
 
 UNKNOWN_DEVICE = "update rejected due to the device is not existed"
 SEEN_LIMIT = 100_000
 RECENT = 2048
 """Digests of nameless messages that are remembered: a redelivery comes soon, and packet ids come round again."""
-STATES = frozenset({"online", "offline", "ok", "unknown", "unhealthy"})
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Twin).decode
 
@@ -135,16 +132,16 @@ class Twins:
         if signs.spoken(s):
             out += signs.heard(twin, s)
         if not s.edits:  # it asks for the delta again, however often it comes
-            self._commit(twin, s, {}, {})
+            edits.take(twin, s, {}, {})
             return [*out, Persist(s.device, s.cause), *told.answer_again(twin, s), *told.delta(twin, s.cause)]
         digest = s.seq and s.seq ^ twin.joined  # an earlier device of the same name took other messages
         if digest and s.repeats and digest in (self._known if s.named else self._recent):
             return out + told.answer_again(twin, s)
         try:
-            changes, gone = self._changes(twin, s)
+            changes, gone = edits.touched(twin, s, strict=self._strict, heartbeat=self._heartbeat)
         except Rejected as error:
             return out + self._refusal(s, error.code, error.reason)
-        self._commit(twin, s, changes, gone)
+        edits.take(twin, s, changes, gone)
         if digest:
             (self._known if s.named else self._recent).add(digest)
         event = "" if s.reply is None else s.reply.event
@@ -164,36 +161,15 @@ class Twins:
         return [Persist(s.device, s.cause), answer]
 
     def _see(self, s: Seen) -> list[Instruction]:
-        reply = s.reply
         twin = self._twins.get(s.device)
-        state = s.state
-        if twin is None:
-            refusal = Refuse(s.device, s.cause, 404, UNKNOWN_DEVICE, reply or Reply(), "state/update")
-            return [] if reply is None or self._strict else [refusal]
-        if state.lower() == "disconnected" and not self._strict:
-            state = "offline"
-        if state.lower() not in STATES:
-            reason = f"the state {state[:64]!r} is not one of {', '.join(sorted(STATES))}"
-            refusal = Refuse(s.device, s.cause, 400, reason, reply or Reply(), "state/update")
-            return [] if reply is None or self._strict else [refusal]
-        before, twin.state = twin.status, state
-        twin.short |= reply is not None and reply.short
-        out: list[Instruction] = signs.said(twin, s, before)
-        if state.lower() in {"online", "ok"}:
-            twin.last_online = s.seen
-        elif self._strict:
-            twin.last_online = 0
-        if reply is not None:
-            shown = twin.last_online if state.lower() in {"online", "ok"} else 0
-            out.append(StateAnswer(s.device, s.cause, reply, state, shown))
-        return out
+        if twin is not None:
+            return signs.stated(twin, s, strict=self._strict)
+        refusal = Refuse(s.device, s.cause, 404, UNKNOWN_DEVICE, s.reply or Reply(), "state/update")
+        return [] if s.reply is None or self._strict else [refusal]
 
     def _miss(self, s: Missed) -> list[Instruction]:
         twin = self._twins.get(s.device)
-        if twin is None or twin.seen > s.heard or not twin.life.watched:
-            return []  # it was heard, or its last will was, while this was on its way
-        twin.last_online = twin.last_online if self._strict else twin.seen
-        return signs.turned(twin, s, s.presence, s.reason)
+        return [] if twin is None else signs.missed(twin, s, strict=self._strict)
 
     def _list(self, s: Listed) -> list[Instruction]:
         return [
@@ -211,30 +187,7 @@ class Twins:
         twin.life.rhythm = twin.life.rhythm if s.rhythm is None else s.rhythm
         before, twin.declared = twin.declared, dict(s.properties)
         out.append(Persist(s.device, s.cause))
-        return out + self._adopt(twin, s, before)
-
-    def _adopt(self, twin: Twin, s: Joined, before: Mapping[str, Declared]) -> list[Instruction]:
-        """Bring the properties in line with what the manifest declares and desires; `before` it declared this."""
-        changes: dict[str, Change] = {}
-        wanted: dict[str, str] = {}
-        out: list[Instruction] = []
-        for name, declared in s.properties.items():
-            last = twin.properties.get(name)
-            adoption = adopted(last, declared, before.get(name), s.seen, from_cloud=s.origin == "cloud")
-            if adoption is None:
-                continue
-            current, merge = adoption
-            twin.properties[name] = current
-            if merge.conflict and s.origin == "cloud":
-                edge = last.desired.value if last is not None and last.desired is not None else None
-                out.append(Conflict(s.device, s.cause, name, edge, merge.value))
-            if merge.winner == "cloud":
-                changes[name] = Change(last if last is None or not last.deleted else None, current)
-                if current.drifts and merge.value:
-                    wanted[name] = merge.value
-        if changes:
-            out.append(Revision(s.device, s.cause, changes, short=twin.short))
-        return out + (told.delta(twin, s.cause) if wanted else []) + told.orders(twin, s.cause, wanted)
+        return [*out, *adopt(twin, s, before)]
 
     def _admit(self, s: Admitted) -> list[Instruction]:
         twin = self._twins.get(s.device)
@@ -272,53 +225,7 @@ class Twins:
 
     def _confirm(self, s: Confirmed) -> list[Instruction]:
         twin = self._twins.get(s.device)
-        if twin is None or s.joined not in {0, twin.joined}:
-            return []
-        for name, (reported, desired) in s.versions.items():
-            p = twin.properties.get(name)
-            if p is not None and _has(p.reported, reported) and _has(p.desired, desired):
-                synced = Synced(max(p.synced.reported, reported), max(p.synced.desired, desired), p.synced.base, s.seen)
-                twin.properties[name] = msgspec.structs.replace(p, synced=synced)
-        return [Persist(s.device, s.cause)]
-
-    # -- parts of an update ----------------------------------------------------------------------------------------
-
-    def _changes(self, twin: Twin, s: Updated) -> tuple[dict[str, Change], dict[str, Property | None]]:
-        """What is changed and what is deleted, with what is not there where EdgeCore tells of that too."""
-        changes: dict[str, Change] = {}
-        gone: dict[str, Property | None] = {}
-        strict = self._strict
-        terms = Terms(s.seen, source_time(s.at, s.seen), strict, self._heartbeat)
-        properties, declared = twin.properties, twin.declared
-        for name, edit in s.edits.items():
-            last = properties.get(name)
-            if edit is not None:
-                if last is None and len(properties) + len(changes) >= PROPERTIES:
-                    raise Rejected(f"{s.device} has {PROPERTIES} properties already, as many as a twin may have")
-                change = edited(name, last, edit, declared.get(name), terms)
-                if change is not None:
-                    changes[name] = change
-            elif last is None or last.deleted:
-                if strict:
-                    gone[name] = last
-            elif last.optional:
-                gone[name] = last
-            elif not strict:
-                reason = f"{name} is not optional: it can't be deleted"
-                raise Rejected(reason, 409)
-        return changes, gone
-
-    def _commit(
-        self, twin: Twin, s: Updated, changes: Mapping[str, Change], gone: Mapping[str, Property | None]
-    ) -> None:
-        properties = twin.properties
-        for name, change in changes.items():
-            properties[name] = change.current
-        for name, last in gone.items():
-            if last is not None and not last.deleted:
-                properties[name] = deleted(last, s.seen)
-        if s.reply is not None and s.reply.short:
-            twin.short = True
+        return [] if twin is None or s.joined not in {0, twin.joined} else confirm(twin, s)
 
     def open_deltas(self) -> list[Instruction]:
         """The delta of every device that has one, to be told again after a broker was away."""
@@ -331,8 +238,3 @@ class Twins:
 def _member(twin: Twin, *, strict: bool) -> Member:
     state = twin.state if strict else twin.status
     return Member(twin.device, twin.description, state, twin.last_online, twin.attributes)
-
-
-def _has(value: Value | None, edge: int) -> bool:
-    """False for a version this twin never had: that of an earlier device of the same name."""
-    return edge == 0 or (value is not None and value.version.edge >= edge)

@@ -34,9 +34,9 @@ from devices.mqtt.door import MqttDoor
 from devices.mqtt.fast import FastLink
 from devices.mqtt.link import LinkConfig
 from gateway.causes import Causes
+from gateway.committed import Committed
 from gateway.core import Core
 from gateway.timers import Timers
-from gateway.turn import Committed
 from gateway.uplink import Uplink
 from rules.rules import Rules
 from store.journal import Journal

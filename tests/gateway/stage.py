@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from gateway.causes import Causes
+from gateway.committed import Committed
 from gateway.core import Core
 from gateway.registry import Registry
 from gateway.timers import Timers
-from gateway.turn import Committed
 from rules.rules import Rules
 from tests.clock import VirtualClock
 from twins.exchange import Batch, Outcome, Point, Recovered, Ticket

@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.turn import DEPTH, Committed
+from gateway.committed import Committed
+from gateway.turn import DEPTH
 from rules.instructions import Command
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Stage, body, rule, values

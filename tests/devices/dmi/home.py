@@ -12,10 +12,10 @@ from devices.dmi.book import Book
 from devices.dmi.config import DmiConfig
 from devices.dmi.door import MapperDoor
 from gateway.causes import Causes
+from gateway.committed import Committed
 from gateway.core import Core
 from gateway.registry import Registry
 from gateway.timers import Timers
-from gateway.turn import Committed
 from rules.rules import Rules
 from runtime.clock import SystemClock
 from tests.gateway.stage import Disk

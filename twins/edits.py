@@ -1,0 +1,49 @@
+"""What the edits of one message do to a twin: all of them or none. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twins.errors import Rejected
+from twins.property import Change, Terms, deleted, edited, source_time
+from twins.stimuli import Updated
+from twins.values import PROPERTIES, Property, Twin
+
+
+def touched(
+    twin: Twin, s: Updated, *, strict: bool, heartbeat: int
+) -> tuple[dict[str, Change], dict[str, Property | None]]:
+    """What is changed and what is deleted, with what is not there where EdgeCore tells of that too."""
+    changes: dict[str, Change] = {}
+    gone: dict[str, Property | None] = {}
+    terms = Terms(s.seen, source_time(s.at, s.seen), strict, heartbeat)
+    properties, declared = twin.properties, twin.declared
+    for name, edit in s.edits.items():
+        last = properties.get(name)
+        if edit is not None:
+            if last is None and len(properties) + len(changes) >= PROPERTIES:
+                raise Rejected(f"{s.device} has {PROPERTIES} properties already, as many as a twin may have")
+            change = edited(name, last, edit, declared.get(name), terms)
+            if change is not None:
+                changes[name] = change
+        elif last is None or last.deleted:
+            if strict:
+                gone[name] = last
+        elif last.optional:
+            gone[name] = last
+        elif not strict:
+            reason = f"{name} is not optional: it can't be deleted"
+            raise Rejected(reason, 409)
+    return changes, gone
+
+
+def take(twin: Twin, s: Updated, changes: Mapping[str, Change], gone: Mapping[str, Property | None]) -> None:
+    """Make the twin what `touched` said."""
+    properties = twin.properties
+    for name, change in changes.items():
+        properties[name] = change.current
+    for name, last in gone.items():
+        if last is not None and not last.deleted:
+            properties[name] = deleted(last, s.seen)
+    if s.reply is not None and s.reply.short:
+        twin.short = True
