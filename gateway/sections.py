@@ -101,6 +101,8 @@ class Store(Section, frozen=True):
     """Data folder; made when absent."""
     commit_wait: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Time that a commit waits for more to write: less wear of flash, later answers. Under load they gather anyway."""
+    backlog_rows: Annotated[int, Meta(ge=1000)] = 50_000
+    """Rows (points, results, events, twins) that wait in memory while the disk takes none; then no input is taken."""
     segment_points: Positive = 200_000
     """Points that make a sealed segment."""
     retention_days: Annotated[float, Meta(gt=0)] = 30.0

@@ -58,6 +58,7 @@ def store(config: Config) -> StoreConfig:
     return StoreConfig(
         path=str(section.path),
         commit_wait=section.commit_wait,
+        backlog_rows=section.backlog_rows,
         seal_points=section.segment_points,
         keep_days=section.retention_days,
         points_mib=section.points_mb,

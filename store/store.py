@@ -26,6 +26,7 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     path: str = "/var/lib/gemelo"
     """Directory of everything the gateway keeps."""
     commit_wait: float = 0.0
+    backlog_rows: int = 50_000
     """Seconds a commit waits for more to write: less wear of flash, later acknowledgements."""
     seal_points: int = 100_000
     """Points that wait in memory before they are sealed into a segment."""
@@ -48,7 +49,9 @@ class Store:
         path = Path(config.path).absolute()
         seals = all(find_spec(name) for name in ("duckdb", "pyarrow", "sqlglot"))
         self.points = Points(keep=seals)
-        self.journal = Journal(path, clock, wait=config.commit_wait, sink=self.points.take)
+        self.journal = Journal(
+            path, clock, wait=config.commit_wait, capacity=config.backlog_rows, sink=self.points.take
+        )
         self.segments = Segments(
             path / "segments",
             node,
