@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
 from devices.mqtt import telemetry
-from devices.mqtt.broker import Broker, Settings, find_mosquitto
+from devices.mqtt.broker import Broker, find_mosquitto
 from devices.mqtt.credentials import Credentials
 from devices.mqtt.door import Mapped, MqttDoor
 from devices.mqtt.embedded import EmbeddedBroker
@@ -23,6 +20,7 @@ from devices.mqtt.link import Link, LinkConfig
 from devices.mqtt.rights import CONTROL
 from devices.mqtt.steady import SteadyLink
 from devices.telemetry.mappings import Mappings
+from gateway import brokers
 from gateway.committed import Committed
 from gateway.config import Config, address
 from gateway.core import Core
@@ -151,10 +149,7 @@ class Messaging:
         section = self._config().broker
         self._own = None
         if section.url:
-            url = urlsplit(section.url)
-            port = url.port or (8883 if url.scheme == "mqtts" else 1883)
-            link = self._foreign(url.hostname or "127.0.0.1", port, encrypted=url.scheme == "mqtts")
-            await self._serve(link, section.protocol == "5")
+            await self._serve(brokers.foreign(self._config()), section.protocol == "5")
             return
         broker = self._broker()
         async with asyncio.TaskGroup() as group:
@@ -163,15 +158,15 @@ class Messaging:
                 await broker.ready()
                 self._compare(broker.address)
                 user, password = (broker.user, broker.password) if isinstance(broker, Broker) else ("", "")
-                link = LinkConfig(*broker.address, self._client_id, user or None, password or None)
+                link = LinkConfig(*broker.address, brokers.client_id(self._config()), user or None, password or None)
                 await self._serve(link, fast=broker.protocol == 5)
             finally:
                 running.cancel()
 
     def _broker(self) -> Broker | EmbeddedBroker:
         """Raises `Unavailable` where only the embedded broker is left, and more is asked than it can keep."""
-        section = self._config().broker
-        host, port = address(section.listen) or ("127.0.0.1", 1883)
+        config = self._config()
+        section = config.broker
         if find_mosquitto() is None:
             if not section.anonymous:
                 raise Unavailable(
@@ -179,33 +174,15 @@ class Messaging:
                     "or, for a try on this machine alone, [broker] anonymous = true on loopback"
                 )
             logger.warning("mosquitto is absent: the embedded broker serves, without rights and persistence")
-            return EmbeddedBroker(host, port)
-        settings = Settings(
-            host,
-            port,
-            section.anonymous,
-            section.users_file,
-            section.rights_file,
-            section.max_inflight,
-            section.max_queued,
-            section.max_message_bytes,
-            address(section.tls_listen),
-            self._names(),
-            self._config().twins.compat == "strict",
-        )
+            return EmbeddedBroker(*(address(section.listen) or ("127.0.0.1", 1883)))
         if section.anonymous:
             logger.warning("[broker] anonymous = true: any program on this machine may command every device")
         authority = self.authority if section.tls_listen else None
         folder = Path(self._config().store.path) / "broker"
-        self._own = Broker(folder, settings, self._clock, self._credentials, authority, self._login_refused)
+        self._own = Broker(
+            folder, brokers.settings(self._config()), self._clock, self._credentials, authority, self._login_refused
+        )
         return self._own
-
-    def _names(self) -> tuple[str, ...]:
-        """What the broker may be called by devices with a certificate."""
-        config = self._config()
-        host = (address(config.broker.tls_listen) or ("", 0))[0]
-        own = [] if host in {"", "0.0.0.0", "::"} else [host]
-        return (*own, *config.broker.tls_names, config.node.name, socket.gethostname(), "localhost", "127.0.0.1", "::1")
 
     def _login_refused(self) -> None:
         message = "the broker refused a login: no such user, a wrong password, or none"
@@ -232,25 +209,6 @@ class Messaging:
         if self.encrypted:
             logger.info("broker: devices with a certificate at %s", self.encrypted)
 
-    def _foreign(self, host: str, port: int, *, encrypted: bool) -> LinkConfig:
-        """The broker that the configuration names. Raises `Unavailable` when a file it names cannot be used."""
-        section = self._config().broker
-        try:
-            password = section.password_file.read_text("utf-8").strip() if section.password_file else None
-            tls = self._tls() if encrypted else None
-        except (OSError, UnicodeDecodeError) as error:
-            reason = (error.strerror or str(error)) if isinstance(error, OSError) else "is not UTF-8"
-            name = getattr(error, "filename", None) or section.password_file
-            raise Unavailable(f"[broker] {name} cannot be used: {reason}; see password_file and ca_file") from None
-        return LinkConfig(host, port, self._client_id, section.user or None, password, tls)
-
-    def _tls(self) -> ssl.SSLContext:
-        section = self._config().broker
-        context = ssl.create_default_context(cafile=section.ca_file)
-        if section.cert_file is not None:
-            context.load_cert_chain(section.cert_file, section.key_file)
-        return context
-
     async def _serve(self, config: LinkConfig, fast: bool) -> None:
         topics = SUBSCRIPTIONS + telemetry.SUBSCRIPTIONS
         link: Link = FastLink(config, topics, self._clock) if fast else SteadyLink(config, topics, self._clock)
@@ -268,7 +226,3 @@ class Messaging:
                 asked = {n: p.desired.value for n, p in delta.properties.items() if p.drifts and p.desired}
                 self._ask(delta.device, asked)
         await self._door.run()
-
-    @property
-    def _client_id(self) -> str:
-        return f"gemelo-{self._config().node.name}"
