@@ -9,11 +9,12 @@ One reader thread per camera decodes; a slot of one holds its newest picture. Py
 when the first camera is opened or the first picture is looked at.
 """
 
-from devices.camera.camera import Detector, Feed, Intake
 from devices.camera.cameras import Cameras
+from devices.camera.feed import Feed
 from devices.camera.gallery import Gallery, Picture
 from devices.camera.limits import Limits
 from devices.camera.manifest import Camera, CameraSpec, Metadata
+from devices.camera.ports import Detector, Intake
 from devices.camera.view import CameraView
 
 __all__ = [

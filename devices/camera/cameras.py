@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from devices.camera.camera import Detector, Feed, Intake
+from devices.camera.feed import Feed
 from devices.camera.gallery import Gallery
 from devices.camera.limits import Limits
 from devices.camera.manifest import Camera
+from devices.camera.ports import Detector, Intake
 from devices.camera.view import CameraView
 from runtime.clock import Clock
 

@@ -11,12 +11,12 @@ import asyncio
 import logging
 import random
 import traceback
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 from devices.camera.gallery import Gallery
 from devices.camera.limits import Limits
 from devices.camera.manifest import Camera, count_name
+from devices.camera.ports import Detector, Intake
 from devices.camera.reader import Ended, Mark, Reader
 from devices.camera.redaction import redact
 from devices.camera.slot import Shot, Slot
@@ -28,24 +28,8 @@ from twins.stimuli import Inferred, Seen, Stimulus
 
 logger = logging.getLogger(__name__)
 
-Done = Callable[[object], None]
 PATIENCE = 3
 """Refusals in a row after which the model counts as missing: one frame too many under load is no news."""
-
-
-class Intake(Protocol):
-    """Where stimuli go; waits while the core is behind."""
-
-    async def offer(self, stimuli: Sequence[Stimulus], done: Done | None = None) -> None: ...
-
-
-class Detector(Protocol):
-    """Runs a model on a frame, within `deadline` seconds after `frame.received`.
-
-    Any error of ours but `Broken` says why this frame was not looked at; the next one may be.
-    """
-
-    async def infer(self, model: str, frame: Frame, *, deadline: float | None) -> Result: ...
 
 
 class Feed:
@@ -223,9 +207,9 @@ class Feed:
         return tuple(d for d in found if d.score >= spec.minimum and d.label in spec.labels)
 
     async def _report(self, frame: Frame, result: Result) -> None:
-        values = {count_name(label): "0" for label in self.camera.spec.labels}
-        for label in self.camera.spec.labels:
-            values[count_name(label)] = str(sum(d.label == label for d in self._detections))
+        values = {
+            count_name(label): str(sum(d.label == label for d in self._detections)) for label in self.camera.spec.labels
+        }
         _, processed, _ = self._rates.at(self._clock.monotonic(), self._counts())
         values["fps"] = f"{processed:.1f}"
         seen = self._clock.now()
