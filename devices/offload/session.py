@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Literal, Protocol
 
 from devices.offload import twin
+from devices.offload.account import Account
 from devices.offload.advice import Advice
 from devices.offload.config import OffloadConfig
 from devices.offload.credit import Ledger, window_for
@@ -18,9 +19,7 @@ from devices.offload.ports import Detector, Intake
 from devices.offload.resume import Lineage
 from devices.offload.wire import offload_pb2 as pb
 from runtime.clock import Clock
-from twins.errors import Unavailable
-from twins.exchange import Detection, Result
-from twins.stimuli import Edit, Inferred, Updated
+from twins.stimuli import Edit
 
 Ending = Literal["left", "gone", "replaced", "stopping", "slow"]
 
@@ -70,9 +69,7 @@ class Session:
         self._hello = hello
         self._stream = stream
         self._config = config
-        self._intake = intake
         self._clock = clock
-        self._next_cause = next_cause
         self._ledger: Ledger[Pending] = Ledger(config.credit, config.credit_limit)
         self._desk = Desk(
             device=device,
@@ -92,7 +89,8 @@ class Session:
         self._ending: Ending = "left"
         self._advice = Advice(hello.fps)
         self._heard = (0, 0)
-        self._edits: dict[str, Edit | None] = {"model": Edit(reported=model.name)}
+        self._account = Account(device, intake, clock, next_cause, config.commit_timeout)
+        self._account.note({"model": Edit(reported=model.name)})
 
     def welcome(self, token: bytes, resumed: bool) -> None:
         """Open the exchange: the first credit, and a Result for each frame that a resumed session left without."""
@@ -148,7 +146,7 @@ class Session:
     def switch(self, model: pb.Model) -> None:
         """Look at the following frames with another model, or another version of it."""
         self._desk.model = model
-        self._edits["model"] = Edit(reported=model.name)
+        self._account.note({"model": Edit(reported=model.name)})
         self._send(pb.ServerMessage(model_changed=pb.ModelChanged(model=model)))
 
     async def _read(self) -> None:
@@ -165,13 +163,12 @@ class Session:
                 case "frame":
                     self._desk.take(message.frame, message.frame.deadline_ms or self._hello.deadline_ms)
                 case "local_result":
-                    await self._local(message.local_result)
+                    await self._account.infer(message.local_result, self._desk.source_is("device"))
                 case "stats":
                     self._heed(message.stats)
                 case "ack":
-                    self._edits |= twin.acknowledged(message.ack)
-                    with suppress(Unavailable, TimeoutError):
-                        await self._report()
+                    self._account.note(twin.acknowledged(message.ack))
+                    await self._account.report()
                 case "bye":
                     break
                 case _:  # a second Hello, or a message of a later protocol: ignored, as the protocol says
@@ -180,7 +177,7 @@ class Session:
 
     def _heed(self, stats: pb.ClientStats) -> None:
         """Keep what the phone measured for the next tick; fill its network."""
-        self._edits |= twin.edits_of(stats)
+        self._account.note(twin.edits_of(stats))
         self._desk.network = stats.network_p50_us / 1e6
         interval = 1 / self._hello.fps if self._hello.fps > 0 else 0.0
         self._ledger.resize(window_for(self._desk.network, interval, self._config.credit))
@@ -189,24 +186,6 @@ class Session:
     def _grant(self) -> None:
         if credit := self._ledger.grant():
             self._send(pb.ServerMessage(grant=pb.Grant(credit=credit)))
-
-    async def _local(self, local: pb.LocalResult) -> None:
-        """The phone inferred by itself. Nothing is answered, so one that finds no room is lost, as the phone knows."""
-        label = local.label[: twin.TEXT_LIMIT]
-        seen, cause = self._clock.now(), self._next_cause()
-        result = Result(
-            device=self.device,
-            model=local.model[: twin.TEXT_LIMIT] or "local",
-            version="device",
-            seq=local.seq,
-            at=seen,
-            detections=(Detection(label, local.score),),
-            infer_us=local.infer_us,
-            cause=cause,
-        )
-        values = {"emotion": label, "emotion.score": f"{local.score:.3f}"} | self._desk.source_is("device")
-        with suppress(Unavailable, TimeoutError):
-            await self._offer(Inferred(self.device, cause, seen, result, values, seen, local.seq))
 
     def _result(self, result: pb.Result) -> None:
         self._send(pb.ServerMessage(result=result))
@@ -234,8 +213,7 @@ class Session:
             await self._clock.sleep(1.0)
             self._desk.give_up()
             self._advise()
-            with suppress(Unavailable, TimeoutError):  # the values stay and go with the next tick
-                await self._report()
+            await self._account.report()
 
     def _advise(self) -> None:
         counts = self._ledger.answered
@@ -245,17 +223,6 @@ class Session:
         if fps is not None:
             hint = pb.Hint(target_fps=fps, reason="frames are dropped for load", valid_ms=ADVICE_MS)
             self._send(pb.ServerMessage(hint=hint))
-
-    async def _report(self) -> None:
-        if not self._edits:
-            return
-        edits, seen = self._edits.copy(), self._clock.now()
-        await self._offer(Updated(self.device, self._next_cause(), seen, edits=edits, at=seen))
-        self._edits = {name: edit for name, edit in self._edits.items() if edits.get(name) is not edit}
-
-    async def _offer(self, stimulus: Inferred | Updated) -> None:
-        async with asyncio.timeout(self._config.commit_timeout):
-            await self._intake.offer([stimulus])
 
     def _leave(self, ending: Ending) -> None:
         if not self._over.is_set():
@@ -270,6 +237,5 @@ class Session:
         async with asyncio.timeout(self._config.drain_timeout if self._ending == "left" else FAREWELL):
             if self._ending == "left":
                 await self._desk.settled()
-                with suppress(Unavailable):
-                    await self._report()
+                await self._account.report()
             await self._outgoing.empty()
