@@ -8,18 +8,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from twins.manifests import OwnMetadata
 from twins.values import device_id, is_name
-
-
-class Metadata(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose it is; `name` is made of the mapper's own."""
-
-    name: str
-    """Small letters, digits, hyphens and dots."""
-    namespace: str = "default"
-    """Its namespace."""
-    labels: dict[str, str] = {}
-    """For choosing."""
 
 
 class MapperSpec(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -44,7 +34,7 @@ class MapperSpec(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"
 class Mapper(Struct, frozen=True, forbid_unknown_fields=True):
     """One mapper."""
 
-    metadata: Metadata
+    metadata: OwnMetadata
     """Its name."""
     spec: MapperSpec
     """What the mapper said of itself."""
@@ -60,7 +50,7 @@ class Mapper(Struct, frozen=True, forbid_unknown_fields=True):
 
 def manifest_of(spec: MapperSpec) -> Mapper:
     """The manifest of a mapper, under a name that Kubernetes would take."""
-    return Mapper(Metadata(object_name(spec.name)), spec)
+    return Mapper(OwnMetadata(object_name(spec.name)), spec)
 
 
 def object_name(name: str) -> str:

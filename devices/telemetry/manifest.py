@@ -12,6 +12,7 @@ from devices.telemetry.formats import LABELLED, Format
 from devices.telemetry.frame import NAME
 from devices.telemetry.path import Path
 from devices.telemetry.topic import Topic
+from twins.manifests import OwnMetadata
 from twins.schema import nearest
 
 T = TypeVar("T")
@@ -24,17 +25,6 @@ PLACE = re.compile(r"\{([a-z0-9_]+)\}")
 
 class _Node(Struct, frozen=True, forbid_unknown_fields=True):
     """Root of the manifest's structs."""
-
-
-class Metadata(_Node, frozen=True):
-    name: Annotated[str, Meta(min_length=1, max_length=63)]
-    """Small letters, digits, hyphens and dots."""
-    namespace: Annotated[str, Meta(min_length=1, max_length=63)] = "default"
-    """Its namespace."""
-    labels: dict[str, str] = {}
-    """For choosing."""
-    annotations: dict[str, str] = {}
-    """Free texts."""
 
 
 class Command(_Node, frozen=True):
@@ -105,7 +95,7 @@ class MappingSpec(_Node, frozen=True):
 class Mapping(_Node, frozen=True):
     """How messages of devices that know nothing of twins become reported properties."""
 
-    metadata: Metadata
+    metadata: OwnMetadata
     """Its name."""
     spec: MappingSpec
     """Which messages, and what becomes of them."""

@@ -10,7 +10,7 @@ What the fields may say together is checked by `validation`.
 
 from twins.manifests.device import Device
 from twins.manifests.meaning import declared, rhythm_of
-from twins.manifests.metadata import API, owned
+from twins.manifests.metadata import API, OwnMetadata, owned
 from twins.manifests.model import DeviceModel
 from twins.manifests.reader import read_device, read_model
 from twins.manifests.status import DeviceStatus
@@ -20,6 +20,7 @@ __all__ = [
     "Device",
     "DeviceModel",
     "DeviceStatus",
+    "OwnMetadata",
     "declared",
     "owned",
     "read_device",

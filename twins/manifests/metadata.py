@@ -1,4 +1,4 @@
-"""What all of KubeEdge's kinds have: their API, and Kubernetes' metadata with what a cluster adds to it."""
+"""Kubernetes' object metadata: of KubeEdge's kinds, with what a cluster adds to it, and of kinds of our own."""
 
 from __future__ import annotations
 
@@ -53,6 +53,19 @@ class Metadata(Spec, frozen=True):
     """Added by a cluster."""
     cluster_name: str = ""
     """Added by a cluster."""
+
+
+class OwnMetadata(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a kind of our own. Whether names are names is checked for all kinds alike, where an object is taken."""
+
+    name: str
+    """Small letters, digits, hyphens and dots."""
+    namespace: str = "default"
+    """Its namespace."""
+    labels: dict[str, str] = {}
+    """For choosing."""
+    annotations: dict[str, str] = {}
+    """Free texts."""
 
 
 def owned(data: dict[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from twins.manifests import OwnMetadata
+
 
 class Discovery(Struct, frozen=True, forbid_unknown_fields=True):
     """`kind: Discovery`: entities that devices tell of under `prefix` become devices in `namespace`."""
 
-    metadata: DiscoveryMetadata
+    metadata: OwnMetadata
     """Its name."""
     spec: DiscoverySpec
     """Where to listen, and where what is found belongs."""
@@ -28,17 +30,6 @@ class Discovery(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def filters(self) -> tuple[str, ...]:
         return tuple(f"{self.spec.prefix}/{words}/config" for words in ("+/+", "+/+/+"))
-
-
-class DiscoveryMetadata(Struct, frozen=True, forbid_unknown_fields=True):
-    name: str
-    """Small letters, digits, hyphens and dots."""
-    namespace: str = "default"
-    """Its namespace."""
-    labels: dict[str, str] = {}
-    """For choosing."""
-    annotations: dict[str, str] = {}
-    """Free texts."""
 
 
 class DiscoverySpec(Struct, frozen=True, forbid_unknown_fields=True):
