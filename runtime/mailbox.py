@@ -116,10 +116,6 @@ class Mailbox(Generic[T]):
             await self._wait_for_item()
         return self._pop(limit)
 
-    def take_nowait(self, limit: int = 1) -> list[T]:
-        """Take what there is, up to `limit`; empty if there is nothing."""
-        return self._pop(limit) if len(self) else []
-
     def close(self) -> None:
         """Take nothing any more: waiting producers get `Closed`, consumers what is left and then empty lists."""
         self._closed = True

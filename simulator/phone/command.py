@@ -60,13 +60,6 @@ async def run(args: argparse.Namespace) -> int:
     return 1 if report.lost or not report.connects else 0
 
 
-async def run_phone(options: PhoneOptions) -> PhoneReport:
-    """Be a phone until its time is over. Raises `ValueError` when its pictures cannot be read."""
-    from simulator.phone.handset import Handset
-
-    return await Handset(options).run()
-
-
 def summary(report: PhoneReport) -> str:
     """One line for people."""
     statuses = ", ".join(f"{count} {status}" for status, count in report.statuses.most_common()) or "nothing answered"

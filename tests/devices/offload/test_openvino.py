@@ -14,7 +14,7 @@ from devices.offload.server import OffloadDoor
 from inference.depot import Depot
 from inference.serving import Inference
 from runtime.clock import SystemClock
-from simulator.phone.command import run_phone
+from simulator.phone.handset import Handset
 from simulator.phone.options import PhoneOptions
 from tests.devices.offload.doubles import MemoryIntake
 from twins.stimuli import Inferred
@@ -44,7 +44,7 @@ async def test_a_smile_is_found_in_every_crop_of_a_few_kilobytes(
         async with asyncio.timeout(10):
             await door.ready.wait()
         await inference.load("face-emotion")
-        report = await run_phone(PhoneOptions(door.address, (face,), fps=30, duration=2.0, side=128, seed=1))
+        report = await Handset(PhoneOptions(door.address, (face,), fps=30, duration=2.0, side=128, seed=1)).run()
         for task in tasks:
             task.cancel()
     stored = [stimulus for stimulus in intake.stored if isinstance(stimulus, Inferred)]

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from simulator.phone.command import run_phone
 from simulator.phone.handset import Handset
 from simulator.phone.options import PhoneOptions
 from tests.devices.offload.conftest import Opens
@@ -43,7 +42,7 @@ async def test_its_record_agrees_with_what_was_stored(
 ) -> None:
     record = tmp_path / "record.jsonl"
     async with opens() as door:
-        report = await run_phone(PhoneOptions(door.address, (str(picture),), fps=60, duration=1.0, record=record))
+        report = await Handset(PhoneOptions(door.address, (str(picture),), fps=60, duration=1.0, record=record)).run()
         assert door.answered == {"OK": report.sent}
     sent = [line["seq"] for line in lines(record) if line["event"] == "sent"]
     results = [line["seq"] for line in lines(record) if line["event"] == "result" and line["status"] == "OK"]
@@ -57,7 +56,7 @@ async def test_its_record_agrees_with_what_was_stored(
 async def test_it_skips_when_the_gateway_is_slow_and_never_lags(opens: Opens, light: Light, picture: Path) -> None:
     light.seconds = 0.06
     async with opens() as door:
-        report = await run_phone(PhoneOptions(door.address, (str(picture),), fps=60, duration=1.5))
+        report = await Handset(PhoneOptions(door.address, (str(picture),), fps=60, duration=1.5)).run()
     assert report.skipped > report.sent, "60 pictures a second, and 16 looks"
     assert sorted(report.rtt_us)[int(len(report.rtt_us) * 0.95)] < 200_000
     assert report.captured == report.sent + report.skipped
@@ -109,9 +108,9 @@ def reported(intake: MemoryIntake) -> dict[str, str | None]:
 
 async def test_a_phone_that_is_not_let_in_ends_and_says_why(opens: Opens, picture: Path) -> None:
     async with opens(tokens={"phone-1": hashlib.sha256(b"secret").hexdigest()}) as door:
-        refused = await run_phone(PhoneOptions(door.address, (str(picture),), token="wrong", duration=5))
+        refused = await Handset(PhoneOptions(door.address, (str(picture),), token="wrong", duration=5)).run()
         assert refused.refused.startswith("UNAUTHENTICATED: no valid token")
-        welcome = await run_phone(PhoneOptions(door.address, (str(picture),), token="secret", duration=0.3))
+        welcome = await Handset(PhoneOptions(door.address, (str(picture),), token="secret", duration=0.3)).run()
         assert (welcome.refused, welcome.connects) == ("", 1)
 
 
