@@ -36,6 +36,25 @@ class VirtualClock:
         await asyncio.sleep(seconds)
 
 
+class SleepingClock:
+    """A clock in real time's place that moves by sleeping alone, at once; `slept` keeps what was slept."""
+
+    def __init__(self, time: float = 0.0) -> None:
+        self.time = time
+        self.slept: list[float] = []
+
+    def now(self) -> int:
+        return int(self.time * 1e6)
+
+    def monotonic(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+        await asyncio.sleep(0)
+
+
 class JumpingLoop(asyncio.SelectorEventLoop):
     """An event loop with virtual time."""
 

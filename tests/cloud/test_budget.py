@@ -1,26 +1,11 @@
 from __future__ import annotations
 
 from cloud.budget import Budget
-
-
-class Clock:
-    """Time passes only by sleeping."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def now(self) -> int:
-        return int(self.time * 1e6)
-
-    def monotonic(self) -> float:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += seconds
+from tests.clock import SleepingClock
 
 
 async def test_a_burst_leaves_at_once_and_the_rest_at_the_rate():
-    clock = Clock()
+    clock = SleepingClock()
     budget = Budget(25.0, 50, clock)
     for _ in range(50):
         await budget.take()
@@ -31,7 +16,7 @@ async def test_a_burst_leaves_at_once_and_the_rest_at_the_rate():
 
 
 async def test_an_idle_budget_saves_no_more_than_its_burst():
-    clock = Clock()
+    clock = SleepingClock()
     budget = Budget(10.0, 5, clock)
     clock.time = 1000.0
     for _ in range(6):

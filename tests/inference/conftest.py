@@ -13,6 +13,7 @@ import pytest
 from inference.catalogue import load
 from inference.depot import Depot
 from runtime.clock import SystemClock
+from tests.clock import SleepingClock
 from twins.errors import Unavailable
 from twins.exchange import Frame
 
@@ -24,26 +25,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
-class ManualClock:
-    """A clock that stands still until it is told otherwise."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def now(self) -> int:
-        return int(self.seconds * 1_000_000)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        await asyncio.sleep(0)
-
-
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+def clock() -> SleepingClock:
+    return SleepingClock(1000.0)
 
 
 @pytest.fixture(scope="session")

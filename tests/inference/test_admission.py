@@ -4,24 +4,16 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 import pytest
 
 from inference.admission import Admission, Counts, Typical
 from runtime.clock import SystemClock
+from tests.clock import SleepingClock
 from twins.errors import Dropped, Rejected, Unavailable
 from twins.exchange import Frame, ModelInfo, Result
 
 FrameOf = Callable[..., Frame]
-
-
-class Clock(Protocol):
-    seconds: float
-
-    def now(self) -> int: ...
-    def monotonic(self) -> float: ...
-    async def sleep(self, seconds: float) -> None: ...
 
 
 class GatedEngine:
@@ -29,7 +21,7 @@ class GatedEngine:
 
     info = ModelInfo("m", "1", "test", ("x",), 1, 1, "", "MIT")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: SleepingClock) -> None:
         self.seen: list[tuple[str, int]] = []
         self.begun = asyncio.Semaphore(0)
         self.open = asyncio.Semaphore(0)
@@ -41,7 +33,7 @@ class GatedEngine:
         self.seen.append((frame.device, frame.seq))
         self.begun.release()
         await self.open.acquire()
-        self._clock.seconds += self.cost
+        self._clock.time += self.cost
         if self.error is not None:
             raise self.error
         return Result(frame.device, "m", "1", frame.seq, frame.at, ())
@@ -76,7 +68,7 @@ def _adds_up(counts: Counts) -> bool:
 
 
 async def test_an_older_frame_that_waits_gives_way_to_a_newer_one_of_its_source(
-    clock: Clock, frame_of: FrameOf
+    clock: SleepingClock, frame_of: FrameOf
 ) -> None:
     engine = GatedEngine(clock)
     admission = Admission(engine, clock, workers=1)
@@ -97,7 +89,7 @@ async def test_an_older_frame_that_waits_gives_way_to_a_newer_one_of_its_source(
     assert admission.counts.drops == {"newer": 1}
 
 
-async def test_sources_take_turns_however_fast_one_of_them_is(clock: Clock, frame_of: FrameOf) -> None:
+async def test_sources_take_turns_however_fast_one_of_them_is(clock: SleepingClock, frame_of: FrameOf) -> None:
     engine = GatedEngine(clock)
     admission = Admission(engine, clock, workers=1)
     async with running(admission), asyncio.TaskGroup() as group:
@@ -117,20 +109,22 @@ async def test_sources_take_turns_however_fast_one_of_them_is(clock: Clock, fram
     assert _adds_up(admission.counts)
 
 
-async def test_a_frame_that_would_be_too_late_is_dropped_on_arrival(clock: Clock, frame_of: FrameOf) -> None:
+async def test_a_frame_that_would_be_too_late_is_dropped_on_arrival(clock: SleepingClock, frame_of: FrameOf) -> None:
     admission = Admission(GatedEngine(clock), clock)
-    dropped = await _outcome(admission, frame_of(received=clock.seconds - 0.3), deadline=0.2)
+    dropped = await _outcome(admission, frame_of(received=clock.time - 0.3), deadline=0.2)
     assert isinstance(dropped, Dropped)
     assert (dropped.kind, dropped.reason) == ("deadline", "waited 300 ms and takes 0 ms: over 200 ms")
 
 
-async def test_a_frame_that_became_too_late_while_it_waited_is_not_begun(clock: Clock, frame_of: FrameOf) -> None:
+async def test_a_frame_that_became_too_late_while_it_waited_is_not_begun(
+    clock: SleepingClock, frame_of: FrameOf
+) -> None:
     engine = GatedEngine(clock)
     admission = Admission(engine, clock, workers=1)
     async with running(admission), asyncio.TaskGroup() as group:
         group.create_task(admission.infer(frame_of(device="a")))
         await _begun(engine)
-        late = group.create_task(_outcome(admission, frame_of(device="b", received=clock.seconds), deadline=0.1))
+        late = group.create_task(_outcome(admission, frame_of(device="b", received=clock.time), deadline=0.1))
         await _waiting(admission, 1)
         engine.cost = 0.5
         engine.open.release()
@@ -140,7 +134,9 @@ async def test_a_frame_that_became_too_late_while_it_waited_is_not_begun(clock: 
     assert engine.seen == [("a", 1)]
 
 
-async def test_what_the_model_typically_takes_counts_against_the_deadline(clock: Clock, frame_of: FrameOf) -> None:
+async def test_what_the_model_typically_takes_counts_against_the_deadline(
+    clock: SleepingClock, frame_of: FrameOf
+) -> None:
     engine = GatedEngine(clock)
     engine.cost = 0.08
     admission = Admission(engine, clock)
@@ -150,14 +146,14 @@ async def test_what_the_model_typically_takes_counts_against_the_deadline(clock:
         assert admission.counts.typical == pytest.approx(0.08)
         kinds = []
         for _ in range(2):
-            outcome = await _outcome(admission, frame_of(received=clock.seconds - 0.03), deadline=0.1)
+            outcome = await _outcome(admission, frame_of(received=clock.time - 0.03), deadline=0.1)
             kinds.append(outcome.kind if isinstance(outcome, Dropped) else "done")
             engine.open.release()
         assert kinds[0] == "deadline"
 
 
 async def test_an_estimate_that_refuses_everything_fades_until_one_frame_corrects_it(
-    clock: Clock, frame_of: FrameOf
+    clock: SleepingClock, frame_of: FrameOf
 ) -> None:
     engine = GatedEngine(clock)
     engine.cost = 3.0
@@ -167,12 +163,12 @@ async def test_an_estimate_that_refuses_everything_fades_until_one_frame_correct
             engine.open.release()
         await admission.infer(frame_of())
         engine.cost = 0.01
-        outcomes = [await _outcome(admission, frame_of(received=clock.seconds), deadline=0.1) for _ in range(60)]
+        outcomes = [await _outcome(admission, frame_of(received=clock.time), deadline=0.1) for _ in range(60)]
         assert isinstance(outcomes[0], Dropped)
         assert isinstance(outcomes[-1], Result)
 
 
-async def test_a_source_too_many_is_busy(clock: Clock, frame_of: FrameOf) -> None:
+async def test_a_source_too_many_is_busy(clock: SleepingClock, frame_of: FrameOf) -> None:
     admission = Admission(GatedEngine(clock), clock, sources=2)
     async with asyncio.TaskGroup() as group:
         waiting = [group.create_task(_outcome(admission, frame_of(device=device))) for device in "ab"]
@@ -189,7 +185,7 @@ async def test_a_source_too_many_is_busy(clock: Clock, frame_of: FrameOf) -> Non
         ]
 
 
-async def test_a_failed_frame_is_its_callers_alone(clock: Clock, frame_of: FrameOf) -> None:
+async def test_a_failed_frame_is_its_callers_alone(clock: SleepingClock, frame_of: FrameOf) -> None:
     engine = GatedEngine(clock)
     admission = Admission(engine, clock, workers=1)
     async with running(admission):
@@ -203,7 +199,7 @@ async def test_a_failed_frame_is_its_callers_alone(clock: Clock, frame_of: Frame
     assert (admission.counts.failed, admission.counts.done) == (3, 1)
 
 
-async def test_a_caller_who_goes_away_frees_its_slot(clock: Clock, frame_of: FrameOf) -> None:
+async def test_a_caller_who_goes_away_frees_its_slot(clock: SleepingClock, frame_of: FrameOf) -> None:
     admission = Admission(GatedEngine(clock), clock)
     task = asyncio.get_running_loop().create_task(admission.infer(frame_of()))
     await _waiting(admission, 1)
@@ -212,7 +208,7 @@ async def test_a_caller_who_goes_away_frees_its_slot(clock: Clock, frame_of: Fra
     assert (admission.counts.waiting, admission.counts.drops) == (0, {"left": 1})
 
 
-async def test_a_caller_who_goes_away_during_the_work_is_counted_once(clock: Clock, frame_of: FrameOf) -> None:
+async def test_a_caller_who_goes_away_during_the_work_is_counted_once(clock: SleepingClock, frame_of: FrameOf) -> None:
     engine = GatedEngine(clock)
     admission = Admission(engine, clock, workers=1)
     async with running(admission):
@@ -226,7 +222,7 @@ async def test_a_caller_who_goes_away_during_the_work_is_counted_once(clock: Clo
     assert (admission.counts.done, admission.counts.drops, admission.counts.running) == (1, {"left": 1}, 0)
 
 
-async def test_an_engine_that_hangs_is_unavailable_after_the_limit(clock: Clock, frame_of: FrameOf) -> None:
+async def test_an_engine_that_hangs_is_unavailable_after_the_limit(clock: SleepingClock, frame_of: FrameOf) -> None:
     admission = Admission(GatedEngine(clock), clock, workers=1, limit=0.02)
     async with running(admission):
         running_one, waiting_one = [await _outcome(admission, frame_of(device=device)) for device in "ab"]
@@ -236,7 +232,7 @@ async def test_an_engine_that_hangs_is_unavailable_after_the_limit(clock: Clock,
 
 
 async def test_when_it_stops_every_frame_is_answered_and_none_is_taken_any_more(
-    clock: Clock, frame_of: FrameOf
+    clock: SleepingClock, frame_of: FrameOf
 ) -> None:
     engine = GatedEngine(clock)
     admission = Admission(engine, clock, workers=1)

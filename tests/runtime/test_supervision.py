@@ -7,7 +7,7 @@ import pytest
 
 from runtime.backoff import Backoff
 from runtime.supervision import Part, Supervisor
-from tests.runtime.conftest import FakeClock
+from tests.clock import SleepingClock
 
 
 class Away(Exception):
@@ -18,11 +18,11 @@ async def forever() -> None:
     await asyncio.Event().wait()
 
 
-def supervisor(clock: FakeClock, **options: object) -> Supervisor:
+def supervisor(clock: SleepingClock, **options: object) -> Supervisor:
     return Supervisor(clock, transient=Away, **options)  # type: ignore[arg-type]
 
 
-async def test_a_part_whose_peer_is_away_is_tried_again_and_counted(clock: FakeClock) -> None:
+async def test_a_part_whose_peer_is_away_is_tried_again_and_counted(clock: SleepingClock) -> None:
     runs: list[float] = []
 
     async def flaky() -> None:
@@ -40,7 +40,7 @@ async def test_a_part_whose_peer_is_away_is_tried_again_and_counted(clock: FakeC
     assert len(clock.slept) == 3
 
 
-async def test_a_part_whose_own_group_says_that_a_peer_is_away_is_tried_again(clock: FakeClock) -> None:
+async def test_a_part_whose_own_group_says_that_a_peer_is_away_is_tried_again(clock: SleepingClock) -> None:
     runs: list[int] = []
 
     async def away() -> None:
@@ -63,7 +63,7 @@ async def test_a_part_whose_own_group_says_that_a_peer_is_away_is_tried_again(cl
     assert (len(runs), sup.health[0].restarts) == (3, 2)
 
 
-async def test_a_group_that_holds_anything_worse_ends_all(clock: FakeClock) -> None:
+async def test_a_group_that_holds_anything_worse_ends_all(clock: SleepingClock) -> None:
     async def part() -> None:
         raise ExceptionGroup("both", [Away("no broker"), ExceptionGroup("worse", [AssertionError("upside down")])])
 
@@ -75,7 +75,7 @@ async def test_a_group_that_holds_anything_worse_ends_all(clock: FakeClock) -> N
     assert caught.group_contains(AssertionError, match="upside down")
 
 
-async def test_the_backoff_starts_anew_after_a_part_ran_for_long(clock: FakeClock) -> None:
+async def test_the_backoff_starts_anew_after_a_part_ran_for_long(clock: SleepingClock) -> None:
     tries: list[int] = []
     backoffs: list[Backoff] = []
 
@@ -98,7 +98,7 @@ async def test_the_backoff_starts_anew_after_a_part_ran_for_long(clock: FakeCloc
     assert tries == [0, 1, 2, 1]
 
 
-async def test_a_broken_part_ends_all_and_is_named(clock: FakeClock) -> None:
+async def test_a_broken_part_ends_all_and_is_named(clock: SleepingClock) -> None:
     async def broken() -> None:
         raise AssertionError("versions went back")
 
@@ -114,7 +114,7 @@ async def test_a_broken_part_ends_all_and_is_named(clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize("by", ["stop", "cancel"])
-async def test_parts_stop_in_reverse_order_each_after_the_other(clock: FakeClock, by: str) -> None:
+async def test_parts_stop_in_reverse_order_each_after_the_other(clock: SleepingClock, by: str) -> None:
     order: list[str] = []
     running = asyncio.Event()
 
@@ -141,7 +141,7 @@ async def test_parts_stop_in_reverse_order_each_after_the_other(clock: FakeClock
     assert [health.state for health in sup.health] == ["stopped"] * 3
 
 
-async def test_a_part_that_will_not_stop_is_named_and_the_others_stop(clock: FakeClock) -> None:
+async def test_a_part_that_will_not_stop_is_named_and_the_others_stop(clock: SleepingClock) -> None:
     release = asyncio.Event()
     running = asyncio.Event()
     named: list[Sequence[str]] = []
@@ -169,7 +169,7 @@ async def test_a_part_that_will_not_stop_is_named_and_the_others_stop(clock: Fak
     assert sup.health[0].state == "stopped"
 
 
-async def test_a_part_is_replaced_while_the_others_go_on(clock: FakeClock) -> None:
+async def test_a_part_is_replaced_while_the_others_go_on(clock: SleepingClock) -> None:
     seen: list[str] = []
     started: asyncio.Queue[str] = asyncio.Queue()
 
@@ -192,7 +192,7 @@ async def test_a_part_is_replaced_while_the_others_go_on(clock: FakeClock) -> No
     assert seen == ["old", "new", "late"]
 
 
-async def test_two_parts_of_one_name_are_refused(clock: FakeClock) -> None:
+async def test_two_parts_of_one_name_are_refused(clock: SleepingClock) -> None:
     sup = supervisor(clock)
     sup.add(Part("web", forever))
     with pytest.raises(ValueError, match="'web' already"):
