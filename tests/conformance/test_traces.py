@@ -10,16 +10,15 @@ the order of the questions, each with the recorded body. Times and fresh ids are
 from __future__ import annotations
 
 import json
-import os
 import random
 import string
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
 
+from tests.assets import ASSETS
 from tests.conformance.likeness import NOW, TIME, UUID, Place, differs, is_uuid, starts
 from tests.conformance.recording import Exchange, exchanges
 from tests.conformance.stage import Stage
@@ -94,8 +93,7 @@ def _reason(body: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def recorded() -> list[Exchange]:
-    shared = Path(os.environ.get("GEMELO_ASSETS", Path(__file__).resolve().parents[3] / "shared"))
-    folder = shared / "reference/kubeedge/traces/mqtt"
+    folder = ASSETS / "reference/kubeedge/traces/mqtt"
     if not folder.is_dir():
         pytest.skip(f"no recorded traffic at {folder}: set GEMELO_ASSETS")
     found = exchanges(folder)

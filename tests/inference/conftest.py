@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,14 +27,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def clock() -> SleepingClock:
     return SleepingClock(1000.0)
-
-
-@pytest.fixture(scope="session")
-def assets() -> Path:
-    path = Path(os.environ.get("GEMELO_ASSETS", ROOT / ".." / "shared")).resolve()
-    if not (path / "models").is_dir():
-        pytest.skip(f"no models in {path}: set GEMELO_ASSETS")
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -7,20 +7,10 @@ import io
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from simulator import phone
 from simulator.phone.faces import Faces
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    """A picture with something in it, so that crops differ."""
-    image = Image.new("RGB", (400, 300), "white")
-    ImageDraw.Draw(image).ellipse((150, 80, 250, 220), fill="orange")
-    path = tmp_path / "face.png"
-    image.save(path)
-    return path
 
 
 async def test_without_pictures_it_says_what_to_give(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

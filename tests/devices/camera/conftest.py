@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -16,11 +15,10 @@ import pytest
 
 from devices.camera import Camera, Cameras, Feed, Gallery, Limits
 from runtime.clock import SystemClock
+from tests.assets import ASSETS
 from twins.errors import Unavailable
 from twins.exchange import Box, Detection, Frame, Result
 from twins.stimuli import Inferred, Seen, Stimulus
-
-ASSETS = Path(os.environ.get("GEMELO_ASSETS", Path(__file__).parents[3].parent / "shared"))
 
 
 def paint_square(index: int, width: int, height: int, colour: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:

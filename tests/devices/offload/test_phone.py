@@ -11,9 +11,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
-from PIL import Image, ImageDraw
-
 from simulator.phone.handset import Handset
 from simulator.phone.options import PhoneOptions
 from tests.devices.offload.conftest import Opens
@@ -21,16 +18,6 @@ from tests.devices.offload.doubles import Light, MemoryIntake
 from twins.stimuli import Inferred, Updated
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    """A picture with something in it, so that crops differ."""
-    image = Image.new("RGB", (400, 300), "white")
-    ImageDraw.Draw(image).ellipse((150, 80, 250, 220), fill="orange")
-    path = tmp_path / "face.png"
-    image.save(path)
-    return path
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
