@@ -1,40 +1,25 @@
-"""The HTTP API: each address is a few lines between a port and a view."""
+"""The HTTP API of what there is to see and to ask: each address is a few lines between a port and a view."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 from aiohttp import web
 
 from twins.errors import Rejected
-from twins.values import device_id
+from web.bodies import body_of, csv_of, id_of, json_of
 from web.config import WebConfig
 from web.pages import tagged
 from web.ports import Commands, Console, Pictures, Sql
-from web.problems import Problem
 from web.routes import (
-    JSON,
-    YAML,
     Accepted,
-    Applied,
     DesiredBody,
     DesiredValues,
-    Liveness,
     QueryBody,
-    Readiness,
     Route,
     RowsView,
 )
 from web.views import CameraView, CloudView, DeviceView, EventView, PointView, RuleView
-
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
-T = TypeVar("T")
 
 HISTORY = 1000
 PAST = """
@@ -45,7 +30,7 @@ KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
 
 class Api:
-    """Handlers of `/api/v1`, `/livez`, `/readyz` and `/metrics`."""
+    """Handlers of `/api/v1`, but for manifests and credentials."""
 
     def __init__(
         self,
@@ -54,22 +39,17 @@ class Api:
         commands: Commands,
         sql: Sql,
         pictures: Pictures,
-        registry: CollectorRegistry,
     ) -> None:
         self._config = config
         self._console = console
         self._commands = commands
         self._sql = sql
         self._pictures = pictures
-        self._registry = registry
 
     def routes(self) -> list[Route]:
         device = "/api/v1/devices/{namespace}/{name}"
         camera = "/api/v1/cameras/{namespace}/{name}"
         return [
-            Route("GET", "/livez", self.live, "Does the process turn?", Liveness, door="open"),
-            Route("GET", "/readyz", self.ready, "Is recovery over and input taken?", Readiness, door="open"),
-            Route("GET", "/metrics", self.metrics, "Prometheus metrics", gives="text/plain"),
             Route("GET", "/api/v1/devices", self.devices, "All devices", list[DeviceView]),
             Route("GET", device, self.device, "One device", DeviceView),
             Route("GET", device + "/history", self.histories, "Its past", dict[str, list[PointView]], query=("count",)),
@@ -90,41 +70,23 @@ class Api:
             Route("GET", "/api/v1/events", self.events, "Recent events", list[EventView], query=("count",)),
             Route("GET", "/api/v1/cloud", self.cloud, "The ledger of the sync", CloudView),
             Route("POST", "/api/v1/sql", self.query, "Ask in SQL; text/csv on request", RowsView, QueryBody),
-            Route("POST", "/api/v1/manifests", self.apply, "Apply manifests", Applied, dict, takes=(YAML, JSON)),
-            Route("GET", "/api/v1/manifests/{kind}", self.objects, "All objects of a kind", list[dict[str, Any]]),
-            Route("GET", "/api/v1/manifests/{kind}/{namespace}/{name}", self.object, "One object", dict[str, Any]),
-            Route("DELETE", "/api/v1/manifests/{kind}/{name:.+}", self.delete, "Delete an object"),
-            Route("GET", "/api/v1/schemas/{kind}", self.schema, "The JSON Schema of a kind", dict[str, Any]),
         ]
-
-    async def live(self, _request: web.Request) -> web.Response:
-        health = self._console.health()
-        return json_of(Liveness(health.live, health.reasons), 200 if health.live else 503)
-
-    async def ready(self, _request: web.Request) -> web.Response:
-        health = self._console.health()
-        return json_of(Readiness(health.ready, health.reasons), 200 if health.ready else 503)
-
-    async def metrics(self, _request: web.Request) -> web.Response:
-        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def devices(self, _request: web.Request) -> web.Response:
         return json_of(self._console.snapshot().devices)
 
     async def device(self, request: web.Request) -> web.Response:
-        return json_of(self._view(_device(request)))
+        return json_of(self._view(id_of(request)))
 
     async def histories(self, request: web.Request) -> web.Response:
         count = _count(request, 5, 60)
-        device = _device(request)
+        device = id_of(request)
         names = [p.name for p in self._view(device).properties if p.reported is not None]
         return json_of({name: await self._console.history(device, name, count) for name in names})
 
     async def history(self, request: web.Request) -> web.Response:
         count = _count(request, 200, HISTORY)
-        device, name = _device(request), request.match_info["property"]
+        device, name = id_of(request), request.match_info["property"]
         points = await self._console.history(device, name, count)
         match request.query.get("source", "memory"):
             case "memory":
@@ -148,7 +110,7 @@ class Api:
         return json_of(self._console.snapshot().cameras)
 
     async def latest(self, request: web.Request) -> web.Response:
-        camera = _device(request)
+        camera = id_of(request)
         version = request.query.get("version", "")
         found = self._pictures.latest(camera, int(version[:18]) if version.isascii() and version.isdigit() else 0)
         if found is None:
@@ -179,29 +141,11 @@ class Api:
         limit = max(1, min(body.limit, self._config.rows))
         rows = await self._sql.sql(body.query, body.parameters, deadline=self._patience, limit=limit)
         if "text/csv" in request.headers.get("Accept", ""):
-            text = _csv([rows.columns, *rows.rows])
+            text = csv_of([rows.columns, *rows.rows])
             return web.Response(
                 text=text, content_type="text/csv", headers={"X-Truncated": str(rows.truncated).lower()}
             )
         return json_of(RowsView(list(rows.columns), [list(row) for row in rows.rows], rows.truncated, rows.elapsed_us))
-
-    async def apply(self, request: web.Request) -> web.Response:
-        _takes(request, YAML, JSON)
-        return json_of(Applied(list(await self._commands.apply(await request.read()))))
-
-    async def objects(self, request: web.Request) -> web.Response:
-        return json_of(await self._commands.objects(request.match_info["kind"]))
-
-    async def object(self, request: web.Request) -> web.Response:
-        (found,) = await self._commands.objects(request.match_info["kind"], _device(request))
-        return json_of(found)
-
-    async def schema(self, request: web.Request) -> web.Response:
-        return json_of(self._commands.schema(request.match_info["kind"]))
-
-    async def delete(self, request: web.Request) -> web.Response:
-        await self._commands.delete(request.match_info["kind"], request.match_info["name"])
-        return web.Response(status=204)
 
     @property
     def _patience(self) -> float:
@@ -217,11 +161,7 @@ class Api:
 
     async def _desire(self, request: web.Request, values: dict[str, str]) -> web.Response:
         who = "console" if "Origin" in request.headers else "api"
-        return json_of(Accepted(await self._commands.set_desired(_device(request), values, who)))
-
-
-def _device(request: web.Request) -> str:
-    return device_id(request.match_info["namespace"], request.match_info["name"])
+        return json_of(Accepted(await self._commands.set_desired(id_of(request), values, who)))
 
 
 def _count(request: web.Request, default: int, most: int) -> int:
@@ -230,26 +170,3 @@ def _count(request: web.Request, default: int, most: int) -> int:
         message = f'count = "{text[:20]}" is not a number from 1 to {most}'
         raise Rejected(message)
     return int(text)
-
-
-def _takes(request: web.Request, *kinds: str) -> None:
-    # No form of another page can send these types, so a browser asks us first, and we do not allow it.
-    if request.content_type not in kinds:
-        raise Problem(415, "Unsupported Media Type", f"send the body with Content-Type: {' or '.join(kinds)}")
-
-
-async def body_of(request: web.Request, kind: type[T]) -> T:
-    """The body, decoded. Raises for one that is of another type or form."""
-    _takes(request, JSON)
-    return msgspec.json.decode(await request.read(), type=kind)
-
-
-def json_of(view: object, status: int = 200) -> web.Response:
-    """An answer in JSON."""
-    return web.Response(body=msgspec.json.encode(view), status=status, content_type=JSON)
-
-
-def _csv(rows: list[tuple[Any, ...]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()

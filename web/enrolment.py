@@ -8,8 +8,7 @@ from typing import Literal, Protocol
 from aiohttp import web
 from msgspec import Struct
 
-from twins.values import device_id
-from web.api import body_of, json_of
+from web.bodies import body_of, id_of, json_of
 from web.routes import Route
 
 Means = Literal["password", "code", "certificate"]
@@ -95,7 +94,7 @@ class EnrolmentApi:
         return json_of(await self._enrolment.issue(await body_of(request, CredentialBody), request.url.host or ""))
 
     async def revoke(self, request: web.Request) -> web.Response:
-        await self._enrolment.revoke(device_id(request.match_info["namespace"], request.match_info["name"]))
+        await self._enrolment.revoke(id_of(request))
         return web.Response(status=204)
 
     async def enrol(self, request: web.Request) -> web.Response:

@@ -17,9 +17,11 @@ from web.config import WebConfig
 from web.door import LIVE, Door, Login
 from web.guard import Guard, add_headers
 from web.live import Live
+from web.manifests import ManifestApi
 from web.openapi import openapi
 from web.pages import Pages
 from web.ports import Commands, Console, Pictures, Sql
+from web.probes import Probes
 from web.problems import problems
 from web.routes import JSON, LoginBody, Route
 from web.sessions import Sessions
@@ -49,8 +51,12 @@ class Web:
         self._tls = config.tls()
         self._sessions = Sessions(config.token, clock)
         self._live = Live(console, clock, config.viewers)
-        self._api = Api(config, console, commands, sql, pictures, registry)
-        self._routes = [*self._api.routes(), *more, *self._own_routes()]
+        handlers = (
+            Probes(console, registry),
+            Api(config, console, commands, sql, pictures),
+            ManifestApi(commands),
+        )
+        self._routes = [*(route for each in handlers for route in each.routes()), *more, *self._own_routes()]
         self._described = msgspec.json.encode(openapi(self._routes))
         open_paths = frozenset(route.path for route in self._routes if route.door == "open")
         self._door = Door(config, Guard(self._host, config.hosts), self._sessions, open_paths)
