@@ -17,7 +17,7 @@ from devices.telemetry.mappings import Mappings
 from gateway import shelf, wiring
 from gateway.causes import Causes
 from gateway.config import Config, changed
-from gateway.console import Console
+from gateway.console import Console, News, Portraits
 from gateway.discovery import Discoverer
 from gateway.doors import Door, Doors
 from gateway.enrolment import Enrolment
@@ -28,11 +28,9 @@ from gateway.kernel import Kernel
 from gateway.mappers import Mappers
 from gateway.messaging import Messaging
 from gateway.metrics import Metrics
-from gateway.news import News
 from gateway.operations import Operations
 from gateway.orders import Orders
 from gateway.phones import Phones
-from gateway.portraits import Portraits
 from gateway.presence import Presence
 from gateway.sight import Sight
 from gateway.skyward import Skyward

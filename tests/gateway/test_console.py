@@ -6,9 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway.console import Console
-from gateway.news import News
-from gateway.portraits import Portraits
+from gateway.console import Console, News, Portraits
 from gateway.presence import Presence
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Stage, rule, settle

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from gateway import reasons
+from gateway.console import reasons
 from rules.detector import decode
 from rules.rules import Rules
 from twins.instructions import Fact

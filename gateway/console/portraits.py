@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from devices.camera.view import CameraView as Feed
-from gateway.costs import Costs
+from gateway.console.costs import Costs
 from twins.exchange import Condition
 from twins.liveness import UNHEARD, Limits, attended
 from twins.values import Declared, Property, Twin, Version

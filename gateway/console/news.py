@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from gateway import reasons
 from gateway.album import picture_key
+from gateway.console import reasons
 from rules.rules import Rules
 from twins.exchange import Event
 from web.revisions import Revisions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 
-from gateway import reasons
+from gateway.console import reasons
 from rules import diagram
 from rules.detector import Detector
 from rules.explain import Evaluation

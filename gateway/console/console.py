@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import rules.instructions as wanted
 from devices.camera.view import CameraView as Feed
 from gateway.committed import Committed
-from gateway.news import News
-from gateway.portraits import Portraits
-from gateway.rulebook import Rulebook
+from gateway.console.news import News
+from gateway.console.portraits import Portraits
+from gateway.console.rulebook import Rulebook
 from rules.instructions import Instruction
 from rules.rules import Rules
 from runtime.clock import Clock
