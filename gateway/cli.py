@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from gateway.interpreter import tune
-from gateway.show import plain
+from gateway.terminal.show import plain
 from gateway.wiring import product_version
 from twins.errors import Rejected, Unavailable
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from gateway import client, show
 from gateway.documents import Document, documents_of, models_first
+from gateway.terminal import client, show
 from twins.errors import Rejected
 
 HELP = "apply manifests: devices, models of devices, cameras, rules, mappings"

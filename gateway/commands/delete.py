@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from gateway import client
 from gateway.kinds import kind_named
-from gateway.objects import device_name, device_path
+from gateway.terminal import client
+from gateway.terminal.objects import device_name, device_path
 
 HELP = "delete objects and what they stand for: gemelo delete device pump-1"
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from gateway import client, show
 from gateway.kinds import kind_named
-from gateway.listing import View, ago
-from gateway.objects import device_name, device_path
+from gateway.terminal import client, show
+from gateway.terminal.listing import View, ago
+from gateway.terminal.objects import device_name, device_path
 
 HELP = "show one object: of a device desired, reported, versions, drift, last seen, history"
 EVENTS = 5

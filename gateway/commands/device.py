@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway import client, show
-from gateway.objects import device_name, device_path
+from gateway.terminal import client, show
+from gateway.terminal.objects import device_name, device_path
 from twins.errors import Rejected
 
 HELP = "give devices what they log in with, and take it away: gemelo device add pump-1"

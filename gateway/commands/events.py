@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 
-from gateway import client, show
+from gateway.terminal import client, show
 
 HELP = "list what happened: alerts, conflicts, faults"
 

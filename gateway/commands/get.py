@@ -7,11 +7,11 @@ from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
 
-from gateway import client, show
 from gateway.kinds import kind_named
-from gateway.listing import Listing, View, listing, name_of
-from gateway.objects import device_name, device_path, matches
-from gateway.stream import changes
+from gateway.terminal import client, show
+from gateway.terminal.listing import Listing, View, listing, name_of
+from gateway.terminal.objects import device_name, device_path, matches
+from gateway.terminal.stream import changes
 from twins.errors import Rejected
 from twins.schema import nearest
 

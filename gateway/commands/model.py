@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from gateway import show
 from gateway.config import load, parse
+from gateway.terminal import show
 
 HELP = "list and fetch models"
 BRIEF = ["name", "kind", "version", "state", "licence"]

@@ -7,9 +7,9 @@ import asyncio
 import sys
 from contextlib import aclosing
 
-from gateway import client
-from gateway.objects import device_name, device_path
-from gateway.stream import changes
+from gateway.terminal import client
+from gateway.terminal.objects import device_name, device_path
+from gateway.terminal.stream import changes
 from twins.errors import Rejected
 
 HELP = "set desired values: gemelo set pump-1 speed=80"

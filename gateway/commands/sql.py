@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from gateway import client, show
+from gateway.terminal import client, show
 
 HELP = "ask the store in SQL: tables points, results, events, twins, devices, nodes"
 

@@ -8,9 +8,9 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway import client
-from gateway.show import plain, text_of
-from gateway.stream import changes
+from gateway.terminal import client
+from gateway.terminal.show import plain, text_of
+from gateway.terminal.stream import changes
 
 HELP = "follow values as they come: gemelo tail 'default/pump-*'"
 

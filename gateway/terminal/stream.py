@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from gateway.client import Place
+from gateway.terminal.client import Place
 from twins.errors import Rejected, Unavailable
 
 
