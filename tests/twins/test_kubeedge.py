@@ -132,6 +132,14 @@ def test_the_clouds_topic_is_refused_to_a_device() -> None:
     assert stimulus.code == 403
 
 
+@pytest.mark.parametrize("count", [2**53 + 1, -(2**53) - 1, 2**63, 10**32])
+def test_a_version_that_no_disk_could_count_on_from_is_refused(count: int) -> None:
+    edge = Edge(strict=True)
+    wish = {"expected": {"value": "1"}, "metadata": {"type": "string"}, "expected_version": {"cloud": count, "edge": 0}}
+    assert edge.say(f"{D}/twin/cloud_updated", {"event_id": "e", "twin": {"a": wish}})[0][1]["code"] == 400
+    assert edge.twins.encoded("default/d1")
+
+
 def test_topics_of_nobody_are_silent() -> None:
     for topic in (f"{D}/twin/foo", f"{D}/updated", f"{D}/state/get", "$hw/events/device/a/b/c/twin/update", "x"):
         assert address(topic) is None
