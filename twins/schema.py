@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -26,6 +27,8 @@ _TOKEN = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _QUOTED = re.compile(r"[`'](.*)[`']", re.DOTALL)
 _UNQUOTED = re.compile(r"Expected `str`, got `(int|float|bool)`")
 _SHOWN = 16
+_AROUND = 128
+"""Names before and after, in the alphabet, that are compared: to compare 10,000 takes a tenth of a second."""
 
 
 def decode(data: object, type_: type[T], where: str, *, hook: Hook | None = None, strict: bool = True) -> T:
@@ -45,7 +48,9 @@ def decode(data: object, type_: type[T], where: str, *, hook: Hook | None = None
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A clause that helps: the nearest valid name, else the list of them."""
     names = sorted(valid)
-    if near := difflib.get_close_matches(name, names, n=1):
+    place = bisect(names, name)
+    around = names[max(0, place - _AROUND) : place + _AROUND]
+    if near := difflib.get_close_matches(name, around, n=1):
         return f"did you mean {near[0]}?"
     if not names:
         return "nothing is allowed here"

@@ -17,7 +17,7 @@ KEY = re.compile(r"[a-zA-Z0-9\-_.,:/@#]{1,128}")
 """What a property may be called."""
 NO_VALUE = "value is missing"
 COUNT = 2**53
-"""The largest version: what JSON's readers agree on. It counts on from there, and has to fit into 64 bits on the disk."""
+"""The largest version: what all readers of JSON agree on. It counts on from there, within the 64 bits of the disk."""
 BAD_SYNC = "unmarshal update request body failed, Please check the request"
 
 
