@@ -74,7 +74,7 @@ def _explain(message: str, data: object, type_: type, hook: Hook | None) -> str:
     path = _locate(match["path"] or "$", data, type_, hook)
     node = _descend(inspect.type_info(type_), data, path)
     quoted = _QUOTED.search(reason)
-    name = quoted[1] if quoted else ""
+    name = _brief(quoted[1]) if quoted else ""
     if "unknown field" in reason:
         return f"{_dotted([*path, name])}: no such key; {nearest(name, _keys(node))}"
     if "missing required field" in reason:
@@ -82,11 +82,11 @@ def _explain(message: str, data: object, type_: type, hook: Hook | None) -> str:
     if reason.startswith("Invalid") and (valid := list(_choices(node))):
         return f"{_dotted(path)}: {name!r} is not valid; {nearest(name, valid)}"
     if "matching regex" in reason and (meant := _description(node)):
-        return f"{_dotted(path)}: {_at(data, path)!r} is not {meant}"
+        return f"{_dotted(path)}: {_brief(repr(_at(data, path)))} is not {meant}"
     keys = "keys: " if match["key"] else ""
     if _UNQUOTED.match(reason) and not keys:
-        reason += f'; put it in quotes: "{_plain(_at(data, path))}"'
-    return f"{_dotted(path)}: {keys}{reason[:1].lower()}{reason[1:].replace('`', '')}"
+        reason += f'; put it in quotes: "{_brief(_plain(_at(data, path)))}"'
+    return f"{_dotted(path)}: {keys}{reason[:1].lower()}{_brief(reason[1:], 400).replace('`', '')}"
 
 
 def _locate(text: str, data: object, type_: type, hook: Hook | None) -> list[Token]:
@@ -202,6 +202,11 @@ def _plain(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _brief(text: str, length: int = 80) -> str:
+    """A text that somebody else wrote, cut where it is long."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def _dotted(path: Iterable[Token]) -> str:
-    text = "".join(f"[{token}]" if isinstance(token, int) else f".{token}" for token in path)
+    text = "".join(f"[{token}]" if isinstance(token, int) else f".{_brief(token)}" for token in path)
     return text.removeprefix(".") or "the whole"

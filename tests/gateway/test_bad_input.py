@@ -9,7 +9,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
@@ -259,7 +259,9 @@ def test_a_desired_value_that_is_none_is_refused_and_hurts_nobody_else(house: Ho
     refused_meanwhile(house, "PUT", f"{DESIRED}/n", VALUES[says])
 
 
-@pytest.mark.parametrize("name", ["x" * 7000, "%00", "%ED%A0%80", "%FF", "%2e%2e%2f", "%1b%5b2J"])
+@pytest.mark.parametrize(
+    "name", ["x" * 7000, "%00", "%1b%5b2J", "%E2%80%AE"], ids=["long", "NUL", "escape", "right to left"]
+)
 def test_a_property_that_cannot_be_is_refused_and_hurts_nobody_else(house: House, name: str) -> None:
     refused_meanwhile(house, "PUT", f"{DESIRED}/{name}", b'{"value":"1"}')
     refused_meanwhile(house, "PUT", f"/api/v1/devices/{name}/neighbour/desired/n", b'{"value":"1"}')
@@ -280,17 +282,32 @@ def refused_meanwhile(house: House, method: str, path: str, body: bytes, kind: s
     house.client.answers()
 
 
-REPORTS: dict[str, dict[str, Any]] = {
-    "a name of 300 characters": {"deviceName": "d" * 300},
-    "a name with a slash": {"deviceName": "a/b"},
-    "a name of NUL": {"deviceName": "\0"},
-    "a namespace with a plus": {"deviceName": "d", "deviceNamespace": "+"},
-    "a key of 200 KB": {"deviceName": "neighbour", "twins": [("k" * 200_000, "1", {})]},
-    "a value of 200 KB": {"deviceName": "neighbour", "twins": [("k", "v" * 200_000, {})]},
-    "a type of 200 KB": {"deviceName": "neighbour", "twins": [("k", "1", {"type": "t" * 200_000})]},
-    "10,000 twins": {"deviceName": "neighbour", "twins": [(f"k{n}", "1", {}) for n in range(10_000)]},
-    "one twin 15,000 times": {"deviceName": "neighbour", "twins": [("k", "1", {})] * 15_000},
-    "no number": {"deviceName": "neighbour", "twins": [("f", "NaN", {"type": "int"})]},
+class Report(Struct, frozen=True):
+    """What a mapper reports; `quiet` when strict mode tells nobody but MQTT, as EdgeCore."""
+
+    twins: Sequence[tuple[str, str, dict[str, str]]] = (("k", "1", {}),)
+    name: str = "neighbour"
+    namespace: str = "default"
+    quiet: bool = False
+
+
+REPORTS = {
+    "a name of 300 characters": Report(name="d" * 300),
+    "a name with a slash": Report(name="a/b"),
+    "a name of NUL": Report(name="\0"),
+    "a namespace with a plus": Report(namespace="+"),
+    "a key of 200 KB": Report([("k" * 200_000, "1", {})], quiet=True),
+    "a value of 200 KB": Report([("k", "v" * 200_000, {})], quiet=True),
+    "a type of 200 KB": Report([("type", "1", {"type": "t" * 200_000})], quiet=True),
+    "no number": Report([("number", "NaN", {"type": "int"})], quiet=True),
+    "10,000 twins": Report([(f"k{n}", "1", {}) for n in range(10_000)]),
+    "one twin 15,000 times": Report([("k", "1", {})] * 15_000),
+}
+GARBAGE = {
+    "ones": b"\xff" * 1000,
+    "a length of 4 GB": b"\x0a\xff\xff\xff\xff\x0f",
+    "groups in groups": b"\x0b" * 100_000,
+    "half a sign": b"\x0a\x02\xed\xa0",
 }
 
 
@@ -299,27 +316,23 @@ def test_a_report_that_cannot_be_is_refused_and_hurts_nobody_else(house: House, 
     pytest.importorskip("grpc")
     from devices.dmi.wire import dmi_pb2 as pb
 
-    about = dict(REPORTS[says])
-    request = pb.ReportDeviceStatusRequest()
-    for name, value, metadata in about.pop("twins", [("k", "1", {})]):
+    report = REPORTS[says]
+    request = pb.ReportDeviceStatusRequest(deviceName=report.name, deviceNamespace=report.namespace)
+    for name, value, metadata in report.twins:
         twin = request.reportedDevice.twins.add(propertyName=name)
         twin.reported.value = value
         twin.reported.metadata.update(metadata)
         twin.observedDesired.value = ""
-    request.MergeFrom(pb.ReportDeviceStatusRequest(**about))
     code = called(house, "ReportDeviceStatus", request.SerializeToString())
-    quiet = house.strict and about["deviceName"] == "neighbour" and "twin" not in says.replace("twins", "twin", 0)
-    assert code in ({"OK"} if quiet and "times" not in says and "10,000" not in says else {"INVALID_ARGUMENT"})
+    assert code == ("OK" if house.strict and report.quiet else "INVALID_ARGUMENT")
     house.client.answers()
 
 
 @pytest.mark.parametrize("method", ["MapperRegister", "ReportDeviceStatus", "ReportDeviceStates"])
-@pytest.mark.parametrize(
-    "body", [b"\xff" * 1000, b"\x0a\xff\xff\xff\xff\x0f", b"\x0b" * 100_000, b"\x0a\x02\xed\xa0"], ids=len
-)
-def test_bytes_that_are_no_message_are_refused_and_hurt_nobody_else(house: House, method: str, body: bytes) -> None:
+@pytest.mark.parametrize("says", GARBAGE)
+def test_bytes_that_are_no_message_are_refused_and_hurt_nobody_else(house: House, says: str, method: str) -> None:
     pytest.importorskip("grpc")
-    assert called(house, method, body) in {"INTERNAL", "INVALID_ARGUMENT"}
+    assert called(house, method, GARBAGE[says]) == "INVALID_ARGUMENT"
     house.client.answers()
 
 
