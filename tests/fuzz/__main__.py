@@ -39,6 +39,18 @@ def _guided(seconds: int) -> None:
 
     with atheris.instrument_imports(include=["twins", "devices"]):
         from tests.fuzz.codec import check
+    from tests.fuzz.mutation import mutated
+    from tests.fuzz.seeds import seeds
+
+    known = list(seeds())
+
+    def other(data: bytes, most: int, seed: int) -> bytes:
+        """libFuzzer's own changes of bytes, and ours, which know what a tree is."""
+        chance = random.Random(seed)
+        if chance.random() < 0.5:
+            return bytes(atheris.Mutate(data, most))
+        return mutated(chance, (data, data, data, chance.choice(known)))[:most]
+
     corpus, words = HOME / "corpus", HOME / "words"
     _write(corpus, words)
     options = [
@@ -49,7 +61,7 @@ def _guided(seconds: int) -> None:
         "-print_final_stats=1",
         f"-dict={words}",
     ]
-    atheris.Setup([sys.argv[0], *options, str(corpus)], check)
+    atheris.Setup([sys.argv[0], *options, str(corpus)], check, custom_mutator=other)
     atheris.Fuzz()
 
 

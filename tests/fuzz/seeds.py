@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.conformance.cases import CASES
 from tests.conformance.likeness import Place
-from tests.conformance.words import Ago, Say
+from tests.conformance.words import Ago, FromCloud, Say
 from tests.fuzz.codec import DOORS, FORMATS, STRICT, TOPIC
 
 LONGEST = 16 * 1024
@@ -36,6 +36,8 @@ def seeds() -> Iterator[bytes]:
 def _seeds() -> Iterator[bytes]:
     for case in CASES:
         for step in (*case.given, *case.when):
+            if isinstance(step, FromCloud) and step.resource.endswith("twin/cloud_updated"):
+                yield bytes([_VERBS.index("twin/cloud_updated") | STRICT]) + _body(step.content)
             if isinstance(step, Say) and (verb := next((v for v in _VERBS if step.topic.endswith(v)), None)):
                 body = _body(step.body)
                 if len(body) <= LONGEST:
