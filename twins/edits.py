@@ -10,7 +10,7 @@ from twins.stimuli import Updated
 from twins.values import PROPERTIES, TEXT, Property, Twin
 
 SHORT = 64
-"""Characters of a reported value up to which nobody asks what the others have: all short ones together are no burden."""
+"""Characters of a reported value up to which nobody asks what the others have: all short ones are no burden."""
 
 
 def touched(
