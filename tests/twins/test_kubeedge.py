@@ -201,3 +201,14 @@ def test_bodies_in_other_letters_are_read_or_refused() -> None:
 def test_more_properties_than_a_twin_may_have_are_refused_before_any_is_read() -> None:
     twin = {f"p{n}": {"actual": {"value": "1"}} for n in range(4097)}
     assert "more than the 4096" in Edge().say(f"{D}/twin/update", {"event_id": "e", "twin": twin})[0][1]["reason"]
+
+
+def test_an_answer_that_no_broker_would_take_is_a_refusal_instead_of_silence() -> None:
+    edge = Edge()
+    for n in range(0, 4096, 256):
+        twin = {f"{m:0>120}": {"actual": {"value": "1" * 24}, "expected": {"value": "2"}} for m in range(n, n + 256)}
+        topic, answer = edge.say(f"{D}/twin/update", {"event_id": "e", "twin": twin})[0]
+        assert len(answer["twin"]) == 256
+    topic, answer = edge.say(f"{D}/twin/get", {"event_id": "g"})[0]
+    assert (topic, answer["event_id"], answer["code"]) == (f"{D}/twin/get/result", "g", 400)
+    assert "more than the 1000000 of one message" in answer["reason"]
