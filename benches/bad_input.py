@@ -12,12 +12,13 @@ from benches.messages import NOW
 from devices.mqtt import telemetry
 from devices.telemetry.manifest import Mapping
 from devices.telemetry.mappings import Mappings
-from tests.bad_input import MAPPINGS, ROWS, Row
+from tests.bad_input import MAPPINGS, ROWS, Good, Row
 from twins.errors import Rejected
 from twins.kubeedge import Reader, Writer
 from twins.schema import decode
 from twins.stimuli import Joined, Stimulus
 from twins.twin import Twins
+from twins.values import PROPERTIES
 
 LIMIT = 5.0
 """Milliseconds that a row may cost."""
@@ -54,6 +55,12 @@ class Edge:
         return (time.process_time_ns() - began) / 1000
 
 
+def _largest() -> Row:
+    """The dearest good message: as many properties as a twin may have, all of them new."""
+    body = b",".join(b'"%x":{"actual":{"value":"1"}}' % n for n in range(PROPERTIES))
+    return Row("the largest good message", b'{"event_id":"e","twin":{' + body + b"}}", Good())
+
+
 def _stimuli(read: Callable[[str, bytes, str, int], object], topic: str, body: bytes) -> list[Stimulus]:
     try:
         found = read(topic, body, "bench", NOW)
@@ -80,6 +87,8 @@ def main(quick: bool = False) -> list[Figure]:
         figures += [
             Figure(f"bad input, {mode}: {says}", median(costs[says]), "µs", limit) for says in reversed(dearest)
         ]
+        largest = median(edge.cost(_largest(), runs))
+        figures.append(Figure(f"bad input, {mode}: for comparison, 4,096 new values that are good", largest, "µs"))
     show("bad input: the dearest rows", figures)
     return figures
 

@@ -1,4 +1,5 @@
-"""`python -m tests.fuzz`: feed the codec for a while. With atheris (`pip install atheris`) new paths lead the way.
+"""`python -m tests.fuzz`: feed the codec for a while. With atheris (`pip install atheris`) new paths lead the way; it is
+no dependency, for there are wheels of it for few machines.
 
 What was found interesting is kept in `.fuzz/corpus`; an input that does what none may ends the run, and is kept too.
 """
