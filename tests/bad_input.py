@@ -369,6 +369,10 @@ def _topics() -> Iterator[Row]:
     yield Row("no namespace", good, Silent(), f"{device}//$NAME/twin/update")
     yield Row("slashes in a name", good, Silent(), f"{device}/default/a/b/twin/update")
     yield Row("a verb of nobody", good, Silent(), "$D/twin/\ufffd")
+    older = f"{device}/$NAME/twin/update"
+    yield Row("brackets on the older topic", b"[" * DEEP, Bad(BAD_BODY), older, Silent())
+    yield Row("a bad key on the older topic", _one(b'"1"', b"a b"), Bad(BAD_KEY, "e"), older, Silent())
+    yield Row("1 MB on the older topic", b"[" * 1_000_000, Bad(_limit(b"[" * 1_000_000)), older, Silent())
 
 
 def _telemetry() -> Iterator[Row]:
