@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 UV := uv==0.13.8
 
-.PHONY: help demo run test soak check bench lock proto docs clean
+.PHONY: help demo run test soak fuzz check bench lock proto docs clean
 .DEFAULT_GOAL := help
 
 help:  ## show this
@@ -24,6 +24,9 @@ test: $(VENV)/.dev  ## all tests; what a test needs and this machine lacks is sk
 
 soak: $(VENV)/.dev  ## the tests that take minutes: kills again and again, a minute of the demo with its ledger
 	@$(BIN)/python -m pytest -m slow -s $(ARGS)
+
+fuzz: $(VENV)/.dev  ## hostile bytes into what reads messages, a minute; ARGS='--for 900' for longer; better with `pip install atheris`
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, direction of imports, systemd units
 	$(BIN)/ruff format --check .

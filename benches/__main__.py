@@ -22,6 +22,7 @@ BENCHES = {
     "end_to_end": (),
     "overload": (),
     "decode": (),
+    "bad_input": (),
     "twins": (),
     "rules": (),
     "turn": (),

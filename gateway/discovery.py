@@ -22,6 +22,12 @@ logger = logging.getLogger(__name__)
 
 WAITING = 4096
 """Messages that wait to become manifests; the newest of a topic counts."""
+MOST = {"Device": 1000, "Mapping": 4000}
+"""Manifests of a kind that are made of messages: whoever may publish could go on for ever."""
+ENTITIES = 256
+"""Properties that a device is given so."""
+TOPIC = 640
+"""Characters of a topic that tells of one."""
 _SHOWN = 200
 
 
@@ -60,6 +66,8 @@ class Discoverer:
             for discovery in self._discoveries.values():
                 prefix = f"{discovery.spec.prefix}/"
                 if topic.startswith(prefix) and topic.count("/", len(prefix)) in (2, 3):
+                    if len(payload) > ha.BODY_LIMIT or len(topic) > TOPIC:
+                        raise Rejected(f"discovery of {len(payload)} bytes: {ha.BODY_LIMIT} are allowed")
                     self._waiting.offer_nowait(_Told(topic, payload, discovery))
         return self._mappings.read(topic, payload, cause, seen, packet=packet, duplicate=duplicate)
 
@@ -90,12 +98,18 @@ class Discoverer:
             model = self._body("DeviceModel", namespace, found.device)
             if model is not None and not _is_ours(model):
                 raise Rejected(f"the DeviceModel {namespace}/{found.device} is a person's")
+            self._check_room("Device", device)
+            properties = [] if model is None else model["spec"].get("properties", [])
+            if len(properties) >= ENTITIES and all(p["name"] != found.name for p in properties):
+                raise Rejected(f"{found.device} has {ENTITIES} properties, as many as discovery gives a device")
             await self._registry.apply(ha.with_model(model, found, namespace), told.topic)
             await self._registry.apply(ha.with_device(found, namespace), told.topic)
         known = self._body("Mapping", namespace, ha.mapping_name(found.device, found.topic))
+        self._check_room("Mapping", known)
         await self._registry.apply(ha.with_mapping(known, found, namespace), told.topic)
         if found.availability is not None:
             known = self._body("Mapping", namespace, ha.mapping_name(found.device, found.availability.topic))
+            self._check_room("Mapping", known)
             await self._registry.apply(ha.with_state(known, found, namespace), told.topic)
 
     async def _forget(self, entity: str) -> None:
@@ -108,6 +122,13 @@ class Discoverer:
                 else:
                     metadata = body["metadata"]
                     await self._registry.delete("Mapping", f"{metadata['namespace']}/{metadata['name']}")
+
+    def _check_room(self, kind: str, known: Mapping[str, Any] | None) -> None:
+        """Raise `Rejected` for one more of a kind than is made of messages."""
+        if known is not None:
+            return
+        if sum(ha.LABEL in each.metadata.labels for _, each in self._registry.of(kind)) >= MOST[kind]:
+            raise Rejected(f"{MOST[kind]} manifests of kind {kind} were discovered: no more are made; delete some")
 
     def _body(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         return self._registry.body(kind, f"{namespace}/{name}")

@@ -77,6 +77,8 @@ def _story(error: Exception) -> str:
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
     """YAML without dates, which are text to us, and with YAML 1.2's booleans: `ON` and `no` are words of devices.
 
+    Numbers of base 60 are text too, as in YAML 1.2.
+
     A key that is there twice is refused: one of them would be lost.
     """
 
@@ -93,11 +95,27 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
         return found
 
 
-_OURS = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool"}
+def _number(loader: _Loader, node: yaml.ScalarNode) -> object:
+    """A number, but none of base 60: to read one takes a time that grows with its square, and `12:30` is a time."""
+    if ":" in node.value:
+        raise yaml.constructor.ConstructorError(problem="a number with a colon", problem_mark=node.start_mark)
+    kind = node.tag.rpartition(":")[2]
+    return loader.construct_yaml_int(node) if kind == "int" else loader.construct_yaml_float(node)
+
+
+_TAG = "tag:yaml.org,2002:"
+_OURS = {f"{_TAG}{kind}" for kind in ("timestamp", "bool", "int", "float")}
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, regexp) for tag, regexp in resolvers if tag not in _OURS]
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"true|True|TRUE|false|False|FALSE"), ["t", "T", "f", "F"]
-)
+_INT = r"[-+]?(0b[01_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)"
+_FLOAT = r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+][0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+for _kind, _regexp, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", _INT, "-+0123456789"),
+    ("float", _FLOAT, "-+0123456789."),
+):
+    _Loader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(rf"({_regexp})\Z"), list(_first))
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"{_TAG}{_kind}", _number)

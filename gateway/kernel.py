@@ -31,7 +31,12 @@ class Kernel:
 
     def __init__(self, config: Config, clock: Clock, causes: Causes) -> None:
         section = config.twins
-        self.twins = Twins(strict=section.compat == "strict", enrols=section.enrol, heartbeat=section.heartbeat)
+        self.twins = Twins(
+            strict=section.compat == "strict",
+            enrols=section.enrol,
+            enrol_limit=section.enrol_limit,
+            heartbeat=section.heartbeat,
+        )
         self.rules = Rules(config.node.zone)
         self.timers = Timers(clock)
         self.store = Store(wiring.store(config), config.node.name, clock, tables(config, self.twins))

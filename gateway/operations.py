@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from devices.telemetry.frame import NAME
+from devices.telemetry.leaves import is_property
 from gateway.core import Core
 from gateway.documents import documents_of, models_first
 from gateway.registry import Registry
@@ -30,10 +33,12 @@ class Operations:
         twin = self._core.twins.get(device)
         if twin is None:
             known = [t.device for t in self._core.twins]
-            raise Rejected(f"there is no device {device}: {nearest(device, known)}", 404)
+            raise Rejected(f"there is no device {device[:200]}: {nearest(device, known)}", 404)
         for name in values:
             if twin.declared and name not in twin.declared and name not in twin.properties:
-                raise Rejected(f"{device} has no property {name}: {nearest(name, twin.declared)}", 404)
+                raise Rejected(f"{device} has no property {name[:NAME]}: {nearest(name, twin.declared)}", 404)
+            if name not in twin.declared and not is_property(name):
+                raise Rejected(f"{name[:NAME]!r} is no name of a property: 1 to {NAME} printable characters are")
         now, cause = self._clock.now(), self._next_cause()
         edits: dict[str, Edit | None] = {name: Edit(desired=value) for name, value in values.items()}
         outcome = await self._core.ask(Updated(device, cause, now, edits, now, origin="edge"))
@@ -42,8 +47,11 @@ class Operations:
         return cause
 
     async def apply(self, manifest: bytes) -> Sequence[str]:
-        """All documents are read before the first is applied; models go before the devices that use them."""
-        ordered = models_first(documents_of(manifest))
+        """All documents are read before the first is applied; models go before the devices that use them.
+
+        A megabyte of YAML takes half a second to read: a thread does that, and messages are answered meanwhile.
+        """
+        ordered = models_first(await asyncio.to_thread(documents_of, manifest))
         self._registry.check(ordered)
         return [await self._registry.apply(data, where) for where, data in ordered]
 
@@ -57,7 +65,7 @@ class Operations:
         elif kind == "DeviceStatus":
             found = {t.device: manifest_of(t, kind) | {"status": standing(t)} for t in self._core.twins}
         if name and name not in found:
-            raise Rejected(f"there is no {kind} {name}: {nearest(name, found)}", 404)
+            raise Rejected(f"there is no {kind} {name[:200]}: {nearest(name, found)}", 404)
         return [found[name]] if name else list(found.values())
 
     def schema(self, kind: str) -> dict[str, Any]:

@@ -199,7 +199,7 @@ class Registry:
     def _known(self, kind: str, where: str = "") -> Kind:
         found = self._kinds.get(kind)
         if found is None:
-            raise Rejected(f"{where or 'kind'}: no kind {kind}: {nearest(kind, self._kinds)}", 404)
+            raise Rejected(f"{where or 'kind'}: no kind {kind[:80]}: {nearest(kind, self._kinds)}", 404)
         return found
 
     def _effects(self, kind: str, name: str, manifest: Any, origin: Origin) -> list[Stimulus]:

@@ -211,6 +211,8 @@ class Twins(Section, frozen=True):
     """strict: KubeEdge's behaviour to the letter."""
     enrol: bool = False
     """A device that nobody declared joins with its first message; else it is answered 404, as KubeEdge does."""
+    enrol_limit: Positive = 10_000
+    """With `enrol`: once there are so many devices, none joins by itself any more, and is told so."""
     heartbeat: Annotated[float, Meta(ge=0)] = 3600.0
     """A value that is reported unchanged is told to the cloud again so long after it confirmed it; 0: never."""
     interval: Seconds = 30.0

@@ -263,7 +263,11 @@ def test_every_topic_in_the_table_has_an_example() -> None:
 def test_the_limits_told_are_those_of_the_code() -> None:
     from twins.kinds import VALUE_LIMIT
     from twins.kubeedge.reader import BODY_LIMIT
+    from twins.kubeedge.writer import ANSWER_LIMIT
+    from twins.values import TEXT
 
     assert f"{BODY_LIMIT // 1024} KiB a message" in TOPICS
     assert f"{VALUE_LIMIT:,} characters a value" in TOPICS
     assert f"up to {telemetry.PROPERTIES}\nvalues, nested up to {telemetry.DEPTH} deep" in TOPICS
+    assert f"{TEXT:,} characters for all values" in TOPICS
+    assert f"{ANSWER_LIMIT:,} bytes" in TOPICS

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from twins.errors import Rejected
-from twins.property import Change, Terms, deleted, edited, source_time
+from twins.property import Change, Terms, deleted, edited, size, source_time
 from twins.stimuli import Updated
-from twins.values import PROPERTIES, Property, Twin
+from twins.values import PROPERTIES, TEXT, Property, Twin
+
+SHORT = 64
+"""Characters of a reported value up to which nobody asks what the others have: all short ones are no burden."""
 
 
 def touched(
@@ -16,6 +19,7 @@ def touched(
     """What is changed and what is deleted, with what is not there where EdgeCore tells of that too."""
     changes: dict[str, Change] = {}
     gone: dict[str, Property | None] = {}
+    long: list[Change] = []
     terms = Terms(s.seen, source_time(s.at, s.seen), strict, heartbeat)
     properties, declared = twin.properties, twin.declared
     for name, edit in s.edits.items():
@@ -26,6 +30,8 @@ def touched(
             change = edited(name, last, edit, declared.get(name), terms)
             if change is not None:
                 changes[name] = change
+                if edit.desired or edit.observed or (edit.reported is not None and len(edit.reported) > SHORT):
+                    long.append(change)
         elif last is None or last.deleted:
             if strict:
                 gone[name] = last
@@ -34,6 +40,8 @@ def touched(
         elif not strict:
             reason = f"{name} is not optional: it can't be deleted"
             raise Rejected(reason, 409)
+    if long:
+        _check_room(twin, long)
     return changes, gone
 
 
@@ -47,3 +55,10 @@ def take(twin: Twin, s: Updated, changes: Mapping[str, Change], gone: Mapping[st
             properties[name] = deleted(last, s.seen)
     if s.reply is not None and s.reply.short:
         twin.short = True
+
+
+def _check_room(twin: Twin, changes: list[Change]) -> None:
+    """Raise `Rejected` when the values of a twin would grow beyond the text it may have."""
+    grows = sum(size(c.current) - (0 if c.last is None else size(c.last)) for c in changes)
+    if grows > 0 and (text := grows + sum(map(size, twin.properties.values()))) > TEXT:
+        raise Rejected(f"the values of {twin.device} would have {text} characters, more than the {TEXT} of a twin")

@@ -24,6 +24,8 @@ _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _NO_NUMBER = re.compile(r"nan|[+-]?inf(inity)?", re.IGNORECASE)
 _STRICT = frozenset({"", "string", "int", "integer", "float", "boolean"})
 _DEFAULT = _STRICT | {"double", "bytes", "stream"}
+KINDS = (_DEFAULT | {"deleted"}) - {""}
+"""All kinds that a property may have."""
 
 
 def kind_of(name: str, *, strict: bool) -> str:

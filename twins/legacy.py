@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import twins.announcements as told
 from twins.errors import Rejected
 from twins.instructions import Attributes, Instruction, Persist, Refuse, Revision
-from twins.property import Change, checked, kind_after
+from twins.property import Change, checked, kind_after, size
 from twins.stimuli import Admitted, Reply, Wish
-from twins.values import Declared, Property, Synced, Twin, Value, Version
+from twins.values import PROPERTIES, TEXT, Declared, Property, Synced, Twin, Value, Version
 
 
 def admit(twin: Twin, s: Admitted, *, strict: bool) -> list[Instruction]:
@@ -48,9 +48,20 @@ def follow(
         elif last is None or current.desired is not last.desired:
             differs = last is None or last.desired is None or last.desired.value != wish.desired
             changes[name] = Change(None if last is None or last.deleted else last, current, desired_changed=differs)
+    _check_room(twin, followed)
     twin.properties.update(followed)
     revision = Revision(twin.device, cause, changes, gone, event, short=twin.short)
     return [revision, *told.asked_of(twin, cause, changes, always=strict)]
+
+
+def _check_room(twin: Twin, followed: Mapping[str, Property]) -> None:
+    """Raise `Rejected` for more properties, or longer values, than a twin may have."""
+    after = {**twin.properties, **followed}
+    if len(after) > max(PROPERTIES, len(twin.properties)):
+        raise Rejected(f"{twin.device} would have {len(after)} properties, more than the {PROPERTIES} a twin may have")
+    text = sum(map(size, after.values()))
+    if text > TEXT and text > sum(map(size, twin.properties.values())):
+        raise Rejected(f"the values of {twin.device} would have {text} characters, more than the {TEXT} of a twin")
 
 
 def wished(

@@ -140,6 +140,11 @@ def adopted(
     return None if current == last else (current, merge)
 
 
+def size(p: Property) -> int:
+    """Characters of its values."""
+    return sum(len(side.value) for side in (p.reported, p.desired) if side is not None)
+
+
 def deleted(last: Property, seen: int) -> Property:
     """The tombstone of a property: its values are gone, its versions stay and count on."""
     return Property(

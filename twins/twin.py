@@ -49,6 +49,8 @@ from twins.stimuli import (
 from twins.values import NAME_RULE, Property, Twin, is_name
 
 UNKNOWN_DEVICE = "update rejected due to the device is not existed"
+ENROLLED = 10_000
+"""Devices beyond which none joins by itself."""
 SEEN_LIMIT = 100_000
 RECENT = 2048
 """Digests of nameless messages that are remembered: a redelivery comes soon, and packet ids come round again."""
@@ -62,9 +64,12 @@ class Twins:
     An unchanged value is told to the cloud again `heartbeat` seconds after it confirmed it; 0: never.
     """
 
-    def __init__(self, *, strict: bool = False, enrols: bool = False, heartbeat: float = 0) -> None:
+    def __init__(
+        self, *, strict: bool = False, enrols: bool = False, enrol_limit: int = ENROLLED, heartbeat: float = 0
+    ) -> None:
         self._strict = strict
         self._enrols = enrols
+        self._enrol_limit = enrol_limit
         self._heartbeat = int(heartbeat * 1_000_000)
         self._twins: dict[str, Twin] = {}
         self._known = Digests(SEEN_LIMIT)
@@ -127,6 +132,9 @@ class Twins:
                 return self._refusal(s, 404, UNKNOWN_DEVICE)
             if not all(map(is_name, s.device.split("/", 1))):
                 return self._refusal(s, 400, f"{s.device[:80]!r} can't join by itself: a name is {NAME_RULE}")
+            if len(self._twins) >= self._enrol_limit:
+                many = f"{len(self._twins)} devices are here, and beyond {self._enrol_limit} none joins by itself"
+                return self._refusal(s, 403, f"{many}: declare it, or raise [twins] enrol_limit")
             out += self._join(Joined(s.device, s.cause, s.seen, {}, description="enrolled by its first message"))
             twin = self._twins[s.device]
         if signs.spoken(s):

@@ -17,6 +17,8 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 NAME_RULE = "1 to 253 small letters, digits, hyphens and dots, with a letter or digit at both ends"
 PROPERTIES = 4096
 """Properties that a twin has at most: it is written as a whole."""
+TEXT = 256 * 1024
+"""Characters that all values of a twin may have together: as many as one message."""
 Kind = Literal["string", "int", "integer", "float", "double", "boolean", "bytes", "stream"]
 Origin = Literal["device", "edge", "cloud"]
 """Who asked for a change: the device itself, somebody at the edge (person, page, rule), or the cloud."""

@@ -10,7 +10,7 @@ from twins.errors import Rejected
 from twins.kubeedge.reader import BAD_KEY, BAD_VALUE, NAME_LIMIT, STRICT_VALUE, digest
 from twins.kubeedge.wishes import KEY
 from twins.stimuli import Edit, Refused, Reply, Seen, Stimulus, Updated
-from twins.values import device_id
+from twins.values import PROPERTIES, device_id
 
 NO_TWINS = "ReportDeviceStatusRequest does not have twin data"
 NO_STATE = "ReportDeviceStatesRequest is invalid data"
@@ -24,6 +24,8 @@ def updates(request: pb.ReportDeviceStatusRequest, cause: str, now: int, *, stri
         raise Rejected(NO_TWINS)
     device = named(request.deviceNamespace, request.deviceName)
     twins = request.reportedDevice.twins
+    if len(twins) > PROPERTIES:
+        raise Rejected(f"the report has {len(twins)} twins, more than the {PROPERTIES} a device may have")
     for twin in twins:
         _check_sides(twin)
     if strict:

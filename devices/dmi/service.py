@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol
 import grpc
 import grpc.aio
 import msgspec
+from google.protobuf.message import DecodeError
 
 from devices.dmi import reports
 from devices.dmi.book import Book
@@ -89,10 +90,10 @@ class Service:
         )
 
     def _handler(self, call: Callable[[Any], Awaitable[Any]], request: Any) -> Any:
-        async def answer(request: Any, context: Any) -> Any:
+        async def answer(body: bytes, context: Any) -> Any:
             self._counts.offered += 1
             try:
-                return await call(request)
+                return await call(_read(request, body))
             except TooMany as error:
                 self._counts.limited += 1
                 code, reason = Code.RESOURCE_EXHAUSTED, str(error)
@@ -108,9 +109,7 @@ class Service:
                 code, reason = Code.INTERNAL, "the gateway failed on this call; its log says why"
             return await _abort(context, code, reason)
 
-        return grpc.unary_unary_rpc_method_handler(
-            answer, request_deserializer=request.FromString, response_serializer=lambda each: each.SerializeToString()
-        )
+        return grpc.unary_unary_rpc_method_handler(answer, response_serializer=lambda each: each.SerializeToString())
 
     # --------------------------------------------------------------------------------------------------------- methods
 
@@ -210,6 +209,14 @@ class Service:
     def _spend(self, key: str, refusal: str) -> None:
         if not self._limits.take(key, self._clock.monotonic()):
             raise TooMany(refusal)
+
+
+def _read(kind: Any, body: bytes) -> Any:
+    """Read here, not by gRPC, which would log each bad one at length and say that it does not know what was wrong."""
+    try:
+        return kind.FromString(body)
+    except DecodeError:
+        raise Rejected(f"{len(body)} bytes that are no {kind.DESCRIPTOR.name}") from None
 
 
 def _address(address: bytes) -> str:

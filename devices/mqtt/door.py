@@ -5,8 +5,9 @@ refused is answered on the device's own topic, counted, and acknowledged: it wou
 
 There is room for `ROOM` messages that are not answered yet, and none while the oldest of them has waited for `SOON`, so
 that what is taken is answered soon, whatever is offered and however slow the machine; an answer counts until the broker
-has it, and telemetry of many moments counts as many. Without room a QoS-0 message is gone, and counted; a QoS-1 message
-is held until there is room, for the broker would not send it again while the link lives; how many, its window bounds.
+has it, and a message of many moments or kilobytes counts as many. Without room a QoS-0 message is gone, and counted; a
+QoS-1 message is held until there is room, for the broker would not send it again while the link lives; how many, its
+window bounds.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ Done = Callable[[Outcome], None]
 
 ROOM = 4096
 """Messages that may be on their way: about a third of a second's work on a fast machine."""
+PIECE = 16 * 1024
+"""Bytes of a message that count as one more: what is on its way fits into the memory whatever its size."""
 SOON = 300_000
 """Microseconds in which what was taken should be committed."""
 LOOK = 0.01
@@ -94,7 +97,7 @@ class MqttDoor:
         self._clock = clock
         self._next_cause = next_cause
         self._mapped = mapped
-        self._held: deque[tuple[Sequence[Stimulus], Done]] = deque()
+        self._held: deque[tuple[Sequence[Stimulus], int, Done]] = deque()
         self._settled: list[Message] = []
         self._open = 0
         self._since: deque[int] = deque()
@@ -143,9 +146,10 @@ class MqttDoor:
         if not stimuli:
             self.link.acknowledge([message])
             return
+        weight = len(stimuli) + len(message.payload) // PIECE
 
         def done(outcome: Outcome) -> None:
-            self._open -= len(stimuli)
+            self._open -= weight
             self._since.popleft()
             if outcome.refused is None:
                 counts.accepted += 1
@@ -155,10 +159,10 @@ class MqttDoor:
                 self._settled.append(message)
 
         late = self._since and stimuli[0].seen - self._since[0] > SOON
-        if not late and not self._held and not self._closing and self._offer(stimuli, done):
+        if not late and not self._held and not self._closing and self._offer(stimuli, weight, done):
             return
         if message.qos:
-            self._held.append((stimuli, done))
+            self._held.append((stimuli, weight, done))
             self._holds.set()
         else:
             counts.overflowed += 1
@@ -182,11 +186,11 @@ class MqttDoor:
         if not topic.startswith("$"):  # all others have an answer
             self.refusals.add(topic, why, reason)
 
-    def _offer(self, stimuli: Sequence[Stimulus], done: Done) -> bool:
+    def _offer(self, stimuli: Sequence[Stimulus], weight: int, done: Done) -> bool:
         """Hand it on; an update has two answers, so what the broker has not confirmed counts half."""
         if self._open + self.link.waiting // 2 >= ROOM or not self._intake.offer_nowait(stimuli, done):
             return False
-        self._open += len(stimuli)
+        self._open += weight
         self._since.append(stimuli[0].seen)
         return True
 

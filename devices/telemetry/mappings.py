@@ -13,6 +13,8 @@ from twins.stimuli import Seen, Updated
 
 TOPICS = 20_000
 """Topics whose meaning is remembered."""
+TOPIC = 640
+"""Characters of a topic that is remembered."""
 UNITS = 20_000
 """Properties whose unit is remembered."""
 
@@ -80,6 +82,8 @@ class Mappings:
             words = topic.split("/")
             routes = (*self._first.get(words[0], ()), *self._first.get("", ()))
             found = tuple(match for route in routes if (match := route.match(words)) is not None)
+            if len(topic) > TOPIC:
+                return found
             if len(self._matches) >= TOPICS:
                 self._matches.clear()
             self._matches[topic] = found

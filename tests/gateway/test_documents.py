@@ -32,8 +32,10 @@ def test_a_text_of_one_document_is_its_place() -> None:
         (b"spec:\n  a: 1\n  b: {c: 1, c: 2}\n", "line 3, column 13: 'c' is there twice"),
         (b'{"a": 1, "a": 2}', "line 1, column 10: 'a' is there twice"),
         (b"\xff\xfe\x00", "not YAML"),
+        (b"a: !!int 1" + b":59" * 300_000, "a number with a colon"),
+        (b"a: " + b"9" * 1_000_000, "not YAML"),
     ],
-    ids=["brackets", "braces", "alias", "open", "twice", "twice-json", "bytes"],
+    ids=["brackets", "braces", "alias", "open", "twice", "twice-json", "bytes", "base-60", "digits"],
 )
 def test_what_is_no_manifest_is_refused_before_it_does_harm(text: bytes, reason: str) -> None:
     with pytest.raises(Rejected, match=reason):
@@ -42,3 +44,17 @@ def test_what_is_no_manifest_is_refused_before_it_does_harm(text: bytes, reason:
 
 def test_dates_stay_text() -> None:
     assert documents_of(b"day: 2026-01-01\n")[0][1] == {"day": "2026-01-01"}
+
+
+def test_times_of_day_stay_text_and_numbers_are_numbers() -> None:
+    text = b"{at: 12:30, long: 1:59:59, decimal: 1:30.5, int: -12, hex: 0x1F, float: 1.5e+3, nothing: .5, word: 1e3}"
+    assert documents_of(text)[0][1] == {
+        "at": "12:30",
+        "long": "1:59:59",
+        "decimal": "1:30.5",
+        "int": -12,
+        "hex": 31,
+        "float": 1500.0,
+        "nothing": 0.5,
+        "word": "1e3",
+    }

@@ -132,6 +132,14 @@ def test_the_clouds_topic_is_refused_to_a_device() -> None:
     assert stimulus.code == 403
 
 
+@pytest.mark.parametrize("count", [2**53 + 1, -(2**53) - 1, 2**63, 10**32])
+def test_a_version_that_no_disk_could_count_on_from_is_refused(count: int) -> None:
+    edge = Edge(strict=True)
+    wish = {"expected": {"value": "1"}, "metadata": {"type": "string"}, "expected_version": {"cloud": count, "edge": 0}}
+    assert edge.say(f"{D}/twin/cloud_updated", {"event_id": "e", "twin": {"a": wish}})[0][1]["code"] == 400
+    assert edge.twins.encoded("default/d1")
+
+
 def test_topics_of_nobody_are_silent() -> None:
     for topic in (f"{D}/twin/foo", f"{D}/updated", f"{D}/state/get", "$hw/events/device/a/b/c/twin/update", "x"):
         assert address(topic) is None
@@ -193,3 +201,14 @@ def test_bodies_in_other_letters_are_read_or_refused() -> None:
 def test_more_properties_than_a_twin_may_have_are_refused_before_any_is_read() -> None:
     twin = {f"p{n}": {"actual": {"value": "1"}} for n in range(4097)}
     assert "more than the 4096" in Edge().say(f"{D}/twin/update", {"event_id": "e", "twin": twin})[0][1]["reason"]
+
+
+def test_an_answer_that_no_broker_would_take_is_a_refusal_instead_of_silence() -> None:
+    edge = Edge()
+    for n in range(0, 4096, 256):
+        twin = {f"{m:0>120}": {"actual": {"value": "1" * 24}, "expected": {"value": "2"}} for m in range(n, n + 256)}
+        topic, answer = edge.say(f"{D}/twin/update", {"event_id": "e", "twin": twin})[0]
+        assert len(answer["twin"]) == 256
+    topic, answer = edge.say(f"{D}/twin/get", {"event_id": "g"})[0]
+    assert (topic, answer["event_id"], answer["code"]) == (f"{D}/twin/get/result", "g", 400)
+    assert "more than the 1000000 of one message" in answer["reason"]

@@ -113,6 +113,10 @@ def test_deep_nesting_is_refused(depth: int, chain: str) -> None:
 
 def test_a_long_list_of_names_is_cut() -> None:
     assert nearest("q", (f"name{i:02}" for i in range(20))).endswith("name15, and 4 more")
+    assert (
+        nearest("default/pump-0412x", (f"default/pump-{i:04}" for i in range(10_000)))
+        == "did you mean default/pump-0412?"
+    )
 
 
 JSON = st.recursive(

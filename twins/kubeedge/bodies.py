@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from msgspec import UNSET, Struct, UnsetType
 
 from twins.instructions import Member
+from twins.kinds import KINDS
 from twins.property import Sides
 from twins.values import Attribute, Property, Value
 
@@ -109,7 +110,7 @@ class StateBody(Struct, gc=False):
     device: StateDevice
 
 
-_types: dict[str, _Type] = {}
+_types = {kind: _Type(kind) for kind in KINDS}
 _NOT_DESIRED = frozenset({"reported", "none"})
 _NOT_REPORTED = frozenset({"desired", "none"})
 
@@ -138,7 +139,7 @@ def _side(value: Value) -> _Side:
 
 
 def _type(kind: str) -> _Type:
-    return _types.setdefault(kind, _Type(kind))
+    return _types.get(kind) or _Type(kind)
 
 
 def shown(p: Property, before: Property | None = None) -> TwinBody:

@@ -21,6 +21,12 @@ REASON_LIMIT = 200
 """Characters of a reason that are kept."""
 NAME_LIMIT = 253
 """Characters of a namespace or name: Kubernetes' own limit. What is longer is nobody's topic."""
+TOPIC_LIMIT = 640
+"""Characters of a topic: two names and the words around them. What is longer is not even remembered."""
+TOPICS = 50_000
+"""Topics whose meaning is remembered."""
+KEYS = 10_000
+"""Names of properties that are known to be right."""
 SUBSCRIPTIONS = (
     "$hw/events/device/+/+/twin/+",
     "$hw/events/device/+/+/state/update",
@@ -202,7 +208,7 @@ class Reader:
         if key not in self._keys:
             if KEY.fullmatch(key) is None:
                 raise Early(BAD_KEY)
-            if len(self._keys) < 10_000:
+            if len(self._keys) < KEYS:
                 self._keys.add(key)
         if twin is None:
             return None
@@ -236,7 +242,9 @@ class Reader:
         try:
             return self._topics[topic]
         except KeyError:
-            if len(self._topics) >= 50_000:
+            if len(topic) > TOPIC_LIMIT:
+                return None
+            if len(self._topics) >= TOPICS:
                 self._topics.clear()
             where = address(topic)
             if where is not None and where.short and self._strict:

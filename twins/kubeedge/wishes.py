@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from twins.errors import Rejected
 from twins.stimuli import Reply, Synchronised, Wish
@@ -15,7 +16,12 @@ from twins.values import Attribute, Version
 KEY = re.compile(r"[a-zA-Z0-9\-_.,:/@#]{1,128}")
 """What a property may be called."""
 NO_VALUE = "value is missing"
+COUNT = 2**53
+"""The largest version: what all readers of JSON agree on. It counts on from there, within the 64 bits of the disk."""
 BAD_SYNC = "unmarshal update request body failed, Please check the request"
+
+
+_Count = Annotated[int, Meta(ge=-COUNT, le=COUNT)]
 
 
 class _Side(Struct, gc=False):
@@ -27,8 +33,8 @@ class _Type(Struct, gc=False):
 
 
 class _Version(Struct, gc=False):
-    cloud: int = 0
-    edge: int = 0
+    cloud: _Count = 0
+    edge: _Count = 0
 
 
 class CloudTwin(Struct, gc=False):

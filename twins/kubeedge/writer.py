@@ -43,6 +43,8 @@ from twins.kubeedge.bodies import (
 from twins.stimuli import Reply
 
 Message = tuple[str, bytes]
+ANSWER_LIMIT = 1_000_000
+"""Bytes of an answer that grows with what there is; a broker takes a megabyte, and drops the rest without a word."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -74,7 +76,7 @@ class Writer:
             twins: dict[str, TwinBody | None] = {n: shown(p) for n, p in i.properties.items() if p is not None}
         else:
             twins = {n: None if p is None else parts(p, i.sides.get(n, "all")) for n, p in i.properties.items()}
-        return [(f"{_topic(i.device, i.reply)}/twin/{i.kind}/result", _encode(ResultBody(i.reply.event, ms, twins)))]
+        return [(f"{_topic(i.device, i.reply)}/twin/{i.kind}/result", _sendable(ResultBody(i.reply.event, ms, twins)))]
 
     def _revision(self, i: Revision, ms: int) -> list[Message]:
         """The answer to whoever asked, and the document unless nothing changed."""
@@ -121,7 +123,7 @@ class Writer:
     def _roster(self, i: Roster, ms: int) -> list[Message]:
         devices = [device_of(member) for member in i.members]
         topic = f"$hw/events/node/{self._node}/membership/get/result"
-        return [(topic, _encode(RosterBody(i.reply.event, ms, devices)))]
+        return [(topic, _sendable(RosterBody(i.reply.event, ms, devices)))]
 
     def _membership(self, i: Membership, ms: int) -> list[Message]:
         device = device_of(i.member)
@@ -132,6 +134,15 @@ class Writer:
     def _attributes(self, i: Attributes, ms: int) -> list[Message]:
         body = AttributesBody("", ms, {name: attribute_of(one) for name, one in i.values.items()})
         return [(f"$hw/events/device/{i.device}/updated", _encode(body))]
+
+
+def _sendable(answer: ResultBody | RosterBody) -> bytes:
+    """The body of an answer, or of a refusal in its place when no broker would take it."""
+    body = _encode(answer)
+    if len(body) <= ANSWER_LIMIT:
+        return body
+    reason = f"the answer has {len(body)} bytes, more than the {ANSWER_LIMIT} of one message"
+    return _encode(ErrorBody(answer.event_id, answer.timestamp, 400, reason))
 
 
 def _topic(device: str, reply: Reply) -> str:

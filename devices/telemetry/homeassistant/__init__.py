@@ -9,6 +9,7 @@ Sensors, binary sensors, switches, numbers, selects and texts, with full or shor
 refused, and a command that has a template of its own is left out. Pure.
 """
 
+from devices.telemetry.homeassistant.body import BODY_LIMIT
 from devices.telemetry.homeassistant.discovery import Discovery
 from devices.telemetry.homeassistant.entity import Entity, entity
 from devices.telemetry.homeassistant.manifests import (
@@ -22,6 +23,7 @@ from devices.telemetry.homeassistant.manifests import (
 )
 
 __all__ = [
+    "BODY_LIMIT",
     "LABEL",
     "Discovery",
     "Entity",

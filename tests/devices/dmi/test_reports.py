@@ -46,6 +46,12 @@ def test_one_property_twice_is_refused() -> None:
         reports.updates(request(twin("a", "1"), twin("a", "2")), "c", 9, strict=False)
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_more_than_a_twin_may_have_is_refused_before_any_is_looked_at(strict: bool) -> None:
+    with pytest.raises(Rejected, match="5000 twins, more than the 4096"):
+        reports.updates(request(*[pb.Twin(propertyName="a")] * 5000), "c", 9, strict=strict)
+
+
 def test_strict_refuses_on_mqtt_what_edgecore_refuses_there() -> None:
     made = reports.updates(request(twin("a b", "1"), twin("a", "x y"), twin("a", "1")), "c", 9, strict=True)
     assert [type(each) for each in made] == [Refused, Refused, Updated]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.mqtt.door import ROOM, SOON, Done, MqttDoor
+from devices.mqtt.door import PIECE, ROOM, SOON, Done, MqttDoor
 from devices.mqtt.link import LinkCounts, Message, Receive
 from devices.telemetry.manifest import Mapping
 from devices.telemetry.mappings import Mappings
@@ -18,6 +18,7 @@ from runtime.clock import Clock, SystemClock
 from tests.clock import VirtualClock, in_virtual_time
 from twins.exchange import Outcome
 from twins.kubeedge import Reader, Writer
+from twins.kubeedge.reader import BODY_LIMIT
 from twins.schema import decode
 from twins.stimuli import Refused, Stimulus, Updated
 from twins.twin import Twins
@@ -341,3 +342,16 @@ async def test_a_closing_door_waits_for_no_broker_that_is_away(setting: Setting)
         setting.wire.connected = False
         running.cancel()
     assert running.cancelled()
+
+
+def test_large_messages_count_as_many_so_that_what_is_on_its_way_fits_into_the_memory() -> None:
+    setting = Setting(room=10_000)
+    body = b'{"event_id":"e","twin":{"t":{"actual":{"value":"1"}}}}'.ljust(BODY_LIMIT)
+    for n in range(1000):
+        setting.wire.say(UPDATE.replace("d1", f"d{n}"), body, qos=0)
+    taken = len(setting.shelf.taken)
+    assert taken * (1 + BODY_LIMIT // PIECE) <= ROOM + BODY_LIMIT // PIECE + 1
+    assert setting.door.counts.overflowed == 1000 - taken
+    setting.shelf.commit(setting.door)
+    assert setting.balanced()
+    assert setting.door.unanswered == 0
