@@ -12,7 +12,7 @@ refused, and a command that has a template of its own is left out. Pure.
 from devices.telemetry.homeassistant.discovery import Discovery
 from devices.telemetry.homeassistant.entity import Entity, entity
 from devices.telemetry.homeassistant.manifests import (
-    LABEL,
+    OURS,
     mapping_name,
     with_device,
     with_mapping,
@@ -22,7 +22,7 @@ from devices.telemetry.homeassistant.manifests import (
 )
 
 __all__ = [
-    "LABEL",
+    "OURS",
     "Discovery",
     "Entity",
     "entity",
