@@ -8,7 +8,6 @@ Data sets and templates have no value here.
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import struct
 
@@ -86,7 +85,9 @@ def value(datatype: int, said: str) -> Raw:
             if low <= (number := int(said)) <= high:
                 return number
         elif datatype in (_FLOAT, _DOUBLE):
-            if math.isfinite(real := float(said)):
+            real = float(said)
+            struct.pack("<f" if datatype == _FLOAT else "<d", real)  # or it overflows
+            if math.isfinite(real):
                 return real
         elif datatype == BOOLEAN and said in ("true", "false"):
             return said == "true"
@@ -94,7 +95,7 @@ def value(datatype: int, said: str) -> Raw:
             return said
         elif datatype in _BYTES:
             return base64.b64decode(said, validate=True)
-    except (ValueError, binascii.Error):
+    except (ValueError, OverflowError):
         pass
     raise Rejected(f"{said[:40]!r} is no value of Sparkplug's datatype {datatype}")
 

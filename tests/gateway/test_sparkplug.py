@@ -17,6 +17,7 @@ from devices.mqtt.mosquitto import find_mosquitto
 from tests.gateway.process import ROOT, Gateway, environment, until
 from tests.gateway.test_mapping import say, shows, started
 from tests.gateway.test_reload import metric
+from tests.mosquitto import Mosquitto
 
 CLIENT = Path(sys.prefix) / "sparkplug"
 PLANT = """
@@ -82,6 +83,10 @@ def state(gateway: Gateway, device: str, wanted: str) -> str:
     return str(until(look, what=lambda: f"{gateway.ask('GET', '/api/v1/devices')}\n{gateway.output}")["reason"])
 
 
+def counted(gateway: Gateway, name: str) -> float:
+    return metric(gateway.address(), f"gemelo_sparkplug_{name}_total")
+
+
 def test_a_node_and_its_device_are_born_report_are_asked_and_die(tmp_path: Path) -> None:
     with Gateway(tmp_path, twins="enrol = false") as gateway:
         port = started(gateway)
@@ -121,30 +126,39 @@ def test_a_node_and_its_device_are_born_report_are_asked_and_die(tmp_path: Path)
         assert gateway.is_calm()
 
 
-def test_a_gap_and_a_restart_ask_the_node_for_its_birth(tmp_path: Path) -> None:
+def test_a_gap_asks_the_node_for_its_birth_and_so_does_a_gateway_that_starts_anew(tmp_path: Path) -> None:
     rebirth = [["Node Control/Rebirth", None, "BOOLEAN", True]]
-    with Gateway(tmp_path) as gateway:
-        port = started(gateway)
-        gateway.apply(PLANT)
-        with edge(port) as press:
+    with Mosquitto(tmp_path / "broker") as broker:
+        own = f'url = "mqtt://127.0.0.1:{broker.port}"'
+        with Gateway(tmp_path, broker=own) as gateway, edge(broker.port) as press:
+            gateway.start().apply(PLANT)
+            press.do(rebirth=True)  # it was there before us
             shows(gateway, MOTOR, **{"Inputs/Speed": "-7"})
             press.do(skip=1, device=[["Inputs/Speed", 1, "INT16", 5, {}]])
             assert press.hears("spBv1.0/Line 1/NCMD/Press A")["metrics"] == rebirth
-            until(lambda: metric(gateway.address(), "gemelo_sparkplug_births_total") == 4.0)
+            until(lambda: counted(gateway, "births") >= 4)
             press.do(device=[["Inputs/Speed", 1, "INT16", 6, {}]])
             shows(gateway, MOTOR, **{"Inputs/Speed": "6"})
-            names = ("gaps", "unborn", "asked", "data")
-            counts = [metric(gateway.address(), f"gemelo_sparkplug_{name}_total") for name in names]
-            assert counts == [1.0, 1.0, 1.0, 1.0]
-            press.do(end=True)
-            state(gateway, MOTOR, "offline")
-        gateway.stop()
-        port = started(gateway)
-        with edge(port) as press:
-            state(gateway, MOTOR, "online")
-            press.do(node=[["Temp °C", None, "FLOAT", 3.3, {}]])
-            shows(gateway, PRESS, **{"Temp °C": "3.3"})
-        assert gateway.is_calm()
+            assert [counted(gateway, name) for name in ("gaps", "unborn", "data")] == [1.0, 1.0, 1.0]
+
+            press.told.clear()
+            gateway.stop()
+            gateway.start()
+            press.do(device=[["Inputs/Speed", 1, "INT16", 7, {}]])
+            assert press.hears("spBv1.0/Line 1/NCMD/Press A")["metrics"] == rebirth
+            until(lambda: counted(gateway, "births") >= 2)
+            press.do(device=[["Inputs/Speed", 1, "INT16", 8, {}]])
+            shows(gateway, MOTOR, **{"Inputs/Speed": "8"})
+
+            press.told.clear()
+            gateway.stop()
+            gateway.start()
+            path = f"/api/v1/devices/{MOTOR}/desired/Outputs%2FLevel"
+            assert gateway.ask("PUT", path, {"value": "0.25"})[0] == 200
+            assert press.hears("spBv1.0/Line 1/NCMD/Press A")["metrics"] == rebirth
+            told = press.hears("spBv1.0/Line 1/DCMD/Press A/Motor")
+            assert told["metrics"] == [["Outputs/Level", None, "DOUBLE", 0.25]]
+            assert gateway.is_calm()
 
 
 def test_values_of_the_past_are_history_and_change_no_twin(tmp_path: Path) -> None:
@@ -179,7 +193,7 @@ def test_a_device_of_another_origin_is_not_touched(tmp_path: Path) -> None:
             gateway.says("the device plant/line-1.press-a is another's")
             gateway.says("the device plant/line-1.press-a.motor is another's")
             press.do(device=[["Note", None, "STRING", "stolen", {}]])
-            until(lambda: metric(gateway.address(), "gemelo_sparkplug_unborn_total"))
+            until(lambda: counted(gateway, "unborn"))
             assert shows(gateway, MOTOR, Note="mine").keys() == {"Note"}
         gateway.apply(theirs % ", annotations: {gemelo.dev/sparkplug: Line 1/Press A}")
         with edge(port):
