@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+from msgspec import structs
 
 from devices.mqtt import telemetry
 from devices.mqtt.broker import Broker, find_mosquitto
@@ -19,6 +20,7 @@ from devices.mqtt.fast import FastLink
 from devices.mqtt.link import Link, LinkConfig
 from devices.mqtt.rights import CONTROL
 from devices.mqtt.steady import SteadyLink
+from devices.sparkplug import topic as sparkplug
 from devices.telemetry.grants import Topics
 from devices.telemetry.mappings import Mappings
 from gateway import brokers
@@ -255,6 +257,8 @@ class Messaging:
 
     async def _serve(self, config: LinkConfig, fast: bool) -> None:
         topics = SUBSCRIPTIONS + telemetry.SUBSCRIPTIONS
+        if host := self._config().broker.sparkplug_host:
+            config = structs.replace(config, presence=f"{sparkplug.PREFIX}STATE/{host}")
         link: Link = FastLink(config, topics, self._clock) if fast else SteadyLink(config, topics, self._clock)
         link.hear(self._mappings.filters)
         name, strict = self._config().node.name, self._config().twins.compat == "strict"

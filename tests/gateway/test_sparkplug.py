@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 
 from devices.mqtt.mosquitto import find_mosquitto
@@ -83,6 +86,17 @@ def state(gateway: Gateway, device: str, wanted: str) -> str:
     return str(until(look, what=lambda: f"{gateway.ask('GET', '/api/v1/devices')}\n{gateway.output}")["reason"])
 
 
+def host(port: int) -> object:
+    """What is kept of us where nodes look for their primary host."""
+
+    async def kept() -> object:
+        async with asyncio.timeout(5), aiomqtt.Client("127.0.0.1", port) as client:
+            await client.subscribe("spBv1.0/STATE/edge-1", qos=1)
+            return json.loads(bytes((await anext(client.messages)).payload))["online"]
+
+    return asyncio.run(kept())
+
+
 def counted(gateway: Gateway, name: str) -> float:
     return metric(gateway.address(), f"gemelo_sparkplug_{name}_total")
 
@@ -129,7 +143,7 @@ def test_a_node_and_its_device_are_born_report_are_asked_and_die(tmp_path: Path)
 def test_a_gap_asks_the_node_for_its_birth_and_so_does_a_gateway_that_starts_anew(tmp_path: Path) -> None:
     rebirth = [["Node Control/Rebirth", None, "BOOLEAN", True]]
     with Mosquitto(tmp_path / "broker") as broker:
-        own = f'url = "mqtt://127.0.0.1:{broker.port}"'
+        own = f'url = "mqtt://127.0.0.1:{broker.port}"\nsparkplug_host = "edge-1"'
         with Gateway(tmp_path, broker=own) as gateway, edge(broker.port) as press:
             gateway.start().apply(PLANT)
             press.do(rebirth=True)  # it was there before us
@@ -142,7 +156,10 @@ def test_a_gap_asks_the_node_for_its_birth_and_so_does_a_gateway_that_starts_ane
             assert [counted(gateway, name) for name in ("gaps", "unborn", "data")] == [1.0, 1.0, 1.0]
 
             press.told.clear()
-            gateway.stop()
+            assert host(broker.port) is True
+            gateway.signal(signal.SIGKILL)
+            gateway.wait()
+            until(lambda: host(broker.port) is False)
             gateway.start()
             press.do(device=[["Inputs/Speed", 1, "INT16", 7, {}]])
             assert press.hears("spBv1.0/Line 1/NCMD/Press A")["metrics"] == rebirth
