@@ -68,9 +68,10 @@ $(VENV)/.run: requirements/all.txt requirements/build.txt pyproject.toml | $(BIN
 	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+$(VENV)/.dev: requirements/dev.txt requirements/sparkplug.txt $(VENV)/.run
 	@echo "installing the tools for tests and checks into $(VENV), once"
 	@$(PIP) install -q --require-hashes -r requirements/dev.txt
+	@$(PIP) install -q --require-hashes --no-deps --upgrade --target $(VENV)/sparkplug -r requirements/sparkplug.txt
 	@touch $@
 
 $(VENV)/.lock: | $(BIN)/python

@@ -34,6 +34,7 @@ from gateway.phones import Phones
 from gateway.presence import Presence
 from gateway.sight import Sight
 from gateway.skyward import Skyward
+from gateway.sparkplug import SparkplugHost
 from runtime.clock import Clock
 from runtime.supervision import Part
 from twins.exchange import Recovered
@@ -61,10 +62,12 @@ class Gateway:
         news = News(kernel.rules, revisions)
 
         mappings, credentials = Mappings(), Credentials(config.store.path / "credentials.json", clock)
-        self._discoverer = heard = Discoverer(mappings, registry)
+        self._discoverer = discoverer = Discoverer(mappings, registry)
+        self._sparkplug = heard = SparkplugHost(discoverer, registry, twins, clock, core.ask)
         self._mqtt = mqtt = Messaging(self._now, core, clock, causes.of("mqtt"), news.note, heard, credentials)
+        heard.speak_by(mqtt)
         self._enrolment = Enrolment(
-            self._now, credentials, mqtt, registry, core.offer_nowait, clock, causes.of("enrolment")
+            self._now, credentials, mqtt, registry, core.offer_nowait, clock, causes.of("enrolment"), heard.granted
         )
         self._presence = Presence(twins, core, clock, causes.of("presence"), limits, self._deaf)
         self._orders = Orders(twins)
@@ -83,7 +86,7 @@ class Gateway:
             Door("cloud", "cloud", lambda config: cloud.run if config.cloud.kind != "none" else None),
         )
 
-        instruments = Instruments(kernel, self._presence, mqtt, self._mappers, cloud, self.ready)
+        instruments = Instruments(kernel, self._presence, mqtt, heard.sessions, self._mappers, cloud, self.ready)
         health = HealthReport(self.ready, lambda: kernel.health + self._doors.health, instruments.troubles)
         portraits = Portraits(
             kernel.store.points,
@@ -117,9 +120,14 @@ class Gateway:
         self._front = Front(config, clock, views)
 
         registry.watch("Camera", sight.camera)
-        for kind, watcher in (("Mapping", mappings.apply), ("Discovery", heard.apply)):
+        for kind, watcher in (
+            ("Mapping", mappings.apply),
+            ("Discovery", discoverer.apply),
+            ("Sparkplug", heard.apply),
+        ):
             registry.watch(kind, watcher)
             registry.watch(kind, lambda name, manifest: mqtt.remap())  # after it: other topics are heard now
+        registry.watch("Device", heard.follow)
         for listener in (mqtt, self._orders, self._mappers, self._presence, cloud, sight.album, self._console):
             core.listen(listener)
 
@@ -171,6 +179,7 @@ class Gateway:
             Part("orders", self._orders.run),
             Part("presence", self._presence.run),
             Part("discovery", self._discoverer.run),
+            Part("sparkplug", self._sparkplug.run),
             Part("enrolment", self._enrolment.run),
         )
         kernel = group.create_task(self.kernel.run(*others), name="kernel")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.checks import broker, files, machine, network
+from gateway.checks import broker, files, machine, network, rights
 from gateway.checks.finding import Check, Finding, Machine, Subject, failure, ok
 from gateway.config import Config, load, parse
 from twins.errors import Rejected
@@ -39,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     files.secrets,
     files.models,
     files.manifests,
+    rights.mappings,
     network.ports,
     network.exposure,
     broker.broker,

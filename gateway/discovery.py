@@ -7,10 +7,11 @@ messages tell of all devices again when a `Discovery` is applied anew.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from devices.telemetry import homeassistant as ha
+from devices.telemetry.grants import DISCOVERED, Topics
 from devices.telemetry.mappings import Mappings
 from devices.telemetry.topic import disjoint
 from gateway.registry import Registry
@@ -55,8 +56,7 @@ class Discoverer:
     @property
     def filters(self) -> frozenset[str]:
         """What to subscribe to, so that each message comes once."""
-        own = {f for discovery in self._discoveries.values() for f in discovery.filters}
-        return disjoint(self._mappings.filters | own)
+        return disjoint(self._mappings.filters | self._own)
 
     def read(
         self, topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False
@@ -75,6 +75,10 @@ class Discoverer:
         """Messages that ask these desired values of a device: topics and payloads."""
         return self._mappings.commands(device, values)
 
+    def granted(self, device: str, reserved: Collection[str] = ()) -> Topics:
+        """What a device may write and read: whoever writes on discovery's own topics can speak of any device."""
+        return self._mappings.granted(device, self._own | set(reserved))
+
     async def run(self) -> None:
         """Make manifests of what was told, until cancelled."""
         while True:
@@ -85,6 +89,10 @@ class Discoverer:
                     logger.info("not discovered: %r: %s", told.topic[:_SHOWN], error.reason[:_SHOWN])
                 except TimeoutError:
                     logger.warning("not discovered yet: %r: the store is behind", told.topic[:_SHOWN])
+
+    @property
+    def _own(self) -> frozenset[str]:
+        return frozenset(f for discovery in self._discoveries.values() for f in discovery.filters)
 
     async def _take(self, told: _Told) -> None:
         spec = told.discovery.spec
@@ -127,7 +135,7 @@ class Discoverer:
         """Raise `Rejected` for one more of a kind than is made of messages."""
         if known is not None:
             return
-        if sum(ha.LABEL in each.metadata.labels for _, each in self._registry.of(kind)) >= MOST[kind]:
+        if sum(each.metadata.labels.get(DISCOVERED) == ha.OURS for _, each in self._registry.of(kind)) >= MOST[kind]:
             raise Rejected(f"{MOST[kind]} manifests of kind {kind} were discovered: no more are made; delete some")
 
     def _body(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
@@ -135,4 +143,4 @@ class Discoverer:
 
 
 def _is_ours(body: Mapping[str, Any]) -> bool:
-    return ha.LABEL in (body["metadata"].get("labels") or {})
+    return bool((body["metadata"].get("labels") or {}).get(DISCOVERED) == ha.OURS)

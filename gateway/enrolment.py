@@ -78,6 +78,7 @@ class Enrolment:
         offer: Offer,
         clock: Clock,
         next_cause: Callable[[], str],
+        granted: rights.Granted = rights.nothing,
     ) -> None:
         self._config = config
         self._credentials = credentials
@@ -86,6 +87,7 @@ class Enrolment:
         self._offer = offer
         self._clock = clock
         self._next_cause = next_cause
+        self._granted = granted
         self._guesses: dict[str, _Guess] = {}
         self._gone: dict[str, Credential] = {}
         self._deleted = asyncio.Event()
@@ -162,7 +164,7 @@ class Enrolment:
     async def _give(self, device: str, host: str, *, certificate: bool, request: str = "") -> IssuedView:
         """A password or a certificate in place of what the device has; it holds when this returns."""
         held = self._credentials.of(device)
-        publish, subscribe = rights.topics(device)
+        own = rights.topics(device, self._granted)
         if certificate:
             made = self._broker.authority.issue(device, request)
             self._credentials.give_certificate(device, made.serial, made.until)
@@ -178,7 +180,7 @@ class Enrolment:
             given = {"broker": _reached(self._broker.address, host), "password": password}
         await self._settle({} if held is None else {device: held})
         self._tell(device, f"it has a new {'certificate' if certificate else 'password'}", "info")
-        return IssuedView(device, device, publish=publish, subscribe=subscribe, **given)
+        return IssuedView(device, device, publish=list(own.writes), subscribe=list(own.reads), **given)
 
     async def _settle(self, gone: dict[str, Credential]) -> None:
         """Make what changed hold: on disk, then at the broker. `gone` is what devices had before."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from devices.sparkplug.sessions import Sessions
 from gateway.kernel import Kernel
 from gateway.mappers import Mappers
 from gateway.messaging import Messaging
@@ -22,6 +23,7 @@ class Instruments:
         kernel: Kernel,
         presence: Presence,
         mqtt: Messaging,
+        sparkplug: Sessions,
         mappers: Mappers,
         cloud: Skyward,
         ready: asyncio.Event,
@@ -29,6 +31,7 @@ class Instruments:
         self._kernel = kernel
         self._presence = presence
         self._mqtt = mqtt
+        self._sparkplug = sparkplug
         self._mappers = mappers
         self._cloud = cloud
         self._ready = ready
@@ -38,6 +41,7 @@ class Instruments:
         yield "core", self._kernel.core.counts
         yield "presence", self._presence.counts
         yield "dmi", self._mappers.counts
+        yield "sparkplug", self._sparkplug.counts
         if (door := self._mqtt.door) is not None:
             yield "mqtt", door.counts
             yield "link", door.link.counts

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from devices.camera.manifest import Camera
 from devices.dmi.manifest import Mapper
+from devices.sparkplug.manifest import Sparkplug
 from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
 from rules import detector
@@ -45,6 +46,7 @@ KINDS = {
     "Mapper": kind(Mapper, "mappers"),
     "Mapping": kind(Mapping, "mappings"),
     "Discovery": kind(Discovery, "discoveries"),
+    "Sparkplug": kind(Sparkplug, "sparkplugs"),
     "Detector": Kind(detector.decode, names=("detectors", "rule", "rules"), shape=Detector),
 }
 """Every kind that a gateway takes."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+from msgspec import structs
 
 from devices.mqtt import telemetry
 from devices.mqtt.broker import Broker, find_mosquitto
@@ -19,6 +20,8 @@ from devices.mqtt.fast import FastLink
 from devices.mqtt.link import Link, LinkConfig
 from devices.mqtt.rights import CONTROL
 from devices.mqtt.steady import SteadyLink
+from devices.sparkplug import topic as sparkplug
+from devices.telemetry.grants import Topics
 from devices.telemetry.mappings import Mappings
 from gateway import brokers
 from gateway.committed import Committed
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SETTLE = 1.0
+"""Seconds in which changes of what devices may do are gathered."""
+
 
 class Plain(Mapped, Protocol):
     """Topics of others: which are heard, what they mean, and how their devices are asked something."""
@@ -44,6 +50,8 @@ class Plain(Mapped, Protocol):
     def filters(self) -> frozenset[str]: ...
 
     def commands(self, device: str, values: Mapping[str, str]) -> Sequence[tuple[str, bytes]]: ...
+
+    def granted(self, device: str, reserved: Collection[str] = ()) -> Topics: ...
 
 
 class Messaging:
@@ -74,6 +82,7 @@ class Messaging:
         self._door: MqttDoor | None = None
         self._place = ""
         self._own: Broker | None = None
+        self._regranted = asyncio.Event()
 
     @property
     def address(self) -> str:
@@ -98,9 +107,24 @@ class Messaging:
                 self._ask(order.device, order.values)
 
     def remap(self) -> None:
-        """Take up what changed in the mappings: other topics are heard, the connection stays."""
+        """Take up what changed in the mappings: other topics are heard, devices may write others; connections stay."""
+        self.regrant()
         if self._door is not None:
             self._door.link.hear(self._mappings.filters)
+
+    def regrant(self) -> None:
+        """What devices are granted may be something else now; soon the broker knows."""
+        self._regranted.set()
+
+    def say(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Publish what the topics of others call for; nothing before there is a broker."""
+        if self._door is not None:
+            self._door.link.publish(messages)
+
+    @property
+    def connects(self) -> int:
+        """How often the broker was reached: another number says that something may have gone unheard."""
+        return 0 if self._door is None else self._door.link.counts.connects
 
     def _ask(self, device: str, values: Mapping[str, str]) -> None:
         """Publish what is desired of a device that has commands of its own."""
@@ -159,7 +183,11 @@ class Messaging:
                 self._compare(broker.address)
                 user, password = (broker.user, broker.password) if isinstance(broker, Broker) else ("", "")
                 link = LinkConfig(*broker.address, brokers.client_id(self._config()), user or None, password or None)
-                await self._serve(link, fast=broker.protocol == 5)
+                granting = group.create_task(self._grant(), name="broker rights")
+                try:
+                    await self._serve(link, fast=broker.protocol == 5)
+                finally:
+                    granting.cancel()
             finally:
                 running.cancel()
 
@@ -180,7 +208,13 @@ class Messaging:
         authority = self.authority if section.tls_listen else None
         folder = Path(self._config().store.path) / "broker"
         self._own = Broker(
-            folder, brokers.settings(self._config()), self._clock, self._credentials, authority, self._login_refused
+            folder,
+            brokers.settings(self._config()),
+            self._clock,
+            self._credentials,
+            authority,
+            self._login_refused,
+            self._mappings.granted,
         )
         return self._own
 
@@ -201,6 +235,18 @@ class Messaging:
             )
             raise Unavailable(message) from error
 
+    async def _grant(self) -> None:
+        """Let the broker know what devices are granted, at most once a second: discovery makes many changes at once."""
+        while self._own is not None:
+            await self._regranted.wait()
+            await self._clock.sleep(SETTLE)
+            self._regranted.clear()
+            try:
+                await self._own.refresh()
+            except (Unavailable, OSError) as error:
+                logger.warning("what mappings let devices do is not in force yet: %s", error)
+                self._regranted.set()
+
     def _compare(self, found: tuple[str, int]) -> None:
         """Say so when the broker is not where it was wanted."""
         wanted = address(self._config().broker.listen)
@@ -211,6 +257,8 @@ class Messaging:
 
     async def _serve(self, config: LinkConfig, fast: bool) -> None:
         topics = SUBSCRIPTIONS + telemetry.SUBSCRIPTIONS
+        if host := self._config().broker.sparkplug_host:
+            config = structs.replace(config, presence=f"{sparkplug.PREFIX}STATE/{host}")
         link: Link = FastLink(config, topics, self._clock) if fast else SteadyLink(config, topics, self._clock)
         link.hear(self._mappings.filters)
         name, strict = self._config().node.name, self._config().twins.compat == "strict"

@@ -28,6 +28,7 @@ Label = Annotated[
         description="a DNS label: up to 63 small letters, digits and inner hyphens",
     ),
 ]
+Word = Annotated[str, Meta(pattern=r"^[^/+#\x00-\x1f]{0,128}$", description="one word of a topic, without / + and #")]
 Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -73,6 +74,8 @@ class Broker(Section, frozen=True):
     """Client certificate at `url`."""
     key_file: Path | None = None
     """Key of the client certificate."""
+    sparkplug_host: Word = ""
+    """Name under which Sparkplug's nodes find us, on `spBv1.0/STATE/NAME`; empty: we say nothing there."""
     listen: Listen = "127.0.0.1:1883"
     """Own broker: address; when the port is taken the next free one is used, and printed."""
     tls_listen: Listen = ""

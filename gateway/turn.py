@@ -33,7 +33,7 @@ from twins.instructions import (
     Status,
 )
 from twins.kinds import TEXT
-from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Noted, Stimulus, Updated
+from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Noted, Recorded, Stimulus, Updated
 from twins.twin import Twins
 
 DEPTH = 8
@@ -108,6 +108,9 @@ class Turn:
             return self._apply(stimulus)
         if type(stimulus) is Noted:
             self._note(stimulus.event)
+            return None
+        if type(stimulus) is Recorded:
+            self.batch.points += stimulus.points
             return None
         if type(stimulus) is Inferred:
             self.batch.results.append(stimulus.result)

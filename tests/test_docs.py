@@ -18,6 +18,7 @@ import rules.instructions
 import simulator.cli
 from devices.camera.manifest import Camera
 from devices.mqtt import telemetry
+from devices.sparkplug.manifest import Sparkplug
 from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
 from gateway.config import load, parse
@@ -37,7 +38,14 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 EXAMPLES = sorted((DOCS / "examples").rglob("*.yaml"))
 PACKAGES = ("gateway", "twins", "devices", "rules", "inference", "store", "cloud", "web", "runtime", "simulator")
 OTHERS = ("proto", "tests", "benches", "docs", "systemd", "requirements", ".ci")
-KINDS = {"Device": Device, "DeviceModel": DeviceModel, "Camera": Camera, "Mapping": Mapping, "Discovery": Discovery}
+KINDS = {
+    "Device": Device,
+    "DeviceModel": DeviceModel,
+    "Camera": Camera,
+    "Mapping": Mapping,
+    "Discovery": Discovery,
+    "Sparkplug": Sparkplug,
+}
 START = 1_795_255_200_000_000
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from twins.exchange import Event, Result
+from twins.exchange import Event, Point, Result
 from twins.liveness import Presence, Rhythm
 from twins.values import Attribute, Declared, Origin, Version
 
@@ -162,6 +162,12 @@ class Refused(Stimulus, frozen=True, tag=True):
     topic: str
     reply: Reply
     early: bool = False
+
+
+class Recorded(Stimulus, frozen=True, tag=True):
+    """Values of the past, which a device kept while nobody heard it: points alone, for no twin and no rule."""
+
+    points: tuple[Point, ...]
 
 
 class Expired(Stimulus, frozen=True, tag=True):

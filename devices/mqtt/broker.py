@@ -23,7 +23,7 @@ from devices.mqtt.files import Files
 from devices.mqtt.mosquitto import CHATTER, NO_LOGIN, RELOADING, Settings, find_mosquitto
 from devices.mqtt.ports import accepts, free_port
 from devices.mqtt.process import Process, end_orphan
-from devices.mqtt.rights import GATEWAY
+from devices.mqtt.rights import GATEWAY, Granted, nothing
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable
@@ -48,7 +48,7 @@ class Broker:
     """Keeps its files in `folder`. `user` and `password` are the gateway's, new at each start, empty if anonymous.
 
     `credentials` are those of devices, `authority` signed their certificates; `refused` is called for each login that
-    the broker refused.
+    the broker refused; `granted` says what a device may do beside its own topics.
     """
 
     protocol: Literal[4, 5] = 5
@@ -61,12 +61,13 @@ class Broker:
         credentials: Credentials | None = None,
         authority: Authority | None = None,
         refused: Callable[[], None] | None = None,
+        granted: Granted = nothing,
         *,
         program: str | None = None,
     ) -> None:
         self._folder = folder.absolute()
         self._settings = settings
-        self._files = Files(self._folder, settings, credentials, authority)
+        self._files = Files(self._folder, settings, credentials, authority, granted)
         self._clock = clock
         self._refused = refused
         self._program = program
@@ -145,6 +146,11 @@ class Broker:
                 await self._reload(self._wanted)
         except TimeoutError:
             raise Unavailable(f"mosquitto did not take up its users within {_RELOAD:g} s") from None
+
+    async def refresh(self) -> None:
+        """Read rights again where what devices are granted is something else now. Raises `Unavailable`."""
+        if self._files.outdated:
+            await self.reload()
 
     async def _reload(self, wanted: int) -> None:
         async with self._reloading:

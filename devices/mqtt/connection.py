@@ -59,10 +59,10 @@ class Connection(asyncio.BufferedProtocol):
         self._keepalive = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def handshake(self, subscriptions: Sequence[str]) -> mqtt5.ConnAckPacket:
-        """Introduce ourselves and subscribe; what the broker grants. `Unavailable` when it refuses."""
+    async def handshake(self, subscriptions: Sequence[str], at: int) -> mqtt5.ConnAckPacket:
+        """Introduce ourselves at a time (ms) and subscribe; what the broker grants. `Unavailable` when it refuses."""
         config = self._config
-        self.write([connect(config)])
+        self.write([connect(config, at)])
         hello = await self._hello
         if hello.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             msg = f"the broker refuses us: {hello.reason_code.name}; check [broker] user and password_file"

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 import mqtt5
 
 from devices.mqtt.connection import Connection
-from devices.mqtt.link import Hearing, LinkConfig, LinkCounts, Message, Outgoing, Patience, Receive
+from devices.mqtt.link import Hearing, LinkConfig, LinkCounts, Message, Outgoing, Patience, Receive, presence
 from devices.mqtt.packets import publish, subscribe, unsubscribe
 from runtime.clock import Clock
 from twins.errors import Unavailable
@@ -82,6 +82,7 @@ class FastLink:
         config = self._config
         loop = asyncio.get_running_loop()
         self._epoch += 1
+        at = self._clock.now() // 1000
         async with asyncio.timeout(config.connect_timeout):
             _, self._connection = await loop.create_connection(
                 lambda: Connection(config, self._epoch, receive, self._confirmed, self._answered, self.counts),
@@ -89,8 +90,11 @@ class FastLink:
                 config.port,
                 ssl=config.tls,
             )
-            granted = await self._connection.handshake(self._subscriptions)
+            granted = await self._connection.handshake(self._subscriptions, at)
         self.counts.connects += 1
+        if config.presence:
+            here = presence(online=True, at=at)
+            self._connection.write([publish(config.presence, here, self._next_packet(), retain=True)])
         self._repeat(self._connection, granted)
         self._asked.clear()
         self._hearing.connected(resumed=granted.session_present)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
+import msgspec
 from msgspec import Struct
 
 from runtime.backoff import Backoff
@@ -39,7 +40,8 @@ class LinkConfig(Struct, frozen=True):
 
     `receive_maximum` bounds the QoS-1 messages that came and are not yet acknowledged; MQTT 3.1.1 has no word for it,
     there the broker's own in-flight window is the bound. It bounds our unconfirmed publishes too. `packet_limit` is
-    the largest packet in bytes that we send or, where the protocol can say so, take.
+    the largest packet in bytes that we send or, where the protocol can say so, take. `presence` is a topic on which
+    we say, retained, that we are there; our last will says that we are not. Empty: nowhere.
     """
 
     host: str = "127.0.0.1"
@@ -54,6 +56,12 @@ class LinkConfig(Struct, frozen=True):
     outgoing_limit: int = 20_000
     packet_limit: int = 1_048_576
     connect_timeout: float = 5.0
+    presence: str = ""
+
+
+def presence(*, online: bool, at: int) -> bytes:
+    """What is said on `LinkConfig.presence`, in Sparkplug's words; `at` (ms) is of the connection, in its will too."""
+    return msgspec.json.encode({"online": online, "timestamp": at})
 
 
 class LinkCounts(Struct):

@@ -6,20 +6,22 @@ from collections.abc import Sequence
 
 import mqtt5
 
-from devices.mqtt.link import LinkConfig
+from devices.mqtt.link import LinkConfig, presence
 
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE
 _ONCE = mqtt5.RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS
 """Retained messages come with a new session alone: at each start they would overwrite newer values."""
 
 
-def connect(config: LinkConfig) -> bytes:
-    """Introduce ourselves; an earlier session goes on."""
+def connect(config: LinkConfig, at: int) -> bytes:
+    """Introduce ourselves at a time (ms); an earlier session goes on."""
+    gone = presence(online=False, at=at)
     return mqtt5.ConnectPacket(
         config.client_id,
         username=config.username,
         password=None if config.password is None else config.password.encode(),
         clean_start=False,
+        will=mqtt5.Will(config.presence, payload=gone, qos=_QOS1, retain=True) if config.presence else None,
         keep_alive=config.keepalive,
         session_expiry_interval=config.session_expiry,
         receive_max=config.receive_maximum,
@@ -36,5 +38,5 @@ def unsubscribe(packet: int, topics: Sequence[str]) -> bytes:
     return mqtt5.UnsubscribePacket(packet, list(topics)).write()
 
 
-def publish(topic: str, payload: bytes, packet: int, *, duplicate: bool = False) -> bytes:
-    return mqtt5.PublishPacket(topic, payload, qos=_QOS1, packet_id=packet, duplicate=duplicate).write()
+def publish(topic: str, payload: bytes, packet: int, *, duplicate: bool = False, retain: bool = False) -> bytes:
+    return mqtt5.PublishPacket(topic, payload, qos=_QOS1, packet_id=packet, duplicate=duplicate, retain=retain).write()

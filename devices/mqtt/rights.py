@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from devices.telemetry.grants import Topics
 from twins.instructions import CLOUD_TOPIC
 
+Granted = Callable[[str], Topics]
+"""What `namespace/name` may do beside its own topics."""
 GATEWAY = "gemelo"
 CONTROL = "$CONTROL/dynamic-security/v1"
 """Where mosquitto's plugin takes commands: the gateway's alone."""
@@ -50,8 +53,13 @@ def users(passwords: str) -> list[str]:
     return [line.split(":", 1)[0] for line in lines if ":" in line and not line.startswith("#")]
 
 
-def acl(devices: Iterable[str], extra: str = "", *, strict: bool = False) -> str:
-    """The ACL file: everything for the gateway, its own topics for each device, then `extra` lines.
+def nothing(device: str) -> Topics:
+    """What a device may do beside its own topics where nothing gives it more."""
+    return Topics()
+
+
+def acl(devices: Iterable[str], extra: str = "", granted: Granted = nothing, *, strict: bool = False) -> str:
+    """The ACL file: everything for the gateway, its own topics for each device and what it is `granted`, then `extra`.
 
     Its own `twin/cloud_updated` passes: the gateway refuses it aloud, and records who tried. Not where it is `strict`:
     there it obeys whoever speaks as the cloud.
@@ -63,14 +71,18 @@ def acl(devices: Iterable[str], extra: str = "", *, strict: bool = False) -> str
     lines += [f"pattern read {root}/{verb}" for root in _ROOTS for verb in READS]
     for device in devices:
         if topic := _telemetry(device):
+            more = granted(device if "/" in device else f"default/{device}")
             lines += ["", f"user {device}", f"topic write {topic}/#"]
+            lines += [f"topic write {each}" for each in more.writes]
+            lines += [f"topic read {each}" for each in more.reads]
     return "\n".join([*lines, "", extra.rstrip()]).rstrip() + "\n"
 
 
-def topics(device: str) -> tuple[list[str], list[str]]:
+def topics(device: str, granted: Granted = nothing) -> Topics:
     """What the user `namespace/name` may publish and what it may read, to tell the device."""
     root = f"$hw/events/device/{device}"
-    return [*(f"{root}/{verb}" for verb in WRITES), f"{_telemetry(device)}/#"], [f"{root}/{verb}" for verb in READS]
+    writes = (*(f"{root}/{verb}" for verb in WRITES), f"{_telemetry(device)}/#")
+    return Topics(writes, tuple(f"{root}/{verb}" for verb in READS)) + granted(device)
 
 
 def _telemetry(user: str) -> str:

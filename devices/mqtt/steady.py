@@ -11,7 +11,17 @@ import socket
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from devices.mqtt.link import Hearing, LinkConfig, LinkCounts, Message, Outgoing, Patience, Receive, check_granted
+from devices.mqtt.link import (
+    Hearing,
+    LinkConfig,
+    LinkCounts,
+    Message,
+    Outgoing,
+    Patience,
+    Receive,
+    check_granted,
+    presence,
+)
 from runtime.clock import Clock
 from twins.errors import Unavailable
 
@@ -80,7 +90,8 @@ class SteadyLink:
                 self.counts.acknowledged += paho.ack(message.packet, message.qos) == 0
 
     async def _serve(self, receive: Receive, patience: Patience) -> None:
-        client = self._client()
+        at = self._clock.now() // 1000
+        client = self._client(at)
         self._paho = client._client  # aiomqtt has no public way to acknowledge by hand
         self._paho.manual_ack_set(True)
         self._listen(receive)
@@ -90,19 +101,29 @@ class SteadyLink:
             self.counts.connects += 1
             self._subscribed = True
             patience.begun()
+            self._say(at, online=True)
             self._asked.clear()
             self._hearing.connected(resumed=self._resumed)
             self._ask()
             self._outgoing.again(self._unconfirmed.values())
             self._unconfirmed.clear()
             self._send_waiting()
-            async for _ in client.messages:  # ends with an error when the link breaks
-                pass
+            try:
+                async for _ in client.messages:  # ends with an error when the link breaks
+                    pass
+            finally:
+                self._say(at, online=False)  # aiomqtt says goodbye, so the last will is not published
 
-    def _client(self) -> aiomqtt.Client:
+    def _say(self, at: int, *, online: bool) -> None:
+        """Say that we are there, or not any more, where we are to say it."""
+        if self._config.presence and self._paho is not None:
+            self._paho.publish(self._config.presence, presence(online=online, at=at), qos=1, retain=True)
+
+    def _client(self, at: int) -> aiomqtt.Client:
         import aiomqtt
 
         config = self._config
+        gone = presence(online=False, at=at)
         return aiomqtt.Client(
             config.host,
             config.port,
@@ -110,6 +131,7 @@ class SteadyLink:
             username=config.username,
             password=config.password,
             clean_session=False,
+            will=aiomqtt.Will(config.presence, gone, qos=1, retain=True) if config.presence else None,
             keepalive=config.keepalive,
             timeout=config.connect_timeout,
             tls_context=config.tls,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Values
-from collections.abc import Sequence
 
+from devices.telemetry.grants import Grants, Topics
 from devices.telemetry.manifest import Mapping
 from devices.telemetry.route import Match, Route
 from devices.telemetry.topic import disjoint
@@ -23,6 +24,9 @@ class Mappings:
     """A message goes to every mapping whose topic matches; each makes its own updates of it."""
 
     def __init__(self) -> None:
+        self._mappings: dict[str, Mapping] = {}
+        self._grants: Grants | None = None
+        self._reserved: Collection[str] = ()
         self._routes: dict[str, Route] = {}
         self._first: dict[str, list[Route]] = {}
         self._matches: dict[str, tuple[Match, ...]] = {}
@@ -31,10 +35,12 @@ class Mappings:
 
     def apply(self, name: str, mapping: Mapping | None) -> None:
         """Take up a mapping; `None`: it is gone."""
-        if mapping is None:
-            self._routes.pop(name, None)
-        else:
+        self._mappings.pop(name, None)
+        self._routes.pop(name, None)
+        if mapping is not None:
+            self._mappings[name] = mapping
             self._routes[name] = Route(mapping)
+        self._grants = None
         self._matches.clear()
         self._units.clear()
         self._first.clear()
@@ -70,6 +76,12 @@ class Mappings:
         """Messages that ask these desired values of a device: topics and payloads."""
         matches = self._reach.get(device, {}).values()
         return [message for match in matches for message in match.route.commands(match, values)]
+
+    def granted(self, device: str, reserved: Collection[str] = ()) -> Topics:
+        """What a device may write and read for the mappings; `reserved` are filters of topics that are nobody's own."""
+        if self._grants is None or self._reserved != reserved:
+            self._grants, self._reserved = Grants(self._mappings.values(), reserved), reserved
+        return self._grants.of(device)
 
     def unit(self, device: str, name: str) -> str:
         """The unit that a mapping, or the device's own messages, gave a property; empty when none did."""

@@ -67,9 +67,9 @@ class Route:
         paths += [path for path in others if path is not None and path.steps]
         self._listed = _either(path.pattern for path in paths) if keeps else None
         self._entered = _either(f"{path.pattern}|{path.above}" for path in paths)
-        self._device = spec.device or ("{namespace}/{device}" if "namespace" in self.topic.names else "{device}")
-        self._namespace = mapping.metadata.namespace
-        self._fixed = set(PLACE.findall(self._device)) <= set(self.topic.names)
+        named = spec.device or ("{namespace}/{device}" if "namespace" in self.topic.names else "{device}")
+        self.template = named if "/" in named else f"{mapping.metadata.namespace}/{named}"
+        self._fixed = set(PLACE.findall(self.template)) <= set(self.topic.names)
 
     def match(self, words: Sequence[str]) -> Match | None:
         """What a topic, by its words, means here; `None` when it is another's. Raises `NoDevice`."""
@@ -82,7 +82,7 @@ class Route:
     @property
     def fixed(self) -> Match | None:
         """What every topic of the mapping means where it names one device alone; else `None`."""
-        if PLACE.search(self._device) or self.topic.names:
+        if PLACE.search(self.template) or self.topic.names:
             return None
         return Match(self, self._named({}), tuple(rule.name for rule in self._rules), {})
 
@@ -162,8 +162,7 @@ class Route:
 
     def _named(self, words: Words[str, str]) -> str:
         """The device that a filled template names."""
-        parts = [_name(part, words) for part in self._device.split("/")]
-        return "/".join(parts if len(parts) == 2 else [self._namespace, *parts])
+        return "/".join(_name(part, words) for part in self.template.split("/"))
 
 
 class _Rule:

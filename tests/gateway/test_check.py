@@ -395,3 +395,26 @@ def test_the_socket_of_mappers_can_be_made(
     (finding,) = found(tmp_path, f"[dmi]\nsocket = '{make(tmp_path)}'", "mappers")
     assert finding.verdict == verdict
     assert words in finding.message
+
+
+def test_mappings_whose_topics_no_device_may_write_are_told_with_the_line_that_lets_one(tmp_path: Path) -> None:
+    one = (
+        "{apiVersion: gemelo.dev/v1alpha1, kind: Mapping, metadata: {name: %s}, "
+        "spec: {topic: '%s', device: '%s', format: %s}}"
+    )
+    mappings = [
+        one % ("meters", "meters/{device}", "{device}", "json"),
+        one % ("agents", "telegraf/#", "{host}", "line"),
+    ]
+    (tmp_path / "m.yaml").write_text("\n---\n".join(mappings))
+    text = "[manifests]\npaths = ['m.yaml']\n[broker]\nlisten = '127.0.0.1:0'\n"
+    meters, agents = found(tmp_path, text, "mapping")
+    assert (meters.verdict, meters.message) == ("ok", "default/meters: each of its devices may write its own topics")
+    assert agents.verdict == "warning"
+    assert "named in the message" in agents.message
+    assert "nobody is let write telegraf/#; name the file in [broker] rights_file" in agents.message
+    subprocess.run(agents.fix, shell=True, check=True)
+    assert (tmp_path / "rights").read_text() == "user NAME\ntopic write telegraf/#\n"
+    allowed = found(tmp_path, text + "rights_file = 'rights'\n", "mapping")
+    assert [each.verdict for each in allowed] == ["ok", "ok"]
+    assert found(tmp_path, text + "anonymous = true\n", "mapping") == []

@@ -13,7 +13,7 @@ from devices.telemetry.homeassistant.body import BODY_LIMIT
 from devices.telemetry.homeassistant.discovery import Discovery
 from devices.telemetry.homeassistant.entity import Entity, entity
 from devices.telemetry.homeassistant.manifests import (
-    LABEL,
+    OURS,
     mapping_name,
     with_device,
     with_mapping,
@@ -24,7 +24,7 @@ from devices.telemetry.homeassistant.manifests import (
 
 __all__ = [
     "BODY_LIMIT",
-    "LABEL",
+    "OURS",
     "Discovery",
     "Entity",
     "entity",

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from devices.telemetry.grants import DISCOVERED
 from devices.telemetry.homeassistant.entity import Entity
 from twins.manifests import API
 
-LABEL = "gemelo.dev/discovered"
-"""The label of manifests that were made here: others are a person's, and stay as they are."""
+OURS = "homeassistant"
+"""What manifests that are made here have as their label `DISCOVERED`: others stay as they are."""
 
 
 def mapping_name(device: str, topic: str) -> str:
@@ -78,7 +79,7 @@ def _mapped(
 
 
 def _manifest(api: str, kind: str, name: str, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace, "labels": {LABEL: "homeassistant"}}
+    metadata = {"name": name, "namespace": namespace, "labels": {DISCOVERED: OURS}}
     return {"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -95,6 +96,23 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 def device(broker: Mosquitto) -> aiomqtt.Client:
     return aiomqtt.Client("127.0.0.1", broker.port, identifier="device", clean_session=False, timeout=5)
+
+
+async def test_whoever_looks_sees_whether_a_link_is_there(broker: Mosquitto, make_link: MakeLink) -> None:
+    async with device(broker) as there, asyncio.timeout(10):
+        await there.subscribe("spBv1.0/STATE/edge", qos=1)
+        said = there.messages
+        for _ in range(2):
+            async with listening(make_link(presence="spBv1.0/STATE/edge")):
+                here = await anext(said)
+                assert json.loads(bytes(here.payload))["online"] is True
+                assert time.time() - json.loads(bytes(here.payload))["timestamp"] / 1000 < 5
+            gone = json.loads(bytes((await anext(said)).payload))
+            assert gone == json.loads(bytes(here.payload)) | {"online": False}
+    async with device(broker) as late:
+        await late.subscribe("spBv1.0/STATE/+", qos=1)
+        kept = await anext(late.messages)
+        assert (kept.retain, json.loads(bytes(kept.payload))) == (True, gone)
 
 
 @pytest.mark.parametrize("qos", [0, 1])

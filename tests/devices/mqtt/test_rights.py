@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from devices.mqtt.rights import acl, password_line, topics, users
+from devices.telemetry.grants import Topics
 
 
 def lines_of(user: str, text: str) -> list[str]:
@@ -47,11 +48,19 @@ def test_extra_rights_follow() -> None:
 
 
 def test_a_device_is_told_its_topics() -> None:
-    publish, subscribe = topics("plant/pump")
-    assert "$hw/events/device/plant/pump/twin/update" in publish
-    assert "gemelo/telemetry/plant/pump/#" in publish
-    assert not any("cloud_updated" in topic for topic in publish)
-    assert "$hw/events/device/plant/pump/twin/update/delta" in subscribe
+    own = topics("plant/pump", lambda device: Topics((f"meters/{device}",), ("meters/set",)))
+    assert "$hw/events/device/plant/pump/twin/update" in own.writes
+    assert "gemelo/telemetry/plant/pump/#" in own.writes
+    assert not any("cloud_updated" in topic for topic in own.writes)
+    assert "$hw/events/device/plant/pump/twin/update/delta" in own.reads
+    assert (own.writes[-1], own.reads[-1]) == ("meters/plant/pump", "meters/set")
+
+
+@pytest.mark.parametrize("user", ["pump", "default/pump"])
+def test_what_a_device_is_granted_is_of_its_id_whichever_name_it_logs_in_by(user: str) -> None:
+    text = acl([user], granted=lambda device: Topics((f"meters/{device}",), (f"set/{device}",)))
+    more = ["topic write meters/default/pump", "topic read set/default/pump"]
+    assert lines_of(user, text) == ["topic write gemelo/telemetry/default/pump/#", *more]
 
 
 def test_users_are_read_from_a_password_file() -> None:
