@@ -1,6 +1,7 @@
 """`python -m tests.fuzz`: feed the codec for a while. With atheris (`pip install atheris`) new paths lead the way.
 
-It is no dependency, for there are wheels of it for few machines. What was found interesting is kept in `.fuzz/corpus`; an input that does what none may ends the run, and is kept too.
+It is no dependency, for there are wheels of it for few machines. What was found interesting is kept in `.fuzz/corpus`;
+an input that does what none may ends the run, and is kept too.
 """
 
 from __future__ import annotations
