@@ -14,7 +14,7 @@ import logging
 
 from devices.mqtt.credentials import Credentials
 from devices.telemetry.mappings import Mappings
-from gateway import shelf, wiring
+from gateway import wiring
 from gateway.causes import Causes
 from gateway.config import Config, changed
 from gateway.console import Console, News, Portraits
@@ -25,6 +25,7 @@ from gateway.front import Front, Views
 from gateway.health import HealthReport
 from gateway.instruments import Instruments
 from gateway.kernel import Kernel
+from gateway.manifests import shelf
 from gateway.mappers import Mappers
 from gateway.messaging import Messaging
 from gateway.metrics import Metrics

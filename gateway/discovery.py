@@ -14,7 +14,7 @@ from devices.telemetry import homeassistant as ha
 from devices.telemetry.grants import DISCOVERED, Topics
 from devices.telemetry.mappings import Mappings
 from devices.telemetry.topic import disjoint
-from gateway.registry import Registry
+from gateway.manifests.registry import Registry
 from runtime.mailbox import Mailbox, Policy
 from twins.errors import Rejected
 from twins.stimuli import Stimulus

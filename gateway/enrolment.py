@@ -16,7 +16,7 @@ from msgspec import Struct
 from devices.mqtt import rights
 from devices.mqtt.credentials import Credential, Credentials
 from gateway.config import Config, address
-from gateway.registry import Registry
+from gateway.manifests.registry import Registry
 from runtime.clock import Clock
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Event, Severity

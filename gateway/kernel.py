@@ -9,7 +9,7 @@ from gateway import wiring
 from gateway.causes import Causes
 from gateway.config import Config
 from gateway.core import Core
-from gateway.registry import Registry
+from gateway.manifests.registry import Registry
 from gateway.tables import tables
 from gateway.timers import Timers
 from rules.rules import Rules

@@ -12,7 +12,7 @@ from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
 from gateway.doors import Run
-from gateway.registry import Registry
+from gateway.manifests.registry import Registry
 from runtime.clock import Clock
 from twins.exchange import Event
 

@@ -9,10 +9,10 @@ from typing import Any
 from devices.telemetry.frame import NAME
 from devices.telemetry.leaves import is_property
 from gateway.core import Core
-from gateway.documents import documents_of, models_first
-from gateway.registry import Registry
-from gateway.schemas import schema
-from gateway.standing import manifest_of, standing
+from gateway.manifests.documents import documents_of, models_first
+from gateway.manifests.registry import Registry
+from gateway.manifests.schemas import schema
+from gateway.manifests.standing import manifest_of, standing
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.schema import nearest

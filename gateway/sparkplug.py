@@ -23,7 +23,7 @@ from devices.sparkplug.topic import ANNOTATION, PREFIX, Place, filters, granted,
 from devices.telemetry.grants import Topics
 from devices.telemetry.topic import disjoint
 from gateway.messaging import Plain
-from gateway.registry import Registry
+from gateway.manifests.registry import Registry
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox, Policy
 from twins.errors import Rejected

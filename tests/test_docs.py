@@ -22,7 +22,7 @@ from devices.sparkplug.manifest import Sparkplug
 from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
 from gateway.config import load, parse
-from gateway.documents import documents_of
+from gateway.manifests.documents import documents_of
 from rules import detector, lint
 from store.schema import TABLES
 from twins.instructions import Instruction

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.documents import Document, documents_of, models_first
+from gateway.manifests.documents import Document, documents_of, models_first
 from gateway.terminal import client, show
 from twins.errors import Rejected
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from gateway.kinds import kind_named
+from gateway.manifests.kinds import kind_named
 from gateway.terminal import client
 from gateway.terminal.objects import device_name, device_path
 

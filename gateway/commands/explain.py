@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.kinds import KINDS, kind_named
-from gateway.schemas import Schema, schema
+from gateway.manifests.kinds import KINDS, kind_named
+from gateway.manifests.schemas import Schema, schema
 from twins.errors import Rejected
 from twins.schema import nearest
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
 
-from gateway.kinds import kind_named
+from gateway.manifests.kinds import kind_named
 from gateway.terminal import client, show
 from gateway.terminal.listing import Listing, View, listing, name_of
 from gateway.terminal.objects import device_name, device_path, matches

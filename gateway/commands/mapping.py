@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from devices.telemetry.manifest import Mapping
 from devices.telemetry.mappings import Mappings
-from gateway.documents import documents_of
+from gateway.manifests.documents import documents_of
 from twins.errors import Rejected
 from twins.schema import decode
 from twins.stimuli import Seen

@@ -12,7 +12,7 @@ import msgspec
 from gateway.causes import Causes
 from gateway.committed import Committed
 from gateway.core import Core
-from gateway.registry import Registry
+from gateway.manifests.registry import Registry
 from gateway.timers import Timers
 from rules.rules import Rules
 from tests.clock import VirtualClock

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.documents import documents_of
+from gateway.manifests.documents import documents_of
 from twins.errors import Rejected
 
 

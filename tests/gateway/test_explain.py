@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.kinds import KINDS
+from gateway.manifests.kinds import KINDS
 from tests.gateway.process import invoke
 
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from gateway.kinds import KINDS, kind_named
-from gateway.schemas import schema
+from gateway.manifests.kinds import KINDS, kind_named
+from gateway.manifests.schemas import schema
 from twins.errors import Rejected
 
 

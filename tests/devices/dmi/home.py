@@ -14,7 +14,7 @@ from devices.dmi.door import MapperDoor
 from gateway.causes import Causes
 from gateway.committed import Committed
 from gateway.core import Core
-from gateway.registry import Registry
+from gateway.manifests.registry import Registry
 from gateway.timers import Timers
 from rules.rules import Rules
 from runtime.clock import SystemClock

@@ -14,7 +14,7 @@ from devices.telemetry.manifest import Mapping
 from devices.telemetry.mappings import Mappings
 from devices.telemetry.path import Path as Place
 from devices.telemetry.topic import Topic, disjoint, overlap
-from gateway.documents import documents_of
+from gateway.manifests.documents import documents_of
 from twins.errors import Rejected
 from twins.schema import decode
 from twins.stimuli import Seen, Updated

@@ -11,7 +11,7 @@ from devices.telemetry.formats import cbor
 from devices.telemetry.frame import BODY_LIMIT, DEPTH, FRAMES, NAME, PROPERTIES, VALUES
 from devices.telemetry.manifest import Mapping, MappingSpec, PropertyMapping
 from devices.telemetry.mappings import Mappings
-from gateway.documents import documents_of
+from gateway.manifests.documents import documents_of
 from twins.schema import decode
 from twins.stimuli import Seen, Updated
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.documents import documents_of
-from gateway.registry import Registry
+from gateway.manifests.documents import documents_of
+from gateway.manifests.registry import Registry
 from twins.errors import Rejected
 
 logger = logging.getLogger(__name__)

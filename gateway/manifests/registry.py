@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from gateway.declarations import Declarations
-from gateway.kinds import KINDS, Kind
+from gateway.manifests.declarations import Declarations
+from gateway.manifests.kinds import KINDS, Kind
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.exchange import Condition, Outcome

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, inspect, structs
 
 from gateway.fields import texts
-from gateway.kinds import KINDS
+from gateway.manifests.kinds import KINDS
 from twins.errors import Rejected
 from twins.schema import nearest
 
