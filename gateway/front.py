@@ -12,7 +12,7 @@ from gateway.metrics import Metrics
 from gateway.operations import Operations
 from runtime.clock import Clock
 from runtime.supervision import Part, Supervisor
-from store.sql import Sql
+from store.sql.service import Sql
 from twins.errors import Unavailable
 from web.enrolment import EnrolmentApi
 from web.ports import Pictures

@@ -14,7 +14,7 @@ from store.pictures import Pictures
 from store.points import Points
 from store.retention import Retention
 from store.segments import Segments
-from store.sql import Live, Sql
+from store.sql.service import Live, Sql
 from twins.exchange import Recovered
 
 _MIB = 1024 * 1024

@@ -175,7 +175,7 @@ def test_every_example_manifest_can_be_applied(file: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_query_shown_may_run(page: Path) -> None:
     pytest.importorskip("sqlglot")
-    from store.guard import guard
+    from store.sql.guard import guard
 
     for said in commands(page):
         words = shlex.split(said, comments=True)

@@ -207,7 +207,7 @@ def test_there_are_many_attacks() -> None:
 def test_the_wall_behind_the_list_holds_alone(tmp_path: Path) -> None:
     import duckdb
 
-    from store.sources import Sources
+    from store.sql.sources import Sources
 
     (tmp_path / "segments").mkdir()
     sources = Sources("edge-1", tmp_path / "state.db", tmp_path / "segments", 64)

@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from store import question
 from store.columns import Columns
-from store.question import Answer, Question, Refused, Setting, Unreadable
+from store.sql import question
+from store.sql.question import Answer, Question, Refused, Setting, Unreadable
 from twins.errors import Rejected, Unavailable
 
 _LOOK = 0.02
-_ROOT = str(Path(__file__).resolve().parents[1])
+_ROOT = str(Path(__file__).resolve().parents[2])
 _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",  # an arena reserves 64 MiB of address space, which is what is limited
     "OPENBLAS_NUM_THREADS": "1",
@@ -53,7 +53,7 @@ class Process:
         words = [
             sys.executable,
             "-m",
-            "store.worker",
+            "store.sql.worker",
             str(theirs.fileno()),
             msgspec.json.encode(self._setting).decode(),
         ]

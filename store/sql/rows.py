@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store.question import Answer, Refused
+from store.sql.question import Answer, Refused
 
 _MOST = 64 * 1024 * 1024
 """Bytes that an answer may have."""

@@ -1,4 +1,4 @@
-"""The process in which queries run: `python -m store.worker FD SETTING`, started by `store.process`.
+"""The process in which queries run: `python -m store.sql.worker FD SETTING`, started by `store.sql.process`.
 
 DuckDB's own limit of memory leaves out lists, texts and aggregates that grow outside of its buffers, and a query inside
 one operator hears no interrupt. So the system bounds both: address space by RLIMIT_AS, time by an alarm that no library
@@ -16,10 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from store import question
-from store.query import answer
-from store.question import Setting
-from store.sources import Sources
+from store.sql import question
+from store.sql.query import answer
+from store.sql.question import Setting
+from store.sql.sources import Sources
 
 _SPARE = 256 * 1024 * 1024
 """Address space beside DuckDB's memory: Arrow's tables, Python's rows, stacks of threads."""

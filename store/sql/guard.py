@@ -14,8 +14,8 @@ from msgspec import Struct
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from store.nearest import nearest
 from store.schema import TABLES
+from store.sql.nearest import nearest
 from twins.errors import Rejected
 
 # It warns of each statement it cannot read, which is refused with a reason all the same: no flood in the log.

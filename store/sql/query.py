@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from store import records
 from store.columns import Columns
-from store.nearest import nearest
-from store.question import Answer, Question, Refused, Unreadable
-from store.rows import gathered
 from store.schema import TABLES
 from store.segment import Segment, read_list
-from store.sources import Sources, quoted
+from store.sql.nearest import nearest
+from store.sql.question import Answer, Question, Refused, Unreadable
+from store.sql.rows import gathered
+from store.sql.sources import Sources, quoted
 from store.table import tabulate_rows
 
 _BATCH = 2048

@@ -14,16 +14,16 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.clock import Clock
-from store import question
 from store.journal import Journal
 from store.points import Points
 from store.segments import Segments
+from store.sql import question
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Rows, Scalar
 
 if TYPE_CHECKING:
-    from store.guard import Guarded
-    from store.process import Process, Unpacked
+    from store.sql.guard import Guarded
+    from store.sql.process import Process, Unpacked
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class Sql:
 
     def _question(self, guarded: Guarded, parameters: tuple[Scalar, ...], deadline: float, limit: int) -> Unpacked:
         """Taken in one step of the loop: a point is in the snapshot or in a listed segment, never in neither."""
-        from store.process import Unpacked
+        from store.sql.process import Unpacked
 
         live = {name: list(rows()) for name, rows in self._live.items() if name in guarded.tables}
         points = self._points
@@ -151,7 +151,7 @@ class Sql:
         return Rows(answer.columns, answer.rows, answer.truncated)
 
     def _process(self) -> Process:
-        from store.process import Process
+        from store.sql.process import Process
 
         file, directory = str(self._journal.file), str(self._segments.directory)
         return Process(question.Setting(self._node, file, directory, self._memory))
@@ -165,7 +165,7 @@ class Sql:
             process = self._process()
             process.start()
             self._idle.append(process)
-        from store.guard import guard
+        from store.sql.guard import guard
 
         return guard(text)
 
