@@ -22,8 +22,8 @@ from devices.sparkplug.sessions import NODES, REBIRTH, Arrival, Heard, Sessions
 from devices.sparkplug.topic import ANNOTATION, PREFIX, Place, filters, granted, place_of, read, unfolded
 from devices.telemetry.grants import Topics
 from devices.telemetry.topic import disjoint
-from gateway.messaging import Plain
 from gateway.manifests.registry import Registry
+from gateway.messaging import Plain
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox, Policy
 from twins.errors import Rejected
@@ -42,6 +42,7 @@ PATIENCE = 10.0
 """Seconds in which a node is asked for its birth once."""
 PACE = 0.05
 """Seconds between two nodes that are asked: after a start every one is, and each answers with all it has."""
+NO_CODEC = "Sparkplug needs protobuf: pip install 'gemelo[sparkplug]'"
 _SHOWN = 200
 
 
@@ -187,7 +188,7 @@ class SparkplugHost:
         try:
             from devices.sparkplug.payload import decode
         except ImportError:
-            raise Rejected("Sparkplug needs protobuf: pip install 'gemelo[sparkplug]'") from None
+            raise Rejected(NO_CODEC) from None
         if self._voice is not None and self._voice.connects != self._heard_by:
             self._heard_by = self._voice.connects
             self.sessions.forget()
@@ -261,13 +262,12 @@ class SparkplugHost:
             self._voice.say(messages)
 
     async def _inquire(self) -> None:
-        from devices.sparkplug.payload import Metric, command
-
         while True:
             for node in await self._asks.take(1):
-                now = self._clock.now() // 1000
-                metric = Metric(REBIRTH, None, now, types.BOOLEAN, value=True)
-                self._say([(node.command, command([metric], now))])
+                try:
+                    self._say([(node.command, _rebirth(self._clock.now() // 1000))])
+                except ImportError:
+                    logger.warning("%s", NO_CODEC)
                 await self._clock.sleep(PACE)
 
     async def _declare(self) -> None:
@@ -299,3 +299,10 @@ class SparkplugHost:
         """Model and device; none of a device that a person declared."""
         body = self._registry.body("Device", birth.device)
         return () if body is not None and not is_ours(body) else tuple(manifests(birth))
+
+
+def _rebirth(now: int) -> bytes:
+    """What asks a node for its birth; `now` is milliseconds. Raises `ImportError` without protobuf."""
+    from devices.sparkplug.payload import Metric, command
+
+    return command([Metric(REBIRTH, None, now, types.BOOLEAN, value=True)], now)
