@@ -18,22 +18,8 @@ import pytest
 import yaml
 
 from tests.gateway.process import ROOT, Gateway, Sensor, environment, gemelo, invoke, until
+from tests.gateway.pump import DEVICE, MODEL
 
-MODEL = """
-apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata: {name: pump}
-spec:
-  properties:
-    - {name: speed, type: INT, accessMode: ReadWrite, minimum: "0", maximum: "100", unit: "%"}
-    - {name: flow, type: DOUBLE, accessMode: ReadOnly, unit: l/min}
-"""
-DEVICE = """
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata: {name: NAME, labels: {description: in-the-cellar}}
-spec: {deviceModelRef: {name: pump}, nodeName: edge-1}
-"""
 LONG = "the flow is more than this rather long sentence, which no terminal of eighty columns shows on one line, allows"
 RULE = f"""
 apiVersion: gemelo.dev/v1alpha1

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.process import Gateway, Sensor
+from tests.gateway.pump import DEVICE, MODEL
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -21,20 +22,6 @@ pytestmark = [
 ]
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-PUMP = """
-apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata: {name: pump}
-spec:
-  properties:
-    - {name: speed, type: INT, accessMode: ReadWrite, minimum: "0", maximum: "100", unit: "%"}
-    - {name: flow, type: DOUBLE, accessMode: ReadOnly, unit: l/min}
----
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata: {name: pump-1}
-spec: {deviceModelRef: {name: pump}, nodeName: edge-1}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +30,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         pytest.skip("no mosquitto: apt-get install mosquitto")
     with Gateway(tmp_path_factory.mktemp("page")) as gateway:
         gateway.start()
-        gateway.apply(PUMP)
+        gateway.apply(f"{MODEL}---{DEVICE}".replace("NAME", "pump-1"))
         yield gateway
 
 
