@@ -90,6 +90,7 @@ class SparkplugHost:
         self._voice: Voice | None = None
         self._heard_by = 0
         self._hosts: dict[str, Sparkplug] = {}
+        self._own: frozenset[str] = frozenset()
         self._places: dict[str, Place] = {}
         self._names: dict[Place, str] = {}
         self._asked: dict[Place, float] = {}
@@ -106,6 +107,7 @@ class SparkplugHost:
         if host is not None:
             self._hosts[name] = host
         self._hosts = dict(sorted(self._hosts.items(), key=lambda each: (not each[1].spec.groups, each[0])))
+        self._own = frozenset(f for each in self._hosts.values() for f in filters(each.spec.groups or ("+",)))
         self.sessions.forget()
 
     def follow(self, device: str, manifest: Any) -> None:
@@ -150,7 +152,7 @@ class SparkplugHost:
 
     def granted(self, device: str, reserved: Collection[str] = ()) -> Topics:
         """What a device may write and read: a node its own topics and those of its devices."""
-        others = self._others.granted(device, self._own | set(reserved))
+        others = self._others.granted(device, self._own.union(reserved))
         place = self._places.get(device) or self._expected(device)
         if place is None or self._names.get(place, device) != device or self._host(place.group) is None:
             return others
@@ -199,10 +201,6 @@ class SparkplugHost:
             if bodies:
                 heard.stimuli.insert(0, joined(heard.birth, bodies, arrival))
         return heard
-
-    @property
-    def _own(self) -> frozenset[str]:
-        return frozenset(f for host in self._hosts.values() for f in filters(host.spec.groups or ("+",)))
 
     def _expected(self, device: str) -> Place | None:
         """The node that a device will be by its name; `None` where none would become this one."""
@@ -261,10 +259,12 @@ class SparkplugHost:
             self._voice.say(messages)
 
     async def _inquire(self) -> None:
-        from devices.sparkplug.payload import Metric, command
-
         while True:
             for node in await self._asks.take(1):
+                try:
+                    from devices.sparkplug.payload import Metric, command
+                except ImportError:  # which is told when a node speaks
+                    continue
                 now = self._clock.now() // 1000
                 metric = Metric(REBIRTH, None, now, types.BOOLEAN, value=True)
                 self._say([(node.command, command([metric], now))])
