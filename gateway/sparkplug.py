@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 Messages = Sequence[tuple[str, bytes]]
 WAITING = 4096
 """Births that wait to become manifests, and nodes that wait to be asked; the newest of each counts."""
+MOST = 10_000
+"""Devices that births make."""
 PATIENCE = 10.0
 """Seconds in which a node is asked for its birth once."""
 PACE = 0.05
@@ -159,7 +161,7 @@ class SparkplugHost:
         return others + granted(place)
 
     def claim(self, device: str, place: Place) -> None:
-        """Raise `Rejected` when the device, or the name of its model, is another's."""
+        """Raise `Rejected` when the device, or the name of its model, is another's; and when there are too many."""
         body = self._registry.body("Device", device)
         twin = self._twins.get(device)
         if body is None:
@@ -171,6 +173,8 @@ class SparkplugHost:
                 f"{place.source}: the device {device} is another's; "
                 f"to make it this one's, give its manifest the annotation {ANNOTATION}: {place.source}"
             )
+        if body is None and len(self._places) >= MOST:
+            raise Rejected(f"{place.source}: {MOST} devices are of Sparkplug already: no more are made; delete some")
         model = self._registry.body("DeviceModel", device)
         if model is not None and not is_ours(model) and (body is None or is_ours(body)):
             raise Rejected(f"{place.source}: the DeviceModel {device} is a person's")
