@@ -23,7 +23,8 @@ TOGETHER = 20
 def arguments(parser: argparse.ArgumentParser) -> None:
     client.arguments(parser)
     show.arguments(parser, "name")
-    parser.add_argument("kind", help="devices, devicemodels, cameras, rules, mappings, discoveries, sparkplugs, mappers")
+    kinds = "devices, devicemodels, cameras, rules, mappings, discoveries, sparkplugs, mappers"
+    parser.add_argument("kind", help=kinds)
     parser.add_argument(
         "name", nargs="*", default=[], help="namespace/name, or name in the default namespace (default: all)"
     )
