@@ -45,6 +45,7 @@ class Discoverer:
         self._mappings = mappings
         self._registry = registry
         self._discoveries: dict[str, ha.Discovery] = {}
+        self._own: frozenset[str] = frozenset()
         self._waiting: Mailbox[_Told] = Mailbox("discovery", WAITING, Policy.KEEP_LATEST, key=lambda told: told.topic)
 
     def apply(self, name: str, discovery: ha.Discovery | None) -> None:
@@ -52,6 +53,7 @@ class Discoverer:
         self._discoveries.pop(name, None)
         if discovery is not None:
             self._discoveries[name] = discovery
+        self._own = frozenset(f for each in self._discoveries.values() for f in each.filters)
 
     @property
     def filters(self) -> frozenset[str]:
@@ -77,7 +79,7 @@ class Discoverer:
 
     def granted(self, device: str, reserved: Collection[str] = ()) -> Topics:
         """What a device may write and read: whoever writes on discovery's own topics can speak of any device."""
-        return self._mappings.granted(device, self._own | set(reserved))
+        return self._mappings.granted(device, self._own.union(reserved))
 
     async def run(self) -> None:
         """Make manifests of what was told, until cancelled."""
@@ -89,10 +91,6 @@ class Discoverer:
                     logger.info("not discovered: %r: %s", told.topic[:_SHOWN], error.reason[:_SHOWN])
                 except TimeoutError:
                     logger.warning("not discovered yet: %r: the store is behind", told.topic[:_SHOWN])
-
-    @property
-    def _own(self) -> frozenset[str]:
-        return frozenset(f for discovery in self._discoveries.values() for f in discovery.filters)
 
     async def _take(self, told: _Told) -> None:
         spec = told.discovery.spec

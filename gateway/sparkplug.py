@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 Messages = Sequence[tuple[str, bytes]]
 WAITING = 4096
 """Births that wait to become manifests, and nodes that wait to be asked; the newest of each counts."""
+MOST = 10_000
+"""Devices that births make."""
 PATIENCE = 10.0
 """Seconds in which a node is asked for its birth once."""
 PACE = 0.05
@@ -91,6 +93,7 @@ class SparkplugHost:
         self._voice: Voice | None = None
         self._heard_by = 0
         self._hosts: dict[str, Sparkplug] = {}
+        self._own: frozenset[str] = frozenset()
         self._places: dict[str, Place] = {}
         self._names: dict[Place, str] = {}
         self._asked: dict[Place, float] = {}
@@ -107,6 +110,7 @@ class SparkplugHost:
         if host is not None:
             self._hosts[name] = host
         self._hosts = dict(sorted(self._hosts.items(), key=lambda each: (not each[1].spec.groups, each[0])))
+        self._own = frozenset(f for each in self._hosts.values() for f in filters(each.spec.groups or ("+",)))
         self.sessions.forget()
 
     def follow(self, device: str, manifest: Any) -> None:
@@ -151,14 +155,14 @@ class SparkplugHost:
 
     def granted(self, device: str, reserved: Collection[str] = ()) -> Topics:
         """What a device may write and read: a node its own topics and those of its devices."""
-        others = self._others.granted(device, self._own | set(reserved))
+        others = self._others.granted(device, self._own.union(reserved))
         place = self._places.get(device) or self._expected(device)
         if place is None or self._names.get(place, device) != device or self._host(place.group) is None:
             return others
         return others + granted(place)
 
     def claim(self, device: str, place: Place) -> None:
-        """Raise `Rejected` when the device, or the name of its model, is another's."""
+        """Raise `Rejected` when the device, or the name of its model, is another's; and when there are too many."""
         body = self._registry.body("Device", device)
         twin = self._twins.get(device)
         if body is None:
@@ -170,6 +174,8 @@ class SparkplugHost:
                 f"{place.source}: the device {device} is another's; "
                 f"to make it this one's, give its manifest the annotation {ANNOTATION}: {place.source}"
             )
+        if body is None and len(self._places) >= MOST:
+            raise Rejected(f"{place.source}: {MOST} devices are of Sparkplug already: no more are made; delete some")
         model = self._registry.body("DeviceModel", device)
         if model is not None and not is_ours(model) and (body is None or is_ours(body)):
             raise Rejected(f"{place.source}: the DeviceModel {device} is a person's")
@@ -200,10 +206,6 @@ class SparkplugHost:
             if bodies:
                 heard.stimuli.insert(0, joined(heard.birth, bodies, arrival))
         return heard
-
-    @property
-    def _own(self) -> frozenset[str]:
-        return frozenset(f for host in self._hosts.values() for f in filters(host.spec.groups or ("+",)))
 
     def _expected(self, device: str) -> Place | None:
         """The node that a device will be by its name; `None` where none would become this one."""
@@ -265,9 +267,12 @@ class SparkplugHost:
         while True:
             for node in await self._asks.take(1):
                 try:
-                    self._say([(node.command, _rebirth(self._clock.now() // 1000))])
-                except ImportError:
-                    logger.warning("%s", NO_CODEC)
+                    from devices.sparkplug.payload import Metric, command
+                except ImportError:  # which is told when a node speaks
+                    continue
+                now = self._clock.now() // 1000
+                metric = Metric(REBIRTH, None, now, types.BOOLEAN, value=True)
+                self._say([(node.command, command([metric], now))])
                 await self._clock.sleep(PACE)
 
     async def _declare(self) -> None:
@@ -299,10 +304,3 @@ class SparkplugHost:
         """Model and device; none of a device that a person declared."""
         body = self._registry.body("Device", birth.device)
         return () if body is not None and not is_ours(body) else tuple(manifests(birth))
-
-
-def _rebirth(now: int) -> bytes:
-    """What asks a node for its birth; `now` is milliseconds. Raises `ImportError` without protobuf."""
-    from devices.sparkplug.payload import Metric, command
-
-    return command([Metric(REBIRTH, None, now, types.BOOLEAN, value=True)], now)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import math
 import struct
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -42,6 +43,7 @@ class Type(Struct, frozen=True):
     writable: bool = True
 
 
+@lru_cache(64)
 def declared(datatype: int) -> Type | None:
     """What a datatype is to a twin; `None` for one whose values are left out."""
     if datatype in _SIZES:

@@ -13,11 +13,13 @@ from msgspec import Struct
 from devices.sparkplug.datatype import Raw, field
 from devices.sparkplug.wire.sparkplug_pb2 import Metric as Wire
 from devices.sparkplug.wire.sparkplug_pb2 import Payload as Whole
+from devices.sparkplug.wire.sparkplug_pb2 import Properties
 from devices.telemetry.frame import BODY_LIMIT
 from twins.errors import Rejected
 
 METRICS = 4096
 """Metrics in one message: as many as a twin has properties."""
+_TAG = b"\x12"
 
 
 class Metric(Struct, frozen=True):
@@ -47,6 +49,8 @@ def decode(body: bytes) -> Payload:
     """A message. Raises `Rejected` when it is none, or too large."""
     if len(body) > BODY_LIMIT:
         raise Rejected(f"the body has {len(body)} bytes, more than the {BODY_LIMIT} allowed")
+    if body.count(_TAG) > 4 * METRICS:  # each metric begins with it: so many are not even parsed
+        raise Rejected(f"the message has more than {METRICS} metrics")
     try:
         whole = Whole.FromString(body)
     except (DecodeError, RecursionError):
@@ -73,7 +77,6 @@ def command(metrics: Iterable[Metric], at: int) -> bytes:
 
 def _metric(wire: Wire) -> Metric:
     which = wire.WhichOneof("value")
-    told = wire.properties
     return Metric(
         wire.name,
         wire.alias if wire.HasField("alias") else None,
@@ -81,8 +84,13 @@ def _metric(wire: Wire) -> Metric:
         wire.datatype,
         None if which is None or wire.is_null else getattr(wire, which),
         wire.is_historical,
-        {k: getattr(v, each) for k, v in zip(told.keys, told.values, strict=False) if (each := v.WhichOneof("value"))},
+        _properties(wire.properties) if wire.HasField("properties") else {},
     )
+
+
+def _properties(told: Properties) -> dict[str, Raw]:
+    table = zip(told.keys, told.values, strict=False)
+    return {key: getattr(value, which) for key, value in table if (which := value.WhichOneof("value"))}
 
 
 def _wire(metric: Metric) -> Wire:

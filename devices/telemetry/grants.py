@@ -10,14 +10,15 @@ whoever told of them chose the topics.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
 
 from devices.telemetry.manifest import PLACE
 from devices.telemetry.manifest import Mapping as Manifest
-from devices.telemetry.route import NoDevice, Route
+from devices.telemetry.route import PART, Route
 from devices.telemetry.topic import overlap
+from twins.values import is_name
 
 DISCOVERED = "gemelo.dev/discovered"
 """The label of manifests that devices brought about: others are a person's."""
@@ -45,7 +46,9 @@ class Grants:
         self._giving = [one for one in all_ if not one.discovered and one.id not in self.faults]
 
     def of(self, device: str) -> Topics:
-        """What `namespace/name` may do."""
+        """What `namespace/name` may do; nothing for an id that no topic's words would name just so."""
+        if not all(is_name(part) and len(part) <= PART for part in device.split("/")):
+            return Topics()
         return sum((one.topics(device) for one in self._giving), Topics())
 
 
@@ -53,37 +56,27 @@ class _Owned:
     """A mapping as far as it says whose a topic is."""
 
     def __init__(self, mapping: Manifest) -> None:
+        route = Route(mapping)
         self.id = mapping.id
-        self._route = Route(mapping)
-        self.filter = self._route.topic.filter
+        self.filter = route.topic.filter
         self.discovered = DISCOVERED in mapping.metadata.labels
-        self._words = mapping.spec.topic.split("/")
-        self._commands = [p.command.topic for p in mapping.spec.properties if p.command is not None]
-        names, pieces = self._route.topic.names, PLACE.split(self._route.template)
-        self._places = frozenset(pieces[1::2])
-        self.named = self._places <= names.keys()
+        names, pieces = route.topic.names, PLACE.split(route.template)
+        places = frozenset(pieces[1::2])
+        self.named = places <= names.keys()
         self.shape = [names.get(piece, -1) if n % 2 else piece for n, piece in enumerate(pieces)]
         """What the device's id is made of: texts, and places of the topic's words."""
         pattern = "".join(_piece(n, piece, pieces[:n]) for n, piece in enumerate(pieces)) if self.named else r"(?!)"
         self._pattern = re.compile(pattern, re.IGNORECASE)
+        commands = [p.command.topic for p in mapping.spec.properties if p.command is not None]
+        self._write = _template(mapping.spec.topic, places)
+        self._reads = dict.fromkeys(_template(t, places) for t in commands if places <= set(PLACE.findall(t)))
 
     def topics(self, device: str) -> Topics:
         found = self._pattern.fullmatch(device)
-        if found is None or not self._reads_back(found.groupdict(), device):
+        if found is None:
             return Topics()
         given = found.groupdict()
-        own = [t for t in self._commands if self._places <= set(PLACE.findall(t))]
-        reads = dict.fromkeys("/".join(_granted(t.split("/"), given)) for t in own)
-        return Topics(("/".join(_granted(self._words, given)),), tuple(reads))
-
-    def _reads_back(self, given: Mapping[str, str], device: str) -> bool:
-        """True when what the device may write is taken for this device."""
-        words = ["x" if word in {"+", "#"} else word for word in _granted(self._words, given)]
-        try:
-            match = self._route.match(words)
-        except NoDevice:
-            return False
-        return match is not None and match.device == device
+        return Topics((_filled(self._write, given),), tuple(_filled(each, given) for each in self._reads))
 
 
 def _fault(one: _Owned, all_: Iterable[_Owned], reserved: Collection[str]) -> str:
@@ -104,12 +97,12 @@ def _piece(number: int, piece: str, before: list[str]) -> str:
     return f"(?P={piece})" if piece in before[1::2] else f"(?P<{piece}>[^/]+)"
 
 
-def _granted(words: Iterable[str], given: Mapping[str, str]) -> Iterator[str]:
-    """The words of a filter: what is known of them, and any word where it is not."""
-    for word in words:
-        if not PLACE.search(word):
-            yield word
-        elif set(PLACE.findall(word)) <= given.keys():
-            yield PLACE.sub(lambda place: given[place[1]], word)
-        else:
-            yield "+"
+def _template(topic: str, places: Collection[str]) -> str:
+    """A topic with the places of the device's id left in it; a word that has another may be any."""
+    return "/".join(word if set(PLACE.findall(word)) <= set(places) else "+" for word in topic.split("/"))
+
+
+def _filled(template: str, given: Mapping[str, str]) -> str:
+    for place, word in given.items():
+        template = template.replace(f"{{{place}}}", word)
+    return template

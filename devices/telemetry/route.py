@@ -22,7 +22,7 @@ from twins.stimuli import Edit, Seen, Updated
 from twins.values import is_name
 
 _UNFIT = re.compile(r"[^a-z0-9.-]+")
-_PART = 63
+PART = 63
 """Characters of a name made of a topic's word."""
 
 
@@ -237,7 +237,7 @@ def _name(part: str, words: Words[str, str]) -> str:
     missing = [name for name in PLACE.findall(part) if name not in words]
     if missing:
         raise NoDevice(f"the message has no tag {missing[0]!r}, which is to name the device")
-    made = _UNFIT.sub("-", _filled(part, words).lower())[:_PART].strip("-.")
+    made = _UNFIT.sub("-", _filled(part, words).lower())[:PART].strip("-.")
     if not is_name(made):
-        raise NoDevice(f"{_filled(part, words)[:_PART]!r} has no letter or digit to name a device by")
+        raise NoDevice(f"{_filled(part, words)[:PART]!r} has no letter or digit to name a device by")
     return made

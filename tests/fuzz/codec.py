@@ -13,11 +13,15 @@ from typing import Any, NoReturn
 import msgspec
 
 from devices.mqtt import telemetry
+from devices.sparkplug.declaration import joined, manifests
+from devices.sparkplug.payload import decode
+from devices.sparkplug.sessions import Arrival, Sessions
+from devices.sparkplug.topic import Place
 from devices.telemetry.formats import decoder
 from twins.errors import Rejected
 from twins.instructions import Answer
 from twins.kubeedge import Reader, Writer
-from twins.stimuli import Joined, Stimulus, Updated
+from twins.stimuli import Joined, Recorded, Stimulus, Updated
 from twins.twin import Twins
 
 NOW = 1_795_243_950_123_000
@@ -32,8 +36,8 @@ DOORS = (
     f"gemelo/telemetry/{DEVICE}",
     f"gemelo/telemetry/{DEVICE}/value",
 )
-FORMATS = ("auto", "json", "number", "text", "line", "senml", "cbor")
-"""How mappings read bodies, behind the doors."""
+FORMATS = ("auto", "json", "number", "text", "line", "senml", "cbor", "sparkplug")
+"""How mappings read bodies, behind the doors; and Sparkplug's."""
 STRICT, TOPIC = 0x80, 0x40
 SLOW = 0.05
 """Seconds of processor time that no input may cost, on a machine that does other things too and counts coverage."""
@@ -56,7 +60,8 @@ def _cost(head: int, kind: int, body: bytes) -> float:
     """Seconds of processor time; what is checked meanwhile counts too."""
     began = time.process_time()
     if kind >= len(DOORS):
-        _formats(FORMATS[kind % len(FORMATS)], body)
+        name = FORMATS[kind % len(FORMATS)]
+        _sparkplug(body) if name == "sparkplug" else _formats(name, body)
         return time.process_time() - began
     topic = DOORS[kind]
     if head & TOPIC:
@@ -104,6 +109,33 @@ def _formats(name: Any, body: bytes) -> None:
         return
     for frame in frames:
         msgspec.json.encode((frame.body, frame.at, frame.units, frame.labels))
+
+
+class _Free:
+    """A book in which every device is free."""
+
+    def claim(self, device: str, place: Place) -> None: ...
+
+    def devices(self, place: Place) -> tuple[str, ...]:
+        return (DEVICE,)
+
+
+def _sparkplug(body: bytes) -> None:
+    """What a node says is born, reported and ended, or it is refused; the twin can be kept."""
+    twins, sessions, node = Twins(), Sessions(_Free()), Place("g", "n")
+    twins.handle(Joined(DEVICE, "fuzz", NOW, {}))
+    for verb in ("NBIRTH", "NDATA", "NDEATH", "NDATA"):
+        try:
+            heard = sessions.read(verb, node, DEVICE, decode(body), Arrival("fuzz", NOW, again=verb == "NDATA"))
+        except Rejected as error:
+            error.reason.encode()
+            continue
+        for stimulus in heard.stimuli:
+            if not isinstance(stimulus, Recorded):
+                twins.handle(stimulus)
+        if heard.birth is not None:
+            joined(heard.birth, tuple(manifests(heard.birth)), Arrival("fuzz", NOW))
+    _kept(twins, strict=False)
 
 
 def _shows(stimulus: Updated, answer: Any) -> None:

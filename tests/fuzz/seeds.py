@@ -11,6 +11,8 @@ from tests.conformance.words import Ago, FromCloud, Say
 from tests.fuzz.codec import DOORS, FORMATS, STRICT, TOPIC
 
 LONGEST = 16 * 1024
+_AFTER = -(-len(DOORS) // len(FORMATS)) * len(FORMATS)
+"""The first kind of input that is a body of the first format, behind all doors."""
 _VERBS = ("twin/update", "twin/get", "state/update", "twin/cloud_updated", "membership/get")
 _TELEMETRY = (
     b'{"temperature": 21.5, "door": "open", "at": 1795243950296, "id": "a", "deep": {"er": [1, null, true]}}',
@@ -24,6 +26,13 @@ _TELEMETRY = (
         "83a3216c75726e3a6465763a6f773a3122fb41d303a15b00106223614100a2006176 02fb405e066666666666".replace(" ", "")
     ),
     bytes.fromhex("a26474656d70f94d606464 6f6f72646f70656e".replace(" ", "")),
+)
+_SPARKPLUG = (
+    "0880d2b1ec9f3412120a0562645365711881d2b1ec9f342004580712160a0454656d7010011881d2b1ec9f342009653333ab4112130a034c6f"
+    "7710021881d2b1ec9f34200150ff01121d0a05436f756e7410031881d2b1ec9f34200858ffffffffffffffffff011800",
+    "0885d2b1ec9f34120c10021881d2b1ec9f34509c01120b10011881d2b1ec9f343801120d10031881d2b1ec9f34280158051801",
+    "12150a034931361881d2b1ec9f3420178201040100feff12150a01421881d2b1ec9f34202082010609000000b0801214"
+    "0a01531881d2b1ec9f3420218201056100c3bc001802",
 )
 _TOPICS = (b"\n/x", b"\n$", b"\n/../#", "\n/ü/\ud7ff".encode())
 
@@ -46,6 +55,8 @@ def _seeds() -> Iterator[bytes]:
     for body in _TELEMETRY:
         for door in range(len(DOORS) - 2, len(DOORS) + len(FORMATS)):
             yield bytes([door]) + body
+    for said in _SPARKPLUG:
+        yield bytes([FORMATS.index("sparkplug") + _AFTER]) + bytes.fromhex(said)
     for number, topic in enumerate(_TOPICS):
         yield bytes([number | TOPIC]) + b'{"event_id":"e","twin":{"k":{"actual":{"value":"1"}}}}' + topic
 

@@ -68,6 +68,15 @@ def test_a_rule_brings_the_state_graphs_and_cel_and_nothing_heavier(tmp_path: Pa
     assert not loaded & (HEAVY | {"grpc"})
 
 
+def test_sparkplug_brings_protobuf_when_a_node_speaks_and_not_before(tmp_path: Path) -> None:
+    manifest = "{apiVersion: gemelo.dev/v1alpha1, kind: Sparkplug, metadata: {name: plant}}"
+    (tmp_path / "plant.yaml").write_text(manifest, "utf-8")
+    paths = '[offload]\nenabled = false\n[dmi]\nenabled = false\n[manifests]\npaths = ["plant.yaml"]\n'
+    loaded = _modules(tmp_path, paths)
+    assert "gateway.sparkplug" in loaded
+    assert not {name for name in loaded if name.startswith("google.protobuf")}
+
+
 def test_the_door_for_phones_brings_grpc_and_nothing_heavier(tmp_path: Path) -> None:
     pytest.importorskip("grpc", reason="gRPC is not installed: the extra `offload`")
     loaded = _modules(tmp_path, f'[dmi]\nenabled = false\n[offload]\nlisten = "127.0.0.1:{_free_port()}"\n')
