@@ -52,6 +52,11 @@ class Born(Struct):
     by_alias: dict[int, Definition]
     ignored: set[str | int]
 
+    @property
+    def size(self) -> int:
+        """Metrics that are remembered."""
+        return len(self.by_name) + len(self.ignored)
+
     @staticmethod
     def of(device: str, said: Payload) -> Born:
         """What a birth declares. Raises `Rejected` for one that is not whole."""

@@ -19,6 +19,8 @@ from twins.errors import Rejected
 
 Raw = bool | int | float | str | bytes
 """A value as the payload has it: integers unsigned."""
+LONGEST = 4096
+"""Entries of an array: more would not fit into the text of a value."""
 BOOLEAN = 11
 INT64 = 4
 _UINT64 = 8
@@ -149,6 +151,9 @@ def _shortest(number: float, *, single: bool) -> str | None:
 def _unpacked(datatype: int, raw: bytes) -> str:
     """An array as JSON: little-endian numbers, bits after their count, or texts that end in zeros."""
     values: list[object]
+    size = struct.calcsize(_ARRAYS.get(datatype, "B"))
+    if len(raw) > (4 + LONGEST // 8 if datatype == _BOOLEANS else LONGEST * size):
+        raise Rejected(f"an array of {len(raw)} bytes has no room in a twin's value")
     try:
         if datatype == _STRINGS:
             values = list(raw.decode().split("\0")[:-1])

@@ -18,6 +18,7 @@ from msgspec import Struct
 from devices.sparkplug import datatype as types
 from devices.sparkplug.birth import BIRTHS, Birth, Born, Definition
 from devices.sparkplug.topic import Place
+from devices.telemetry.frame import FRAMES
 from twins.errors import Rejected
 from twins.exchange import Point
 from twins.kinds import read
@@ -31,6 +32,8 @@ NODES = 4096
 """Nodes whose births are remembered; beyond that the one born first is asked again."""
 DEVICES = 4096
 """Devices of a node."""
+METRICS = 200_000
+"""Metrics of all births that are remembered; beyond that the nodes that were born first are asked again."""
 ROUND = 256
 REBIRTH = "Node Control/Rebirth"
 UNHEARD = "its birth was not heard"
@@ -99,6 +102,7 @@ class Sessions:
         self.counts = SparkplugCounts()
         self._book = book
         self._nodes: dict[Place, _Node] = {}
+        self._grown = 0
 
     def read(self, verb: str, place: Place, device: str, said: Payload, arrival: Arrival) -> Heard:
         """What a message means for `device`. Raises `Rejected`: nothing of it holds."""
@@ -167,8 +171,25 @@ class Sessions:
         here = Seen(device, arrival.cause, arrival.seen, "online", seq=arrival.seq)
         heard.stimuli = [*self._values(born, said, arrival), here]
         node.born[place.device] = born
+        self._make_room(node, born.size)
         self.counts.births += 1
         return heard
+
+    def _make_room(self, node: _Node, grown: int) -> None:
+        """Forget the nodes that were born first when all births together are too much to remember; counted at times."""
+        self._grown += grown
+        if self._grown < METRICS // 16:
+            return
+        self._grown = 0
+        sizes = {place: sum(born.size for born in each.born.values()) for place, each in self._nodes.items()}
+        total = sum(sizes.values())
+        for place, each in list(self._nodes.items()):
+            if total > METRICS and each is not node:
+                del self._nodes[place]
+                total -= sizes[place]
+        if total > METRICS:
+            node.born.clear()
+            raise Rejected(f"the births of a node have more than {METRICS} metrics together")
 
     def _data(self, node: _Node | None, place: Place, said: Payload, arrival: Arrival) -> Heard:
         born = None if node is None else node.born.get(place.device)
@@ -205,6 +226,7 @@ class Sessions:
         """The values of a message: those of now, moment by moment where a metric has several, and those of the past."""
         cause, seen = arrival.cause, arrival.seen
         moments: list[dict[str, Edit | None]] = []
+        times: dict[str, int] = {}
         past: list[Point] = []
         for metric in said.metrics:
             try:
@@ -223,10 +245,12 @@ class Sessions:
             if metric.historical:
                 past.append(_point(born.device, d, value, min(at, seen), arrival.seq))
                 continue
-            place = next((moment for moment in moments if d.name not in moment), None)
-            if place is None:
-                moments.append(place := {})
-            place[d.name] = Edit(reported=value, kind=d.kind, at=at)
+            number = times[d.name] = times.get(d.name, -1) + 1
+            if number == FRAMES:
+                raise Rejected(f"{d.name} is there more than {FRAMES} times; send it in parts")
+            if number == len(moments):
+                moments.append({})
+            moments[number][d.name] = Edit(reported=value, kind=d.kind, at=at)
         if past:
             yield Recorded(born.device, cause, seen, tuple(past))
         for number, edits in enumerate(moments):

@@ -13,10 +13,12 @@ import pytest
 
 from devices.dmi import limits
 from devices.mqtt import refusals
+from devices.sparkplug import sessions
+from devices.sparkplug.topic import ANNOTATION, Place
 from devices.telemetry import homeassistant as ha
 from devices.telemetry import mappings
 from devices.telemetry.manifest import Mapping
-from gateway import discovery, watch
+from gateway import discovery, sparkplug, watch
 from gateway.discovery import Discoverer
 from gateway.presence import Presence
 from gateway.turn import Turn
@@ -30,6 +32,7 @@ from twins.exchange import Event
 from twins.instructions import Attributes
 from twins.kubeedge import Reader, Writer, bodies, reader
 from twins.liveness import Limits
+from twins.manifests import read_device
 from twins.schema import decode
 from twins.stimuli import Edit, Reply, Synchronised, Updated, Wish
 from twins.twin import Twins
@@ -191,6 +194,70 @@ def test_what_is_told_of_refusals_and_intrusions_is_counted_and_forgotten() -> N
     assert largest(told)[1] <= refusals.TOPICS
     assert largest(security)[1] <= watch.KEPT
     assert largest(buckets)[1] <= limits.KEPT
+
+
+def test_births_are_remembered_up_to_a_limit_of_nodes_and_metrics() -> None:
+    pytest.importorskip("google.protobuf")
+    from devices.sparkplug.payload import Metric, Payload
+
+    all_of_them = sessions.Sessions(_Anybody())
+    few = Payload((Metric("a", 1, 1, 10, 1.0),), 0, 1)
+    for n in range(MANY):
+        all_of_them.read("NBIRTH", Place("g", f"n{n}"), f"default/d{n}", few, sessions.Arrival("c", NOW))
+    assert largest(all_of_them)[1] <= sessions.NODES
+    many = Payload(tuple(Metric(f"m{n}", n, 1, 10, 1.0) for n in range(4096)), 0, 1)
+    for n in range(100):
+        all_of_them.read("NBIRTH", Place("g", f"n{n}"), f"default/d{n}", many, sessions.Arrival("c", NOW))
+    known = [len(born.by_name) for node in all_of_them._nodes.values() for born in node.born.values()]
+    assert sessions.METRICS // 2 <= sum(known) <= sessions.METRICS + sessions.METRICS // 16
+    one = Place("g", "one")
+    all_of_them.read("NBIRTH", one, "default/one", few, sessions.Arrival("c", NOW))
+    refused = 0
+    for n in range(100):
+        born = Payload(many.metrics, n + 1, 1)
+        try:
+            all_of_them.read("DBIRTH", Place("g", "one", f"d{n}"), f"default/d{n}", born, sessions.Arrival("c", NOW))
+        except Rejected as error:
+            refused += "metrics together" in error.reason
+    assert refused == 1
+
+
+class _Anybody:
+    """All devices are free."""
+
+    def claim(self, device: str, place: Place) -> None:
+        return
+
+    def devices(self, place: Place) -> tuple[str, ...]:
+        return ()
+
+
+def test_one_metric_many_times_and_an_array_without_end_are_refused_at_once() -> None:
+    pytest.importorskip("google.protobuf")
+    from devices.sparkplug.payload import Metric, Payload
+
+    born = sessions.Sessions(_Anybody())
+    array = Metric("b", 2, 1, 32, b"\0\0\x10\0" + b"\xff" * 200_000)
+    place, arrival = Place("g", "n"), sessions.Arrival("c", NOW)
+    born.read("NBIRTH", place, "default/d", Payload((Metric("a", 1, 1, 10, 1.0),), 0, 1), arrival)
+    with pytest.raises(Rejected, match="more than 500 times"):
+        born.read("NDATA", place, "default/d", Payload((Metric("a", 1, 1, 10, 1.0),) * 4096, 1, 1), arrival)
+    with pytest.raises(Rejected, match="no room"):
+        born.read("NBIRTH", place, "default/d", Payload((array,), 0, 1), arrival)
+
+
+def test_births_make_so_many_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparkplug, "MOST", 20)
+    stage = Stage()
+    others = Discoverer(mappings.Mappings(), stage.registry)
+    host = sparkplug.SparkplugHost(others, stage.registry, stage.twins, stage.clock, stage.core.ask)
+    for n in range(20):
+        place = Place("g", f"n{n}")
+        host.claim(f"default/d{n}", place)
+        metadata = {"name": f"d{n}", "annotations": {ANNOTATION: place.source}}
+        host.follow(f"default/d{n}", read_device({"kind": "Device", "metadata": metadata, "spec": {}}, "test"))
+    with pytest.raises(Rejected, match="no more are made"):
+        host.claim("default/d20", Place("g", "n20"))
 
 
 async def test_discovery_makes_so_many_devices_and_properties(monkeypatch: pytest.MonkeyPatch) -> None:
