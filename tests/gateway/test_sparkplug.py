@@ -161,6 +161,7 @@ def test_a_gap_asks_the_node_for_its_birth_and_so_does_a_gateway_that_starts_ane
             gateway.wait()
             until(lambda: host(broker.port) is False)
             gateway.start()
+            until(lambda: host(broker.port) is True)  # it listens: what comes before, at QoS 0, is gone
             press.do(device=[["Inputs/Speed", 1, "INT16", 7, {}]])
             assert press.hears("spBv1.0/Line 1/NCMD/Press A")["metrics"] == rebirth
             until(lambda: counted(gateway, "births") >= 2)
