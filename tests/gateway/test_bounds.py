@@ -14,11 +14,11 @@ import pytest
 from devices.dmi import limits
 from devices.mqtt import refusals
 from devices.sparkplug import sessions
-from devices.sparkplug.topic import ANNOTATION, Place
+from devices.sparkplug.topic import Place
 from devices.telemetry import homeassistant as ha
 from devices.telemetry import mappings
 from devices.telemetry.manifest import Mapping
-from gateway import discovery, sparkplug, watch
+from gateway import discovery, watch
 from gateway.discovery import Discoverer
 from gateway.presence import Presence
 from gateway.turn import Turn
@@ -32,7 +32,6 @@ from twins.exchange import Event
 from twins.instructions import Attributes
 from twins.kubeedge import Reader, Writer, bodies, reader
 from twins.liveness import Limits
-from twins.manifests import read_device
 from twins.schema import decode
 from twins.stimuli import Edit, Reply, Synchronised, Updated, Wish
 from twins.twin import Twins
@@ -244,20 +243,6 @@ def test_one_metric_many_times_and_an_array_without_end_are_refused_at_once() ->
         born.read("NDATA", place, "default/d", Payload((Metric("a", 1, 1, 10, 1.0),) * 4096, 1, 1), arrival)
     with pytest.raises(Rejected, match="no room"):
         born.read("NBIRTH", place, "default/d", Payload((array,), 0, 1), arrival)
-
-
-def test_births_make_so_many_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sparkplug, "MOST", 20)
-    stage = Stage()
-    others = Discoverer(mappings.Mappings(), stage.registry)
-    host = sparkplug.SparkplugHost(others, stage.registry, stage.twins, stage.clock, stage.core.ask)
-    for n in range(20):
-        place = Place("g", f"n{n}")
-        host.claim(f"default/d{n}", place)
-        metadata = {"name": f"d{n}", "annotations": {ANNOTATION: place.source}}
-        host.follow(f"default/d{n}", read_device({"kind": "Device", "metadata": metadata, "spec": {}}, "test"))
-    with pytest.raises(Rejected, match="no more are made"):
-        host.claim("default/d20", Place("g", "n20"))
 
 
 async def test_discovery_makes_so_many_devices_and_properties(monkeypatch: pytest.MonkeyPatch) -> None:
