@@ -10,7 +10,7 @@ import msgspec
 
 from devices.dmi.packing import Packing
 from devices.dmi.wire import dmi_pb2 as pb
-from twins.manifests import Device, DeviceModel
+from twins.manifests import Device, DeviceModel, Visitor
 
 Values = dict[str, Any]
 
@@ -21,7 +21,8 @@ def device_message(
     """The whole device. Raises `Rejected` for a value that can't be sent.
 
     KubeEdge's order of precedence: settings of the instance before those of the model, key by key; the protocol of a
-    visitor is the model's.
+    visitor is the model's. KubeEdge's mapper-framework follows pointers unchecked and dies of a property without
+    `desired` or `visitors`, or that its model does not have: the first two are always there, the third is left out.
     """
     spec: Values = msgspec.to_builtins(device.spec)
     spec["properties"] = list(spec["properties"])
@@ -29,9 +30,12 @@ def device_message(
     reference = spec.pop("deviceModelRef")
     message = pb.Device(name=device.metadata.name, namespace=device.metadata.namespace)
     message.spec.deviceModelReference = reference["name"] if reference else ""
+    _ask(spec["properties"], desired)
+    _reach(spec["properties"], model)
     if model is not None:
         _override(spec, model)
-    _ask(spec["properties"], desired)
+        if not packing.strict:
+            spec["properties"] = _declared(spec["properties"], model, packing)
     packing.fill(message.spec, spec, "spec")
     packing.fill(message.status, report, "spec.stateReport")
     return message
@@ -59,21 +63,33 @@ def _override(spec: Values, model: DeviceModel) -> None:
     if model.spec.protocol_config_data:
         own = spec["protocol"] or {"protocolName": model.spec.protocol}
         spec["protocol"] = own | {"configData": model.spec.protocol_config_data | (own.get("configData") or {})}
-    visitors = {p.name: p.visitors for p in model.spec.properties if p.visitors is not None}
-    for each in spec["properties"]:
-        base = visitors.get(each["name"])
-        if base is not None:
-            own = each["visitors"] or {}
-            name = base.protocol_name or own.get("protocolName", "")
-            config = (base.config_data or {}) | (own.get("configData") or {})
-            each["visitors"] = {"protocolName": name, "configData": config}
+
+
+def _reach(properties: list[Values], model: DeviceModel | None) -> None:
+    """Put the model's settings of each property below its own."""
+    visitors = {p.name: p.visitors for p in model.spec.properties} if model is not None else {}
+    for each in properties:
+        own, base = each.get("visitors") or {}, visitors.get(each["name"]) or Visitor()
+        name = base.protocol_name or own.get("protocolName", "")
+        config = (base.config_data or {}) | (own.get("configData") or {})
+        each["visitors"] = {"protocolName": name, "configData": config}
+
+
+def _declared(properties: list[Values], model: DeviceModel, packing: Packing) -> list[Values]:
+    """Those that the model has; a person is told of the others."""
+    known = {p.name for p in model.spec.properties}
+    for each in properties:
+        if each["name"] not in known:
+            packing.warn(
+                f"{each['name']}: its mapper is not told of it, as the model {model.metadata.name} has no such property"
+            )
+    return [each for each in properties if each["name"] in known]
 
 
 def _ask(properties: list[Values], desired: Mapping[str, str]) -> None:
     """Put what is desired now in the place of what the manifest desires; a property of the model alone is added."""
     asked = dict(desired)
     for each in properties:
-        value = asked.pop(each["name"], None)
         said = each["desired"] or {}
-        each["desired"] = None if value is None else {"value": value, "metadata": said.get("metadata", {})}
+        each["desired"] = {"value": asked.pop(each["name"], ""), "metadata": said.get("metadata", {})}
     properties += ({"name": name, "desired": {"value": value}} for name, value in asked.items())

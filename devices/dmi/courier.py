@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 SERVICE = "v1beta1.DeviceMapperService"
 Code = grpc.StatusCode
 AWAY = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED}
+NOT_KNOWN = {Code.NOT_FOUND, Code.UNKNOWN}
+"""KubeEdge's mapper-framework has no status of its own for an update of what it does not know."""
 OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
 """A connection of its own: gRPC would have it share, with others, the time that it waits after a failure."""
 
@@ -44,7 +46,8 @@ class Courier:
         self._config = config
         self._note = note
         self._counts = counts
-        self._backoff = Backoff(config.backoff_first, config.backoff_limit)
+        self._absence = Backoff(config.backoff_first, config.backoff_limit)
+        self._refusal = Backoff(config.backoff_first, config.backoff_limit)
         self._refusals: dict[Key, str] = {}
 
     async def run(self) -> None:
@@ -57,16 +60,17 @@ class Courier:
                 await self._round(route, is_quiet=is_quiet)
             except Unavailable as away:
                 self._lost(route, str(away))
-                await _either(route.renewed, self._backoff.next())
+                await _either(route.renewed, self._absence.next())
                 route.retry()
                 is_quiet = True
                 continue
             self._reached(route)
+            self._absence.reset()
             if route.refused:
-                is_quiet = not await _either(route.news, self._backoff.next())
+                is_quiet = not await _either(route.news, self._refusal.next())
                 route.retry()
             else:
-                self._backoff.reset()
+                self._refusal.reset()
                 is_quiet = not await _either(route.news, self._config.probe_interval)
 
     async def _round(self, route: Route, *, is_quiet: bool) -> None:
@@ -121,7 +125,7 @@ class Courier:
             code, reason = await self._call(channel, *_removal(key))
             return "" if code in {None, Code.NOT_FOUND} else reason
         code, reason = await self._call(channel, *_news(key.kind, message, is_known=is_known))
-        if code is (Code.NOT_FOUND if is_known else Code.ALREADY_EXISTS):
+        if code in (NOT_KNOWN if is_known else {Code.ALREADY_EXISTS}):
             code, reason = await self._call(channel, *_news(key.kind, message, is_known=not is_known))
         return reason
 
@@ -132,7 +136,7 @@ class Courier:
         try:
             await call(request, timeout=self._config.call_timeout)
         except grpc.aio.AioRpcError as error:
-            code, reason = error.code(), error.details() or error.code().name
+            code, reason = error.code(), " ".join((error.details() or error.code().name).split())
             self._counts.calls_failed += 1
             if code in AWAY:
                 raise Unavailable(f"{method}: {reason[:200]}") from None

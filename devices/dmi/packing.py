@@ -26,8 +26,8 @@ class Packing:
     """
 
     def __init__(self, warn: Warn, *, strict: bool = False) -> None:
-        self._warn = warn
-        self._strict = strict
+        self.warn = warn
+        self.strict = strict
 
     def fill(self, message: Message, values: Mapping[str, Any], where: str = "") -> None:
         """Set fields of `message`; a key without a field is left out. Raises `Rejected` with a value's path."""
@@ -70,14 +70,14 @@ class Packing:
                 return wrappers.BoolValue(value=value)
             case str():
                 return wrappers.StringValue(value=value)
-            case int() if not self._strict and -(2**63) <= value < 2**63:
+            case int() if not self.strict and -(2**63) <= value < 2**63:
                 return wrappers.Int64Value(value=value)
-            case int() | float() if self._strict or (isinstance(value, float) and abs(value) <= FLOAT):
+            case int() | float() if self.strict or (isinstance(value, float) and abs(value) <= FLOAT):
                 return wrappers.FloatValue(value=value)
-            case _ if self._strict:
+            case _ if self.strict:
                 raise Rejected(f"{where}: mappers know no collections, only text, numbers and booleans")
             case _:
-                self._warn(f"{where}: mappers know text, booleans and numbers of 64 bits: they get this as JSON text")
+                self.warn(f"{where}: mappers know text, booleans and numbers of 64 bits: they get this as JSON text")
                 return wrappers.StringValue(value=json.dumps(value, ensure_ascii=False))
 
 

@@ -190,8 +190,8 @@ class Service:
             message = self._letters.write(protocol, key)
         except Rejected:
             return 0
-        if message is None:
-            return 0
+        if message is None or (isinstance(message, pb.Device) and not message.spec.deviceModelReference):
+            return 0  # the mapper-framework dies of a device without a model here, and only refuses its RegisterDevice
         if route is not None:
             route.know(key, likeness(message))
         if isinstance(message, pb.Device):

@@ -23,6 +23,12 @@ from twins.exchange import Event
 from twins.stimuli import Edit, Updated
 from twins.twin import Twins
 
+MODEL = {
+    "kind": "DeviceModel",
+    "metadata": {"name": "of-all"},
+    "spec": {"properties": [{"name": name} for name in ("a", "b", "c", "x", *(f"x{n}" for n in range(40)))]},
+}
+
 
 class Home:
     """Everything that the door for mappers stands in; `notes` is what a person was told."""
@@ -50,7 +56,9 @@ class Home:
         assert not self.registry.restore(found.manifests)
 
     async def apply(self, name: str, protocol: str, **desired: str) -> None:
+        """A device of the one model there is."""
         spec = {
+            "deviceModelRef": {"name": "of-all"},
             "protocol": {"protocolName": protocol},
             "properties": [{"name": key, "desired": {"value": value}} for key, value in desired.items()],
         }
@@ -71,6 +79,7 @@ class Home:
             tasks = [group.create_task(self.core.run()), group.create_task(self.door.run())]
             async with asyncio.timeout(10):
                 await self.door.ready.wait()
+            await self.registry.apply(MODEL, "test")
             yield self
             for task in tasks:
                 task.cancel()

@@ -94,6 +94,41 @@ def test_a_setting_that_is_null_is_left_out() -> None:
     assert set(message.spec.protocol.configData.data) == {"other"}
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_property_has_all_that_the_mapper_framework_reads_unchecked(strict: bool) -> None:
+    base = model(properties=[{"name": "bare"}, {"name": "of-the-model"}])
+    message = sent(device(properties=[{"name": "bare"}]), base, strict=strict, **{"of-the-model": "1"})
+    assert [p.name for p in message.spec.properties] == ["bare", "of-the-model"]
+    for prop in message.spec.properties:
+        assert prop.HasField("desired")
+        assert prop.HasField("visitors")
+        assert prop.visitors.HasField("configData")
+
+
+def test_a_property_that_the_model_does_not_have_is_left_out_and_a_person_is_told() -> None:
+    warned: list[str] = []
+    manifest = device(properties=[{"name": "t"}, {"name": "ghost"}])
+    message = sent(manifest, model(properties=[{"name": "t"}]), warned=warned, lost="1")
+    assert [p.name for p in message.spec.properties] == ["t"]
+    assert warned == [
+        "ghost: its mapper is not told of it, as the model m1 has no such property",
+        "lost: its mapper is not told of it, as the model m1 has no such property",
+    ]
+
+
+def test_strict_sends_what_the_model_does_not_have() -> None:
+    message = sent(device(properties=[{"name": "ghost"}]), model(properties=[{"name": "t"}]), strict=True)
+    assert [p.name for p in message.spec.properties] == ["ghost"]
+
+
+def test_settings_of_the_model_hold_for_a_property_of_the_model_alone() -> None:
+    visitors = {"protocolName": "modbus", "configData": {"offset": 9}}
+    message = sent(device(), model(properties=[{"name": "t", "visitors": visitors}]), t="5")
+    (prop,) = message.spec.properties
+    assert (prop.desired.value, prop.visitors.protocolName) == ("5", "modbus")
+    assert set(prop.visitors.configData.data) == {"offset"}
+
+
 def test_dmi_19_settings_of_the_model_stand_below_those_of_the_instance() -> None:
     from google.protobuf.wrappers_pb2 import Int64Value
 
@@ -135,7 +170,7 @@ def test_what_is_desired_now_stands_in_the_place_of_what_the_manifest_desires() 
     message = sent(manifest, a="5", c="7")
     found = {p.name: p for p in message.spec.properties}
     assert (found["a"].desired.value, dict(found["a"].desired.metadata)) == ("5", {"type": "int"})
-    assert not found["b"].HasField("desired")
+    assert found["b"].desired.value == ""
     assert found["c"].desired.value == "7"  # of the model alone, and asked for all the same
 
 

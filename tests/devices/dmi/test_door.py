@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from devices.dmi.config import DmiConfig
+from devices.dmi.route import Key
 from tests.devices.dmi.home import Home, config, until
 from tests.devices.dmi.mapper import manager, mapper, twin
 from twins.errors import Rejected, Unavailable
@@ -169,7 +170,7 @@ async def test_what_a_mapper_refuses_is_told_once_and_tried_again(folder: Path) 
         await home.apply("d1", "p")
         await until(lambda: len(own.calls) >= 3)
         own.refuses.clear()
-        await until(lambda: home.book.routes["p"].told)
+        await until(lambda: Key("device", "default/d1") in home.book.routes["p"].told)
         assert [note.message for note in home.notes] == ["mapper m refuses this device: no such line"]
         calls = len(own.calls)
         await home.set("d1", x="1")
@@ -181,6 +182,7 @@ async def test_what_a_mapper_refuses_is_told_once_and_tried_again(folder: Path) 
     ("method", "code", "instead"),
     [
         ("UpdateDevice", grpc.StatusCode.NOT_FOUND, ["UpdateDevice", "RegisterDevice"]),
+        ("UpdateDevice", grpc.StatusCode.UNKNOWN, ["UpdateDevice", "RegisterDevice"]),
         ("UpdateDevice", grpc.StatusCode.UNIMPLEMENTED, ["UpdateDevice"]),
     ],
 )
@@ -196,6 +198,52 @@ async def test_a_mapper_that_knows_less_than_thought_is_told_more(
         await home.set("d1", x="1")
         await until(lambda: home.book.routes["p"].told != before)
         assert own.heard("d1") == instead
+
+
+async def test_a_model_that_came_between_two_runs_of_the_gateway_is_new_to_the_mapper_framework(folder: Path) -> None:
+    first = Home(config(folder))
+    async with mapper(folder / "m.sock") as own:
+        own.refuses["UpdateDeviceModel"] = (grpc.StatusCode.UNKNOWN, "update deviceModel of-all failed, not existed")
+        async with first.open(), manager(folder / "dmi.sock") as door:
+            await door.register("m", "p", own.socket)
+        second = Home(config(folder))
+        second.recover(first.disk)
+        async with second.open():
+            await second.apply("d1", "p")
+            await own.hears("UpdateDevice", lambda r: r.device.name == "d1")
+        names = [name for name, _ in own.calls]
+        assert names == ["UpdateDeviceModel", "CreateDeviceModel", "UpdateDevice"]
+        assert second.notes == []
+
+
+async def test_a_device_without_a_model_is_not_in_the_answer_to_a_registration(folder: Path) -> None:
+    home = Home(config(folder))
+    async with home.open(), manager(folder / "dmi.sock") as door, mapper(folder / "m.sock") as own:
+        await home.apply("with", "p")
+        own.refuses["RegisterDevice"] = (grpc.StatusCode.UNKNOWN, "All attempts fail:\n#1: deviceModel not found")
+        spec = {"protocol": {"protocolName": "p"}, "properties": [{"name": "x"}]}
+        await home.registry.apply({"kind": "Device", "metadata": {"name": "without"}, "spec": spec}, "test")
+        answer = await door.register("m", "p", own.socket)
+        assert [device.name for device in answer.deviceList] == ["with"]
+        await own.hears("RegisterDevice", lambda r: r.device.name == "without")
+        await until(lambda: home.notes)
+        assert home.notes[0].message == "mapper m refuses this device: All attempts fail: #1: deviceModel not found"
+
+
+async def test_many_refusals_make_nobody_wait_for_a_mapper_that_is_back(folder: Path) -> None:
+    home = Home(config(folder, backoff_limit=60.0))
+    async with home.open(), manager(folder / "dmi.sock") as door:
+        async with mapper(folder / "m.sock") as own:
+            own.refuses["UpdateDevice"] = own.refuses["RegisterDevice"] = (grpc.StatusCode.UNKNOWN, "no such line")
+            await home.apply("d1", "p")
+            await door.register("m", "p", own.socket)
+            for number in range(12):
+                await home.set("d1", x=str(number))
+                await own.hears("UpdateDevice", lambda r, n=number: r.device.spec.properties[0].desired.value == str(n))
+        await home.set("d1", x="last")
+        await until(lambda: home.book.routes["p"].trouble)
+        async with mapper(folder / "m.sock") as again:
+            await again.hears("UpdateDevice", lambda r: r.device.spec.properties[0].desired.value == "last")
 
 
 async def test_a_mapper_that_dies_is_told_of_before_anything_is_asked(folder: Path) -> None:
