@@ -187,7 +187,8 @@ class CloudCore:
                 timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            reason = f"cannot connect to {self._config.url}: {error or type(error).__name__}"
+            cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+            reason = f"cannot connect to {self._config.url}: {cause or type(error).__name__}"
             raise Unavailable(reason) from error
 
     async def _renew(self) -> None:

@@ -128,7 +128,8 @@ class Identity:
             ):
                 data = await answer.content.read(_MAX_BODY)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            reason = f"no answer from {url}: {error or type(error).__name__}"
+            cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+            reason = f"no answer from {url}: {cause or type(error).__name__}"
             raise Unavailable(reason) from error
         if answer.status == 200:
             return data

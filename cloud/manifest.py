@@ -23,10 +23,11 @@ class Meta(Struct, omit_defaults=True):
     annotations: dict[str, str] | None = None
 
 
-class Manifest(Struct):
+class Manifest(Struct, kw_only=True):
     """A Kubernetes object without its bookkeeping (managed fields, annotations of others, status)."""
 
-    kind: str
+    kind: str = ""
+    """Not in what CloudCore's comparison (syncController) sends: the message's resource tells it."""
     metadata: Meta
     apiVersion: str = "devices.kubeedge.io/v1beta1"  # noqa: N815
     spec: Raw = Raw(b"{}")
@@ -91,6 +92,7 @@ def read(message: Object, kind: str) -> Manifest:
     except msgspec.MsgspecError as error:
         reason = f"{kind} {message.namespace}/{message.name} from the cloud cannot be read: {error}"
         raise Rejected(reason) from error
+    manifest.kind = kind
     if not manifest.metadata.resourceVersion:
         manifest.metadata.resourceVersion = message.version
     ours = {key: text for key, text in (manifest.metadata.annotations or {}).items() if key == INTERVAL}

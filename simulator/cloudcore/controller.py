@@ -128,7 +128,10 @@ class Controller:
         if session is None:
             return  # the queue of an absent node is lost; the comparison mends it when it is back
         resource = f"{namespace}/{kind.lower()}/{meta['name']}"
-        told = message(source, "resource", operation, resource, copy.deepcopy(value), version=version)
+        content = copy.deepcopy(value)
+        if source == "edgecontroller":  # what its informer holds has neither, and it puts none there
+            del content["kind"], content["apiVersion"]
+        told = message(source, "resource", operation, resource, content, version=version)
         session.deliver(Delivery(meta["uid"], int(version or 0), operation == "delete", told))
 
     def _tell(self, node: str, told: Json) -> None:

@@ -129,12 +129,31 @@ def test_a_device_made_anew_while_we_were_away_leaves_first():
 
 
 def test_a_reconciling_removal_with_nothing_but_metadata_is_understood():
+    """As CloudCore v1.23.1 sends it for what was deleted while its node was away."""
     cloud = Cloud()
     cloud(MODEL)
     cloud(DEVICE)
     meta = {"name": "thermo1", "namespace": "default", "uid": "365c1822-8d89-4498-8a0a-f4e0bcb68b67"}
-    bare = msgspec.json.encode({"kind": "Device", "metadata": meta})
-    assert cloud(msgspec.structs.replace(REMOVAL, content=bare, source="edgecontroller"))
+    bare = msgspec.json.encode({"metadata": meta})
+    assert cloud(msgspec.structs.replace(REMOVAL, content=bare, source="edgecontroller")) == [
+        Left("default/thermo1", "cloud:1:1", 5)
+    ]
+
+
+def test_a_model_that_changed_alone_comes_without_kind_and_version():
+    """CloudCore's devicecontroller has not seen it, so nothing has put them there; they are kept all the same."""
+    cloud = Cloud()
+    cloud(MODEL)
+    cloud(DEVICE)
+    body = json.loads(MODEL.content)
+    del body["kind"], body["apiVersion"]
+    body["metadata"]["resourceVersion"] = "999"
+    body["spec"]["properties"][0]["maximum"] = "500"
+    update = {"operation": "update", "source": "edgecontroller", "version": "999", "content": msgspec.json.encode(body)}
+    (joined,) = cloud(msgspec.structs.replace(MODEL, **update))
+    assert joined.properties["temperature"].maximum == 500.0
+    kept = json.loads(cloud.disk["DeviceModel", "default/thermo-model"])
+    assert (kept["kind"], kept["apiVersion"]) == ("DeviceModel", "devices.kubeedge.io/v1beta1")
 
 
 def test_membership_without_an_object_joins_and_leaves_as_old_clouds_mean_it():

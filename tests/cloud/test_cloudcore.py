@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from typing import get_args
@@ -9,7 +10,9 @@ from typing import get_args
 import msgspec
 import pytest
 
+from cloud.cloudcore import CloudCore
 from cloud.link import Unanswered
+from runtime.clock import SystemClock
 from simulator.cloudcore.faults import Fault
 from tests.cloud.stage import NODE, Edge, device, running, world
 from twins.stimuli import Joined
@@ -163,6 +166,51 @@ async def test_what_the_cloud_does_not_answer_is_sent_again(options, tmp_path):
         await place.until(lambda: place.status("d1") == {"mode": "auto"})
         await place.until(lambda: edge.core.state.counters.confirmed == 1)
         assert len(place.verdicts("unanswered")) >= 1
+
+
+async def test_a_cloud_that_answers_no_report_keeps_its_link_and_what_it_asks_arrives(options, tmp_path):
+    """CloudCore is silent while its Kubernetes API is away, or refuses what it would store: the link is as good."""
+    async with world(options) as place, running(Edge(place, tmp_path / "pki", place.config(answer=0.1))) as edge:
+        place.cloud.cluster.apply(device("d1"))
+        await place.until(lambda: edge.core.state.devices)
+        place.cloud.start("noack", 30)
+        edge.report("d1", mode="auto")
+        await place.until(lambda: len(edge.failures) >= 3)
+        assert all(isinstance(failure, Unanswered) for failure in edge.failures)
+        place.cloud.cluster.desire("default", "d1", {"temperature": "25"})
+        await place.until(lambda: edge.desired("d1", "temperature") == "25")
+        assert edge.core.state.counters.links == 1
+
+
+async def test_a_cloud_that_is_away_is_told_once_and_not_at_each_attempt(options, tmp_path, caplog):
+    async with world(options) as place, running(Edge(place, tmp_path / "pki", place.config())) as edge:
+        await place.until(lambda: edge.core.state.phase == "online")
+        config, identity = place.config(), edge.identity
+    assert config.url in await _reason(config, identity)
+    told = [line for line in caplog.messages if "cloud offline: cannot connect" in line]
+    assert len(told) == 1
+    assert "object at 0x" not in told[0]
+
+
+async def _reason(config, identity):
+    """Why there is no link, after some attempts at a port that nobody serves."""
+    tried = asyncio.Event()
+
+    class Hasty(SystemClock):
+        naps = 0
+
+        async def sleep(self, seconds):
+            self.naps += 1
+            if self.naps > 5:
+                tried.set()
+            await asyncio.sleep(0)
+
+    core = CloudCore(config, identity, Hasty())
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(core.run())
+        await tried.wait()
+        task.cancel()
+    return core.state.reason
 
 
 @pytest.mark.parametrize("kind", get_args(Fault))
