@@ -77,14 +77,17 @@ def _versions(one: Property) -> tuple[int, int]:
 
 
 def _property(one: Property) -> dict[str, Any]:
-    """KubeEdge's MsgTwin, with the sides that the cloud lacks; of a deleted property only its versions."""
+    """KubeEdge's MsgTwin, with the sides that the cloud lacks; of a deleted property only its versions.
+
+    With what is reported goes what was desired then: CloudCore shows it as `observedDesired`.
+    """
     said: dict[str, Any] = {"optional": one.optional, "metadata": {"type": "deleted" if one.deleted else one.kind}}
     sides = (
         ("actual", one.reported, one.synced.reported),
         ("expected", one.desired, one.synced.desired),
     )
     for side, value, confirmed in sides:
-        if value is None or value.version.edge <= confirmed:
+        if value is None or (value.version.edge <= confirmed and "actual" not in said):
             continue
         if not one.deleted:
             said[side] = _value(value)

@@ -63,6 +63,16 @@ def test_what_the_edge_desires_travels_as_expected_beside_the_other_unconfirmed_
     assert not report.twice
 
 
+def test_what_is_reported_goes_with_what_was_desired_then():
+    """CloudCore v1.23.1 shows it as `observedDesired`, and would show nothing there for what the cloud desires."""
+    obeys = Property(value("30", 2), value("30", 0, 3), "int", synced=Synced(1, 0))
+    said = told(Twin("default/d1", {"speed": obeys}), "speed")["speed"]
+    assert (said["actual"]["value"], said["expected"]["value"]) == ("30", "30")
+    assert said["expected_version"] == {"cloud": 3, "edge": 0}
+    idle = Property(value("30", 2), value("30", 0, 3), "int", synced=Synced(2, 0))
+    assert sync.report(Twin("default/d1", {"speed": idle}), ("speed",), AT) is None
+
+
 def test_a_property_never_confirmed_before_is_sent_twice():
     twin = Twin("default/d1", {"a": Property(value("1", 7))})
     report = sync.report(twin, ("a",), AT)
