@@ -10,7 +10,8 @@ import msgspec
 
 from devices.dmi.packing import Packing
 from devices.dmi.wire import dmi_pb2 as pb
-from twins.manifests import Device, DeviceModel, Visitor
+from twins.manifests import Device, DeviceModel
+from twins.manifests.model import Visitor
 
 Values = dict[str, Any]
 
