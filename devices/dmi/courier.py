@@ -54,6 +54,8 @@ class Courier:
         route = self._book.routes[self._protocol]
         is_quiet = not route.fresh  # one that has just registered may open its own door a little later
         while True:
+            if route.renewed.is_set():  # it lives, and its own door opens soon
+                self._absence.reset()
             route.news.clear()
             route.renewed.clear()
             try:

@@ -246,6 +246,20 @@ async def test_many_refusals_make_nobody_wait_for_a_mapper_that_is_back(folder: 
             await again.hears("UpdateDevice", lambda r: r.device.spec.properties[0].desired.value == "last")
 
 
+async def test_a_mapper_that_opens_its_own_door_after_it_registered_is_called_soon(folder: Path) -> None:
+    """As KubeEdge's mapper-framework does, however long it was away before."""
+    home = Home(config(folder, backoff_limit=60.0))
+    async with home.open(), manager(folder / "dmi.sock") as door:
+        await home.apply("d1", "p")
+        for _ in range(12):
+            await door.register("m", "p", folder / "m.sock")
+            await home.set("d1", x="1")
+            await until(lambda: home.book.routes["p"].trouble)
+        await home.set("d1", x="2")
+        async with mapper(folder / "m.sock") as own:
+            await own.hears("UpdateDevice", lambda r: r.device.spec.properties[0].desired.value == "2")
+
+
 async def test_a_mapper_that_dies_is_told_of_before_anything_is_asked(folder: Path) -> None:
     home = Home(config(folder))
     async with home.open(), manager(folder / "dmi.sock") as door:
