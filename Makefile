@@ -7,7 +7,7 @@ ARGS ?=
 IMAGE := $(foreach extra,sql offload dmi vision sparkplug modbus,--extra $(extra))
 UV := uv==0.13.8
 
-.PHONY: help demo run test soak fuzz check bench lock proto docs image imagesteps clean
+.PHONY: help demo run test soak fuzz check bench lock proto docs image layers clean
 .DEFAULT_GOAL := help
 
 help:  ## show this
@@ -55,7 +55,7 @@ lock: $(VENV)/.lock  ## requirements/*.txt again from pyproject.toml; ARGS=--upg
 image:  ## the container image, with podman or docker: make image ARGS='registry.example/gemelo:1 --platform linux/arm64'
 	@deploy/image.sh $(ARGS)
 
-imagesteps: $(VENV)/.dev  ## what the Containerfile runs, in a folder without a container: minutes, some 900 MB
+layers: $(VENV)/.dev  ## what the Containerfile runs, in a folder without a container: minutes, some 900 MB
 	@$(BIN)/python -m pytest -m slow tests/deploy $(ARGS)
 
 clean:  ## remove the environment, caches and built files; never data

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 engine=$(command -v podman || command -v docker) || {
-  echo "image: neither podman nor docker is here: sudo apt-get install podman; without one, make imagesteps runs the same steps in a folder"
+  echo "image: neither podman nor docker is here: sudo apt-get install podman; without one, make layers runs the same steps in a folder"
   exit 1
 }
 name=${1:-localhost/gemelo:$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)}
@@ -16,5 +16,4 @@ if [[ $base != *@sha256:* ]]; then
   echo "$base" >"$pin"
   echo "image: $pin now names $base; commit it, so that everybody builds on the same"
 fi
-# docker reads .dockerignore, podman .containerignore too
 exec "$engine" build -f deploy/Containerfile --build-arg "BASE=$base" --label "org.opencontainers.image.base.name=$base" -t "$name" "${@:2}" .
