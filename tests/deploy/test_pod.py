@@ -25,7 +25,7 @@ heard = []
 client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
 client.tls_set("/tmp/ca.pem", "/tmp/default_gate.pem", "/tmp/default_gate.key", tls_version=ssl.PROTOCOL_TLS_CLIENT)
 client.on_connect = lambda *_: client.subscribe(TOPIC + "/result", 1)
-client.on_subscribe = lambda *_: client.publish(TOPIC, '{"event_id": "1", "twin": {"open": {"actual": {"value": "true"}}}}', 1)
+client.on_subscribe = lambda *_: client.publish(TOPIC, '{"twin": {"open": {"actual": {"value": "true"}}}}', 1)
 client.on_message = lambda _, __, message: (heard.append(message.payload), client.disconnect())
 client.connect("127.0.0.1", 8883)
 client.loop_forever()
