@@ -1,6 +1,6 @@
-"""What a container runtime does to a process, done by util-linux: namespaces and a read-only root of its own, the volumes
-of the DaemonSet, its user, no capability, no new privileges. It is no container: the root is put together of this
-machine's folders, and there is no seccomp profile and no limit of memory.
+"""What a container runtime does to a process, done by util-linux: namespaces and a read-only root of its own, the
+volumes of the DaemonSet, its user, no capability, no new privileges. It is no container: the root is put together of
+this machine's folders, and there is no seccomp profile and no limit of memory.
 """
 
 from __future__ import annotations

@@ -51,8 +51,10 @@ def test_every_example_is_kept_whole(cluster: Cluster) -> None:
     for file in sorted((ROOT / "docs/examples").glob("*.yaml")):
         for document in yaml.safe_load_all(file.read_text("utf-8")):
             if document["apiVersion"] == DEVICE["apiVersion"]:
+                namespace = document["metadata"].get("namespace", "default")
+                cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
                 assert cluster.create(document) == (201, "")
-                path = f"/apis/{document['apiVersion']}/namespaces/default/{document['kind'].lower()}s"
+                path = f"/apis/{document['apiVersion']}/namespaces/{namespace}/{document['kind'].lower()}s"
                 status, kept = cluster.ask("GET", f"{path}/{document['metadata']['name']}")
                 assert (status, kept["spec"]) == (200, document["spec"])
 
