@@ -25,6 +25,7 @@ _TOKENS = ("admin,admin,admin,system:masters", "viewer,viewer,viewer", "editor,e
 _START = 60.0
 _GROUPS = {
     "Namespace": "/api/v1/namespaces",
+    "Node": "/api/v1/nodes",
     "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
     "Secret": "/api/v1/namespaces/{}/secrets",

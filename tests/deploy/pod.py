@@ -76,6 +76,7 @@ class Pod:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [*spaces, "bash", "-c", _SETUP, "pod", str(self._stage), *_KEPT, "--", *_confined(*_gemelo(*words))],
+                env={"PATH": _PATHS},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -84,7 +85,14 @@ class Pod:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command within, as `kubectl exec` has it."""
         enter = ["nsenter", "-t", str(self._first()), "--mount", "--net", "--pid", "--root"]
-        return subprocess.run([*enter, *_confined(*words)], capture_output=True, text=True, timeout=50, check=False)
+        return subprocess.run(
+            [*enter, *_confined(*words)],
+            env={"PATH": _PATHS},
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
 
     def gemelo(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.run(*_gemelo(*words))

@@ -47,6 +47,12 @@ def test_a_real_api_server_takes_every_object(cluster: Cluster, overlay: str) ->
             assert cluster.create(each, try_only=True) == (201, ""), each
 
 
+def test_a_node_for_a_gateway_outside_is_taken_and_nothing_is_put_there(cluster: Cluster) -> None:
+    (node,) = yaml.safe_load_all((DEPLOY / "node.yaml").read_text("utf-8"))
+    assert cluster.create(node) == (201, "")
+    assert {taint["effect"] for taint in node["spec"]["taints"]} == {"NoSchedule", "NoExecute"}
+
+
 def test_every_example_is_kept_whole(cluster: Cluster) -> None:
     for file in sorted((ROOT / "docs/examples").glob("*.yaml")):
         for document in yaml.safe_load_all(file.read_text("utf-8")):

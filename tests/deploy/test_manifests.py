@@ -41,6 +41,12 @@ def test_every_object_fits_kubernetes_own_schema(overlay: str, version: str) -> 
         validate.validate(each, version, strict=True)
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_node_fits_kubernetes_own_schema(version: str) -> None:
+    validate = pytest.importorskip("kubernetes_validate")
+    validate.validate(yaml.safe_load((DEPLOY / "node.yaml").read_text("utf-8")), version, strict=True)
+
+
 def test_a_wrong_key_does_not_fit_the_schema() -> None:
     validate = pytest.importorskip("kubernetes_validate")
     (daemons,) = of(built(DEPLOY / "overlays/kubernetes"), "DaemonSet")

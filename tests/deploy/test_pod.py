@@ -17,13 +17,14 @@ from tests.gateway.process import until
 NODE = "node-7.example.internal"
 
 DEVICE = """
-import ssl
+import os, ssl
 import paho.mqtt.client as mqtt
 
+os.chdir("/run/gemelo")
 TOPIC = "$hw/events/device/default/gate/twin/update"
 heard = []
 client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-client.tls_set("/tmp/ca.pem", "/tmp/default_gate.pem", "/tmp/default_gate.key", tls_version=ssl.PROTOCOL_TLS_CLIENT)
+client.tls_set("ca.pem", "default_gate.pem", "default_gate.key", tls_version=ssl.PROTOCOL_TLS_CLIENT)
 client.on_connect = lambda *_: client.subscribe(TOPIC + "/result", 1)
 client.on_subscribe = lambda *_: client.publish(TOPIC, '{"twin": {"open": {"actual": {"value": "true"}}}}', 1)
 client.on_message = lambda _, __, message: (heard.append(message.payload), client.disconnect())
@@ -53,7 +54,7 @@ def test_it_gets_ready_serves_and_ends_in_order_with_a_read_only_root_and_no_rig
     assert pod.memory() < 96 << 20, "what the DaemonSet requests"
     assert "default/gate" in pod.gemelo("get", "devices", "-o", "name").stdout
     assert f'"{NODE}"' in pod.gemelo("sql", "-o", "json", "select node from nodes").stdout
-    told = pod.gemelo("device", "add", "gate", "--certificate", "--out", "/tmp")
+    told = pod.gemelo("device", "add", "gate", "--certificate", "--out", "/run/gemelo")
     assert told.returncode == 0, told.stderr
     answer = pod.run(sys.executable, "-c", DEVICE)
     assert '"open"' in answer.stdout, answer.stderr
