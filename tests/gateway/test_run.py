@@ -22,5 +22,5 @@ def test_a_name_on_the_command_line_takes_the_place_of_the_files_at_each_reading
 
 @pytest.mark.parametrize("name", ["Edge 1", "edge-", "a..b", "x" * 254])
 def test_a_name_that_no_node_can_have_is_refused(name: str) -> None:
-    with pytest.raises(Rejected, match="--node: name: .* is not a DNS name"):
+    with pytest.raises(Rejected, match=r"--node: name: .* is not a DNS name"):
         Service(None, node=name).read()
