@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
+IMAGE := $(foreach extra,sql offload dmi vision sparkplug modbus,--extra $(extra))
 UV := uv==0.13.8
 
-.PHONY: help demo run test soak fuzz check bench lock proto docs clean
+.PHONY: help demo run test soak fuzz check bench lock proto docs image layers clean
 .DEFAULT_GOAL := help
 
 help:  ## show this
@@ -45,11 +46,17 @@ docs: $(VENV)/.dev  ## docs/configuration.md and systemd/gateway.toml again from
 	@$(BIN)/python -m gateway.reference
 
 lock: $(VENV)/.lock  ## requirements/*.txt again from pyproject.toml; ARGS=--upgrade takes newer versions
-	@for extra in "all:--extra all pyproject.toml" "build:--group build" "dev:--extra all --group dev pyproject.toml"; do \
+	@for extra in "all:--extra all pyproject.toml" "image:$(IMAGE) pyproject.toml" "build:--group build" "dev:--extra all --group dev pyproject.toml"; do \
 	  file=requirements/$${extra%%:*}.txt; echo "locking $$file"; \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    $${extra#*:} $(ARGS) -o $$file || exit 1; \
 	done
+
+image:  ## the container image, with podman or docker: make image ARGS='registry.example/gemelo:1 --platform linux/arm64'
+	@deploy/image.sh $(ARGS)
+
+layers: $(VENV)/.dev  ## what the Containerfile runs, in a folder without a container: minutes, some 900 MB
+	@$(BIN)/python -m pytest -m slow tests/deploy $(ARGS)
 
 clean:  ## remove the environment, caches and built files; never data
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info

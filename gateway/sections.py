@@ -21,11 +21,11 @@ Listen = Annotated[
 Url = Annotated[
     str, Meta(pattern=r"^$|^[a-z][a-z0-9+.-]*://[^\s/]+", description="a URL, such as mqtt://10.0.0.5:1883")
 ]
-Label = Annotated[
+NodeName = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
-        description="a DNS label: up to 63 small letters, digits and inner hyphens",
+        pattern=r"^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$",
+        description="a DNS name: small letters, digits and inner hyphens, with dots between",
     ),
 ]
 Word = Annotated[str, Meta(pattern=r"^[^/+#\x00-\x1f]{0,128}$", description="one word of a topic, without / + and #")]
@@ -43,8 +43,8 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
 class Node(Section, frozen=True):
     """This gateway: its name and where it stands."""
 
-    name: Label = "edge-1"
-    """Name of this gateway, a DNS label; part of every row it stores."""
+    name: NodeName = "edge-1"
+    """Name of this gateway, a DNS name as Kubernetes' nodes have; part of every row it stores."""
     site: str = ""
     """Name of the place, for people."""
     labels: dict[str, str] = {}

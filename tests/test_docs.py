@@ -37,7 +37,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 EXAMPLES = sorted((DOCS / "examples").rglob("*.yaml"))
 PACKAGES = ("gateway", "twins", "devices", "rules", "inference", "store", "cloud", "web", "runtime", "simulator")
-OTHERS = ("proto", "tests", "benches", "docs", "systemd", "requirements", ".ci")
+OTHERS = ("proto", "tests", "benches", "docs", "systemd", "requirements", "deploy", ".ci")
 KINDS = {
     "Device": Device,
     "DeviceModel": DeviceModel,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from devices.dmi.config import DmiConfig
 from gateway.checks.finding import Finding, Subject, edit, existing, failure, ok, warning
 from gateway.sections import Dmi
+from gateway.shelf import ENDINGS
 from twins.errors import Rejected
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _SOON = datetime.timedelta(days=30)
 def data(subject: Subject) -> Iterable[Finding]:
     path = subject.config.store.path
     place = existing(path)
-    user = getpass.getuser()
+    user = _user()
     fix = f"sudo install -d -o {user} {quote(str(path))}"
     if not place.is_dir():
         yield failure("data folder", f"{place} is a file", f"mv {quote(str(place))} {quote(f'{place}.old')}")
@@ -45,7 +46,7 @@ def mappers(subject: Subject) -> Iterable[Finding]:
     if not section.enabled:
         return
     path, place = section.socket, existing(section.socket.parent)
-    user = getpass.getuser()
+    user = _user()
     try:
         DmiConfig(path).check()
     except Rejected as error:
@@ -77,7 +78,7 @@ def secrets(subject: Subject) -> Iterable[Finding]:
             yield failure(
                 key,
                 f"{path}: {error.strerror}",
-                f"sudo install -m 600 -o {getpass.getuser()} /dev/stdin {quote(str(path))}",
+                f"sudo install -m 600 -o {_user()} /dev/stdin {quote(str(path))}",
             )
             continue
         if empty and not key.endswith("users_file"):
@@ -124,7 +125,7 @@ def documents(path: Path) -> Iterator[tuple[Path, Any]]:
     """Every YAML document of a file or a folder; a string says why a file has none."""
     import yaml
 
-    for file in sorted(path.rglob("*.y*ml")) if path.is_dir() else [path]:
+    for file in sorted(p for p in path.iterdir() if p.suffix in ENDINGS) if path.is_dir() else [path]:
         try:
             for document in yaml.safe_load_all(file.read_bytes()):
                 if document is not None:
@@ -140,6 +141,14 @@ def _files(subject: Subject, keys: tuple[str, ...]) -> Iterator[tuple[str, Path]
         for key in keys:
             if (path := getattr(section, key, None)) is not None:
                 yield f"{name}.{key}", path
+
+
+def _user() -> str:
+    """Our name, or the number of a user who has none: in a container nobody need have."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the second from Python 3.13 on
+        return str(os.geteuid())
 
 
 def _foreign(path: Path) -> Path | None:

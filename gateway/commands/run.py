@@ -9,12 +9,16 @@ import os
 import signal
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from gateway.assemble import Gateway
 from gateway.config import Config, changed, load, parse
 from gateway.logs import configure
+from gateway.sections import Node
 from runtime.clock import SystemClock
 from runtime.notify import Notify
 from twins.errors import Broken, Rejected, Unavailable
+from twins.schema import decode
 
 HELP = "run the gateway until SIGTERM; SIGHUP reads the configuration again"
 
@@ -26,22 +30,24 @@ DEADLINE = 25.0
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", "--config", type=Path, help="gateway.toml (without: all defaults, data in ./data)")
+    parser.add_argument("--node", default="", help="name of this gateway, in place of the file's [node] name")
     parser.add_argument("--apply", type=Path, action="append", default=[], help="manifests to apply at start")
 
 
 async def run(args: argparse.Namespace) -> int:
     """0 after an orderly end, 1 when something of ours broke."""
     os.umask(0o077)  # what devices tell, and keys, are for this user alone: as the service's UMask has it
-    service = Service(args.config, tuple(args.apply))
+    service = Service(args.config, tuple(args.apply), args.node)
     return await service.run()
 
 
 class Service:
     """Runs a gateway, and another one in its place when the configuration changed."""
 
-    def __init__(self, path: Path | None, manifests: tuple[Path, ...] = ()) -> None:
+    def __init__(self, path: Path | None, manifests: tuple[Path, ...] = (), node: str = "") -> None:
         self._path = path
         self._manifests = manifests
+        self._node = node
         self._notify = Notify.from_environment(os.environ)
         self._clock = SystemClock()
         self._ends = False
@@ -71,12 +77,13 @@ class Service:
         return 0
 
     def read(self) -> Config:
-        """The configuration as it stands in the file. Raises `Rejected`."""
+        """The configuration as it stands in the file, and what the command line adds. Raises `Rejected`."""
         path = self._path
         config = parse("", where="defaults", folder=Path.cwd()) if path is None else load(path)
+        if self._node:
+            name = decode({"name": self._node}, Node, "--node").name
+            config = replace(config, node=replace(config.node, name=name))
         if self._manifests:
-            from msgspec.structs import replace
-
             paths = (*config.manifests.paths, *(p.absolute() for p in self._manifests))
             config = replace(config, manifests=replace(config.manifests, paths=paths))
         return config
