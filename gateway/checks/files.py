@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from devices.dmi.config import DmiConfig
 from gateway.checks.finding import Finding, Subject, edit, existing, failure, ok, warning
+from gateway.manifests.shelf import ENDINGS
 from gateway.sections import Dmi
-from gateway.shelf import ENDINGS
 from twins.errors import Rejected
 
 if TYPE_CHECKING:
