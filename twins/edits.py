@@ -22,14 +22,16 @@ def touched(
     long: list[Change] = []
     terms = Terms(s.seen, source_time(s.at, s.seen), strict, heartbeat)
     properties, declared = twin.properties, twin.declared
+    new = 0
     for name, edit in s.edits.items():
         last = properties.get(name)
         if edit is not None:
-            if last is None and len(properties) + len(changes) >= PROPERTIES:
+            if last is None and len(properties) + new >= PROPERTIES:
                 raise Rejected(f"{s.device} has {PROPERTIES} properties already, as many as a twin may have")
             change = edited(name, last, edit, declared.get(name), terms)
             if change is not None:
                 changes[name] = change
+                new += last is None
                 if edit.desired or edit.observed or (edit.reported is not None and len(edit.reported) > SHORT):
                     long.append(change)
         elif last is None or last.deleted:

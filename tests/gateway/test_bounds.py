@@ -29,7 +29,7 @@ from tests.gateway.stage import Stage, rule
 from twins import twin as _twin
 from twins.errors import Rejected
 from twins.exchange import Event
-from twins.instructions import Attributes
+from twins.instructions import Attributes, Refuse
 from twins.kubeedge import Reader, Writer, bodies, reader
 from twins.liveness import Limits
 from twins.schema import decode
@@ -141,6 +141,16 @@ def test_a_device_has_so_many_properties_whatever_it_deletes() -> None:
     twin = twins.get("default/d1")
     assert twin is not None
     assert len(twin.properties) == PROPERTIES
+
+
+def test_properties_that_are_there_take_no_room_again() -> None:
+    twins = Twins(enrols=True)
+    twins.handle(said("default/d1", **{f"p{n}": "1" for n in range(PROPERTIES - 1)}))
+    all_of_them = said("default/d1", **{f"p{n}": "2" for n in range(PROPERTIES)})
+    assert not [i for i in twins.handle(all_of_them) if isinstance(i, Refuse)]
+    one_too_many = said("default/d2", **{f"p{n}": "2" for n in range(PROPERTIES + 1)})
+    (refusal,) = [i for i in twins.handle(one_too_many) if isinstance(i, Refuse)]
+    assert "as many as a twin may have" in refusal.reason
 
 
 def test_a_cloud_of_the_older_protocol_makes_no_more_of_them() -> None:
