@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from twins.kubeedge import Reader, Writer
 from twins.kubeedge.reader import address
+from twins.kubeedge.writer import ANSWER_LIMIT
 from twins.stimuli import Asked, Joined, Listed, Refused, Seen, Updated
 from twins.twin import Twins
+from twins.values import PROPERTIES
 
 NOW = 1_795_243_950_123_000
 MS = NOW // 1000
@@ -49,6 +51,32 @@ def test_a_reported_value_is_answered_as_edgecore_does() -> None:
             {"event_id": "u-1", "timestamp": MS, "twin": {"temp": {"last": None, "current": shown}}},
         ),
     ]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_document_that_no_broker_would_take_comes_in_parts(strict: bool) -> None:
+    edge = Edge(strict=strict)
+    names = [f"p{n}" for n in range(PROPERTIES)]
+    edge.say(f"{D}/twin/update", {"twin": {n: {"actual": {"value": "1"}} for n in names}})
+    out = edge.say(f"{D}/twin/update", {"event_id": "e", "twin": {n: {"actual": {"value": "2"}} for n in names}})
+    (_, result), *documents = out
+    assert list(result["twin"]) == names
+    assert [topic for topic, _ in documents] == [f"{D}/twin/update/document"] * 2
+    assert [n for _, body in documents for n in body["twin"]] == names
+    assert {body["event_id"] for _, body in documents} == {"e"}
+    assert max(len(json.dumps(body)) for _, body in documents) <= ANSWER_LIMIT
+
+
+def test_a_delta_that_no_broker_would_take_comes_in_parts() -> None:
+    edge = Edge()
+    names = [f"{n:0128}" for n in range(1500)]
+    out: list[tuple[str, Any]] = []
+    for part in (names[:750], names[750:]):
+        out = edge.say(f"{D}/twin/update", {"twin": {n: {"expected": {"value": "v" * 160}} for n in part}})
+    deltas = [body for topic, body in out if topic == f"{D}/twin/update/delta"]
+    assert len(deltas) == 2
+    assert [n for body in deltas for n in body["delta"]] == [n for body in deltas for n in body["twin"]] == names
+    assert len({body["event_id"] for body in deltas}) == 1
 
 
 def test_an_expected_value_brings_a_delta_with_a_fresh_id() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -41,10 +41,12 @@ from twins.kubeedge.bodies import (
     touched,
 )
 from twins.stimuli import Reply
+from twins.values import Property
 
+T = TypeVar("T")
 Message = tuple[str, bytes]
 ANSWER_LIMIT = 1_000_000
-"""Bytes of an answer that grows with what there is; a broker takes a megabyte, and drops the rest without a word."""
+"""Bytes of a message that grows with what there is; a broker takes a megabyte, and drops the rest without a word."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -92,13 +94,20 @@ class Writer:
             return messages
         changes = {n: ChangeBody(None if c.last is None else shown(c.last), now[n]) for n, c in i.changes.items()}
         changes |= {n: ChangeBody(None if last is None else shown(last), None) for n, last in i.gone.items()}
-        document = (f"$hw/events/device/{i.device}/twin/update/document", _encode(DocumentBody(i.event, ms, changes)))
-        return messages + (_also_short(i.device, [document]) if i.short else [document])
+        topic, whole = f"$hw/events/device/{i.device}/twin/update/document", _encode(DocumentBody(i.event, ms, changes))
+        documents = [(topic, whole)]
+        if len(whole) > ANSWER_LIMIT:
+            documents = [(topic, body) for body in _parted(changes, lambda part: DocumentBody(i.event, ms, part))]
+        return messages + (_also_short(i.device, documents) if i.short else documents)
 
     def _delta(self, i: Delta, ms: int) -> list[Message]:
-        delta = {n: p.desired.value for n, p in i.properties.items() if p.drifts and p.desired is not None}
-        body = DeltaBody(_fresh(i), ms, {n: shown(p) for n, p in i.properties.items()}, delta)
-        messages = [(f"$hw/events/device/{i.device}/twin/update/delta", _encode(body))]
+        event, topic = _fresh(i), f"$hw/events/device/{i.device}/twin/update/delta"
+
+        def body(part: dict[str, Property]) -> DeltaBody:
+            delta = {n: p.desired.value for n, p in part.items() if p.drifts and p.desired is not None}
+            return DeltaBody(event, ms, {n: shown(p) for n, p in part.items()}, delta)
+
+        messages = [(topic, each) for each in _parted(i.properties, body)]
         return messages if not i.short else _also_short(i.device, messages)
 
     def _refusal(self, i: Refuse, ms: int) -> list[Message]:
@@ -143,6 +152,16 @@ def _sendable(answer: ResultBody | RosterBody) -> bytes:
         return body
     reason = f"the answer has {len(body)} bytes, more than the {ANSWER_LIMIT} of one message"
     return _encode(ErrorBody(answer.event_id, answer.timestamp, 400, reason))
+
+
+def _parted(whole: dict[str, T], body: Callable[[dict[str, T]], DocumentBody | DeltaBody]) -> list[bytes]:
+    """The body of all, or those of its parts when no broker would take it: a change that nobody hears of is lost."""
+    encoded = _encode(body(whole))
+    if len(encoded) <= ANSWER_LIMIT or len(whole) == 1:
+        return [encoded]
+    items = list(whole.items())
+    half = len(items) // 2
+    return _parted(dict(items[:half]), body) + _parted(dict(items[half:]), body)
 
 
 def _topic(device: str, reply: Reply) -> str:
