@@ -39,7 +39,7 @@ Messages = Sequence[tuple[str, bytes]]
 WAITING = 4096
 """Births that wait to become manifests, and nodes that wait to be asked; the newest of each counts."""
 MOST = 10_000
-"""Devices that births make."""
+"""Devices here beyond which no birth makes another, but for those on their way then."""
 PATIENCE = 10.0
 """Seconds in which a node is asked for its birth once."""
 PACE = 0.05
@@ -174,8 +174,9 @@ class SparkplugHost:
                 f"{place.source}: the device {device} is another's; "
                 f"to make it this one's, give its manifest the annotation {ANNOTATION}: {place.source}"
             )
-        if body is None and len(self._places) >= MOST:
-            raise Rejected(f"{place.source}: {MOST} devices are of Sparkplug already: no more are made; delete some")
+        if body is None and twin is None and len(self._twins) >= MOST:
+            many = f"{len(self._twins)} devices are here, and beyond {MOST} no birth makes another"
+            raise Rejected(f"{place.source}: {many}: declare it, or delete some")
         model = self._registry.body("DeviceModel", device)
         if model is not None and not is_ours(model) and (body is None or is_ours(body)):
             raise Rejected(f"{place.source}: the DeviceModel {device} is a person's")
@@ -198,6 +199,10 @@ class SparkplugHost:
         if self._voice is not None and self._voice.connects != self._heard_by:
             self._heard_by = self._voice.connects
             self.sessions.forget()
+        if verb.endswith("BIRTH") and len(self._births) >= WAITING:  # the oldest would go, and never be declared
+            raise Rejected(
+                f"{place.source}: {WAITING} births wait for the store; its node is asked when it speaks again"
+            )
         device = self._names.get(place) or device_id(host.spec.namespace, place.name)
         heard = self.sessions.read(verb, place, device, decode(body), arrival)
         if heard.birth is not None:

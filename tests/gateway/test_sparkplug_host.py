@@ -83,11 +83,12 @@ class Plant:
 
 
 @asynccontextmanager
-async def plant(**spec: Any) -> AsyncIterator[Plant]:
+async def plant(*, declares: bool = True, **spec: Any) -> AsyncIterator[Plant]:
+    """With `declares` births become manifests; else those wait."""
     stage = Stage(twins=Twins())
     async with stage.running(), asyncio.TaskGroup() as group:
         made = Plant(stage, **spec)
-        running = group.create_task(made.host.run())
+        running = group.create_task(made.host.run() if declares else asyncio.Event().wait())
         yield made
         running.cancel()
 
@@ -250,10 +251,34 @@ async def test_births_make_no_more_devices_than_there_is_room_for(monkeypatch: p
     monkeypatch.setattr(sparkplug, "MOST", 1)
     async with plant() as p:
         await p.born()
-        with pytest.raises(Rejected, match="1 devices are of Sparkplug already"):
+        with pytest.raises(Rejected, match="1 devices are here, and beyond 1 no birth makes another"):
             await p.hear("DBIRTH", LOAD, node="g/{}/n/d")
         await p.born()
         assert {twin.device for twin in p.stage.twins} == {NODE}
+
+
+@in_virtual_time
+async def test_devices_whose_manifests_wait_take_room_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparkplug, "MOST", 1)
+    async with plant(declares=False) as p:
+        await p.born()
+        with pytest.raises(Rejected, match="no birth makes another"):
+            await p.hear("DBIRTH", LOAD, node="g/{}/n/d")
+
+
+@in_virtual_time
+async def test_a_birth_that_can_not_wait_for_its_manifest_is_refused_and_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sparkplug, "WAITING", 1)
+    async with plant(declares=False) as p:
+        await p.born()
+        with pytest.raises(Rejected, match="1 births wait for the store"):
+            await p.hear("DBIRTH", LOAD, node="g/{}/n/d")
+        assert {twin.device for twin in p.stage.twins} == {NODE}
+        assert p.host.sessions.counts.asked == 0
+        await p.hear("DDATA", LOAD, node="g/{}/n/d")
+        assert p.host.sessions.counts.asked == 1
 
 
 @in_virtual_time
