@@ -53,7 +53,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if near := difflib.get_close_matches(name, around, n=1):
         return f"did you mean {near[0]}?"
     if not names:
-        return "nothing is allowed here"
+        return "none is known here"
     more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"valid: {', '.join(names[:_SHOWN])}{more}"
 

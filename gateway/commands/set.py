@@ -37,6 +37,8 @@ def pair(text: str) -> tuple[str, str]:
 async def run(args: argparse.Namespace) -> int:
     """All values are asked, or none."""
     device, values = device_name(args.device, args.namespace), dict(args.values)
+    if len(values) < len(args.values):
+        raise Rejected("a property is there twice: which of its values is meant?")
     async with client.Client(args) as api:
         await api.call("PUT", f"/devices/{device_path(device)}/desired", json={"values": values})
     for name, value in values.items():

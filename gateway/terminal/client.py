@@ -22,7 +22,7 @@ DEADLINE = 30.0
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which gateway a command speaks to."""
     parser.add_argument("-c", "--config", type=Path, help="gateway.toml of the gateway to speak to")
-    parser.add_argument("--url", default=os.environ.get("GEMELO_URL", ""), help="its address (or GEMELO_URL)")
+    parser.add_argument("--url", default="", help="its address (or GEMELO_URL)")
 
 
 class Place(Struct, frozen=True):
@@ -74,14 +74,16 @@ class Client:
 
 
 def where(args: argparse.Namespace) -> Place:
-    """The gateway to speak to. Raises `Rejected` when its configuration can't be read."""
+    """The gateway to speak to: what is written counts before what is set for all commands.
+
+    Raises `Rejected` when its configuration can't be read.
+    """
     token = os.environ.get("GEMELO_TOKEN", "")
-    if args.url:
-        return Place(args.url.rstrip("/"), token)
-    if args.config is None:
-        return Place("http://127.0.0.1:8080", token)
+    if args.url or args.config is None:
+        url = args.url or os.environ.get("GEMELO_URL", "") or "http://127.0.0.1:8080"
+        return Place(url.rstrip("/"), token)
     section = load(args.config).web
-    if section.token_file is not None and not token:
+    if section.token_file is not None:
         token = read_token(section.token_file)
     if section.cert_file is None:
         return Place(f"http://{section.listen}", token)

@@ -75,6 +75,8 @@ def invoke(*words: str, stdin: str = "", **env: str) -> subprocess.CompletedProc
     """One command to its end within this process: what the console script does, without a new interpreter's start."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name in ("GEMELO_URL", "GEMELO_TOKEN"):  # those of the machine's own gateway
+            patch.delenv(name, raising=False)
         for name, value in env.items():
             patch.setenv(name, value)
         patch.setattr(sys, "argv", ["gemelo", *words])

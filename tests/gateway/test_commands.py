@@ -270,6 +270,7 @@ def test_set_asks_of_a_device_and_refuses_with_the_nearest_name(run, gateway):
     fails(run("set", "pump-1", "sped=80"), 1, "sped", "speed")
     fails(run("set", "pumpe-1", "speed=80"), 1, "pumpe-1", "pump-1")
     fails(run("set", "pump-1", "speed"), 2, "PROPERTY=VALUE")
+    fails(run("set", "pump-1", "speed=80", "speed=81"), 1, "there twice")
 
 
 async def test_set_waits_until_the_device_reports_what_was_asked_or_the_deadline_is_over(run, gateway):
@@ -555,6 +556,9 @@ def test_a_gateway_with_a_token_and_a_certificate_is_reached_by_its_configuratio
         gateway.config.write_text(text.replace('listen = "127.0.0.1:0"', f'listen = "{address}"'))
         done = invoke("sql", "SELECT 1 AS one", "-c", str(gateway.config))
         assert (done.returncode, done.stderr) == (0, "")
+        elsewhere = {"GEMELO_URL": "http://127.0.0.1:9", "GEMELO_TOKEN": "that-of-another-gateway"}
+        done = invoke("sql", "SELECT 1 AS one", "-c", str(gateway.config), **elsewhere)
+        assert (done.returncode, done.stderr) == (0, ""), "what is written counts before what is set for all"
         fails(invoke("get", "devices", "--url", f"http://{address}"), 3)
         token.write_text("another-token-of-many-signs")
         fails(invoke("get", "devices", "-c", str(gateway.config)), 1, "token")

@@ -47,7 +47,7 @@ def test_every_kind_is_explained_whole(kind: str) -> None:
     [
         ("devise", "gemelo: no kind devise: did you mean device?"),
         ("device.spec.proprties", "gemelo: Device.spec has no field proprties: did you mean properties?"),
-        ("device.spec.nodeName.x", "gemelo: Device.spec.nodeName has no field x: nothing is allowed here"),
+        ("device.spec.nodeName.x", "gemelo: Device.spec.nodeName has no field x: none is known here"),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_nearest(path: str, words: str) -> None:
