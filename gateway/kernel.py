@@ -42,6 +42,7 @@ class Kernel:
         self.store = Store(wiring.store(config), config.node.name, clock, tables(config, self.twins))
         self.core = Core(self.twins, self.rules, self.store.journal, self.timers, clock)
         self.registry = Registry(self.core.ask, clock, causes.of("manifest"))
+        self.core.listen(self.registry)  # before all others: what they hear of is declared by then
         self._clock = clock
         self._group = Supervisor(clock, transient=Unavailable)
 

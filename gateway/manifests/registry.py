@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from gateway.committed import Committed
 from gateway.manifests.declarations import Declarations
 from gateway.manifests.kinds import KINDS, Kind
 from runtime.clock import Clock
@@ -36,7 +37,10 @@ IGNORED = "DeviceStatus"
 
 
 class Registry:
-    """The manifests that hold now. Changes pass the sequencer, so a manifest and its effect are one commit."""
+    """The manifests that hold now. Changes pass the sequencer, so a manifest and its effect are one commit.
+
+    It listens to the core that `offer` leads to: what was committed holds, and nothing else.
+    """
 
     def __init__(
         self, offer: Offer, clock: Clock, next_cause: Callable[[], str], kinds: dict[str, Kind] = KINDS
@@ -124,8 +128,15 @@ class Registry:
         """What keeps a device from being what its manifest says."""
         return self._declarations.conditions(device)
 
+    def tell(self, committed: Committed) -> None:
+        """Take up what was committed, be it after whoever applied it had given up waiting."""
+        for applied in committed.applied:
+            self.learned(applied.kind, applied.name, applied.body)
+
     def learned(self, kind: str, name: str, body: bytes | None) -> None:
-        """Take up a manifest that was committed by another way: the cloud's."""
+        """Take up a manifest that was committed; that it holds already is no news."""
+        if (kind, name) in self._objects and self._bodies.get((kind, name)) == body:
+            return
         if body is None:
             self._bodies.pop((kind, name), None)
             if self._objects.pop((kind, name), None) is not None:
@@ -135,7 +146,7 @@ class Registry:
         try:
             manifest = self._known(kind).decode(msgspec.json.decode(body), f"{kind} {name}")
         except (Rejected, msgspec.DecodeError) as error:
-            logger.warning("a manifest of the cloud is kept, but not understood: %s", error)
+            logger.warning("a manifest is kept, but not understood: %s", error)
             return
         self._keep(kind, name, body, manifest)
 
@@ -158,7 +169,6 @@ class Registry:
         outcome = await self._offer(*stimuli)
         if outcome.refused is not None:
             raise Rejected(f"{where}: {outcome.refused}", outcome.code or 400)
-        self._keep(kind, name, body, manifest)
         done = "created" if known is None else "configured"
         return f"{kind.lower()}/{name} {done}{self._declarations.remark(kind, name)}"
 
@@ -173,7 +183,6 @@ class Registry:
         outcome = await self._offer(*stimuli)
         if outcome.refused is not None:
             raise Rejected(outcome.refused, outcome.code or 400)
-        self.learned(kind, name, None)
         return f"{kind.lower()}/{name} deleted"
 
     def _refuse_clouds(self, kind: str, name: str, advice: str) -> None:

@@ -81,6 +81,7 @@ class Stage:
         self.next_cause = Causes(1).of("test")
         self.registry = Registry(self.core.ask, self.clock, self.next_cause)
         self.told: list[Committed] = []
+        self.core.listen(self.registry)
         self.core.listen(self)
 
     def tell(self, committed: Committed) -> None:

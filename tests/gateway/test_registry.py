@@ -47,6 +47,23 @@ async def test_a_manifest_is_kept_once_its_commit_is_on_disk() -> None:
 
 
 @in_virtual_time
+async def test_what_nobody_waits_for_any_more_holds_from_its_commit_on() -> None:
+    stage, heard = Stage(Disk(held=True)), []
+    stage.registry.watch("Device", lambda name, manifest: heard.append(manifest is not None))
+    async with stage.running():
+        with pytest.raises(TimeoutError):
+            await stage.registry.apply(device(), "test")
+        assert list(stage.registry.of("Device")) == []
+        await stage.disk.commit()
+        assert stage.registry.body("Device", "default/d1") == device()
+        with pytest.raises(TimeoutError):
+            await stage.registry.delete("Device", "default/d1")
+        assert heard == [True]
+        await stage.disk.commit()
+        assert heard == [True, False]
+
+
+@in_virtual_time
 async def test_what_is_there_is_unchanged_and_what_differs_is_configured() -> None:
     stage = Stage()
     async with stage.running():

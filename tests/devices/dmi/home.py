@@ -44,6 +44,7 @@ class Home:
         self.door = MapperDoor(
             config, self.book, self.core.ask, self.registry.apply, clock, Causes(1).of("mapper"), self.notes.append
         )
+        self.core.listen(self.registry)
         self.core.listen(self)
 
     def tell(self, committed: Committed) -> None:
