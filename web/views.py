@@ -203,7 +203,12 @@ class PointView(Struct, frozen=True):
         """A point of the store, which keeps numbers and booleans as numbers."""
         if text is not None or number is None:
             return PointView(at, text or "")
-        return PointView(at, ("false", "true")[number != 0] if kind == "boolean" else f"{number:.15g}")
+        match kind:
+            case "boolean":
+                return PointView(at, ("false", "true")[number != 0])
+            case "int" | "integer":
+                return PointView(at, f"{number:.0f}")
+        return PointView(at, f"{number:.15g}")
 
 
 class HintView(Struct, frozen=True):
