@@ -127,6 +127,7 @@ class Twins:
     def _update(self, s: Updated) -> list[Instruction]:
         twin = self._twins.get(s.device)
         out: list[Instruction] = []
+        joins = twin is None
         if twin is None:
             if not self._enrols or s.origin != "device":  # nobody but a device itself says that it exists
                 return self._refusal(s, 404, UNKNOWN_DEVICE)
@@ -148,6 +149,9 @@ class Twins:
         try:
             changes, gone = edits.touched(twin, s, strict=self._strict, heartbeat=self._heartbeat)
         except Rejected as error:
+            if joins:  # nothing that it says holds, that it is there neither
+                del self._twins[s.device]
+                out.clear()
             return out + self._refusal(s, error.code, error.reason)
         edits.take(twin, s, changes, gone)
         if digest:

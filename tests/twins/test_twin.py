@@ -316,6 +316,15 @@ def test_a_twin_has_no_more_properties_than_it_may() -> None:
     assert [i.code for i in out if isinstance(i, Refuse)] == [400]
 
 
+def test_a_device_of_which_nothing_holds_does_not_enrol_itself() -> None:
+    twins = Twins(enrols=True)
+    bad = Updated("default/d1", "c", NOW, {"t": Edit(reported="x", kind="int")}, NOW, reply=Reply("e"))
+    (refusal,) = twins.handle(bad)
+    assert isinstance(refusal, Refuse)
+    assert refusal.code == 400
+    assert twins.get("default/d1") is None
+
+
 def test_a_device_without_a_proper_name_does_not_enrol_itself() -> None:
     twins = Twins(enrols=True)
     for name in ("default/..", "../b", "default/UPPER", "default/a\nb", "default/" + "x" * 300):
