@@ -32,7 +32,7 @@ from twins.instructions import (
     Revision,
     Status,
 )
-from twins.kinds import TEXT
+from twins.kinds import TEXT_KINDS, words
 from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Noted, Recorded, Stimulus, Updated
 from twins.twin import Twins
 
@@ -47,7 +47,7 @@ class Counts(Struct):
     stimuli: int = 0
     refused: int = 0
     failed: int = 0
-    facts: int = 0
+    points: int = 0
     decisions: int = 0
     commands: int = 0
     loops_cut: int = 0
@@ -94,6 +94,7 @@ class Turn:
 
     def close(self) -> Batch:
         """The batch, with every changed twin and rule state as it is now."""
+        self._counts.points += len(self.batch.points)
         for device in self._written:
             self.batch.twins[device] = self._twins.encoded(device)
         self._write_all(self._rules.changes())
@@ -134,15 +135,13 @@ class Turn:
         points, watches = self.batch.points, self._rules.watches
         facts: list[Fact] = []
         for name, c in i.changes.items():
-            value = c.current.reported
-            if c.at is None or value is None:
+            reported, kind, number = c.current.reported, c.current.kind, c.number
+            if c.at is None or reported is None:
                 continue
-            text = c.current.kind in TEXT
-            self._counts.facts += 1
-            words = value.value if text or c.number is None else None
-            points.append(Point(f"{device}/{name}", c.at, seq, c.number, words))
+            value, text = reported.value, kind in TEXT_KINDS
+            points.append(Point(f"{device}/{name}", c.at, seq, number, words(kind, value, number)))
             if watches(name):
-                facts.append(Fact(device, cause, name, value.value, c.number, c.at, seq, c.reported_changed, text))
+                facts.append(Fact(device, cause, name, value, number, c.at, seq, c.reported_changed, text))
         for fact in facts:
             self._evaluate(fact, stimulus, depth)
 
@@ -178,7 +177,6 @@ class Turn:
         return None
 
     def _fact(self, fact: Fact, stimulus: Stimulus, depth: int) -> None:
-        self._counts.facts += 1
         text = fact.value if fact.number is None or fact.text else None
         self.batch.points.append(Point(f"{fact.device}/{fact.name}", fact.at, fact.seq, fact.number, text))
         self._evaluate(fact, stimulus, depth)

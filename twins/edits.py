@@ -20,7 +20,8 @@ def touched(
     changes: dict[str, Change] = {}
     gone: dict[str, Property | None] = {}
     long: list[Change] = []
-    terms = Terms(s.seen, source_time(s.at, s.seen), strict, heartbeat)
+    withdraws = s.origin == "edge" and not strict
+    terms = Terms(s.seen, source_time(s.at, s.seen), strict, heartbeat, withdraws)
     properties, declared = twin.properties, twin.declared
     new = 0
     for name, edit in s.edits.items():

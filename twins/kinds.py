@@ -16,8 +16,10 @@ from twins.values import Declared
 VALUE_LIMIT = 8192
 """Characters a value may have in default mode; KubeEdge allows 512."""
 
-TEXT = frozenset({"string", "bytes", "stream"})
+TEXT_KINDS = frozenset({"string", "bytes", "stream"})
 """Kinds whose values are text even when they look like a number."""
+EXACT = 2.0**53
+"""Whole numbers up to here are exact as a double."""
 
 _INT = re.compile(r"[+-]?[0-9]{1,64}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
@@ -59,6 +61,13 @@ def read(kind: str, value: str, strict: bool = False) -> float | None:
         number = float(value)
         return number if math.isfinite(number) else None
     return None
+
+
+def words(kind: str, value: str, number: float | None) -> str | None:
+    """The text that history keeps of a value beside its number; `None` when the number says it all."""
+    if number is None or kind in TEXT_KINDS:
+        return value
+    return value if kind in {"int", "integer"} and abs(number) >= EXACT else None
 
 
 def check_declared(name: str, declared: Declared, number: float | None) -> None:

@@ -50,6 +50,8 @@ class Terms(Struct, frozen=True, gc=False):
     at: int
     strict: bool = False
     heartbeat: int = 0
+    withdraws: bool = False
+    """An empty desired value takes back what was asked, whatever the kind: a person's way, no device's."""
 
 
 def edited(name: str, last: Property | None, edit: Edit, declared: Declared | None, terms: Terms) -> Change | None:
@@ -74,7 +76,8 @@ def edited(name: str, last: Property | None, edit: Edit, declared: Declared | No
     if edit.observed and desired is None and (declared is None or declared.writable):
         wanted = edit.observed
     if wanted is not None:
-        checked(name, kind, wanted, declared, strict)
+        if wanted or not terms.withdraws:
+            checked(name, kind, wanted, declared, strict)
         if declared is not None and not declared.writable and not strict:
             reason = f"{name} is read only in the device's model: nothing can be desired of it"
             raise Rejected(reason, 403)

@@ -21,7 +21,7 @@ from devices.sparkplug.topic import Place
 from devices.telemetry.frame import FRAMES
 from twins.errors import Rejected
 from twins.exchange import Point
-from twins.kinds import read
+from twins.kinds import read, words
 from twins.kubeedge.reader import digest
 from twins.stimuli import Edit, Recorded, Seen, Stimulus, Updated
 
@@ -37,7 +37,6 @@ METRICS = 200_000
 ROUND = 256
 REBIRTH = "Node Control/Rebirth"
 UNHEARD = "its birth was not heard"
-_TEXTS = frozenset({"string", "bytes"})
 
 
 class Arrival(Struct, frozen=True):
@@ -269,8 +268,7 @@ def _text(d: Definition, metric: Metric) -> str | None:
 
 def _point(device: str, d: Definition, value: str, at: int, seq: int) -> Point:
     number = read(d.kind, value)
-    text = value if number is None or d.kind in _TEXTS else None
-    return Point(f"{device}/{d.name}", at, seq, number, text)
+    return Point(f"{device}/{d.name}", at, seq, number, words(d.kind, value, number))
 
 
 def _seq(said: Payload) -> int:

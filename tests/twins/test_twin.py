@@ -405,3 +405,12 @@ def test_a_member_with_a_wish_that_does_not_fit_is_a_member_all_the_same() -> No
     twin = twins.get(D)
     assert twin is not None
     assert twin.properties == {}
+
+
+def test_a_person_takes_back_what_was_asked_of_a_number_and_a_device_cannot_ask_for_nothing() -> None:
+    twins = joined(speed=Declared("int"))
+    update(twins, speed=Edit(desired="30"))
+    assert names(update(twins, speed=Edit(desired=""))) == ["Refuse"]
+    out = twins.handle(Updated(D, "c", NOW, {"speed": Edit(desired="")}, NOW, origin="edge"))
+    assert names(list(out)) == ["Revision"]
+    assert not living(twins, "speed").drifts
