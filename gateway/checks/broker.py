@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
@@ -28,6 +28,8 @@ _ROUNDS = 7
 _BURST = 8
 _STALL = 0.02
 """Seconds a message waits for the one before it; a delayed acknowledgement is 0.04 on Linux."""
+_SIZES = (65_536, 262_144)
+"""Bodies that come from twins of some hundred and of some thousand properties."""
 _CONFIGURATION = "/etc/mosquitto/mosquitto.conf"
 
 
@@ -78,7 +80,8 @@ def broker(subject: Subject) -> Iterable[Finding]:
                 return
             yield from list(_low(section.url, answer)) or [ok(stage, f"{section.url}: {_limits(answer)}")]
             stage = "broker pace"
-            yield from _pace(section.url, session, f"$hw/events/node/{subject.config.node.name}/check/{os.getpid()}")
+            topic = f"$hw/events/node/{subject.config.node.name}/check/{os.getpid()}"
+            yield from _pace(section.url, session, topic, answer.max_packet_size or 2 * _SIZES[-1])
     except (OSError, ValueError) as error:
         yield failure(stage, f"{section.url}: {reason(error)}", way(section.url))
 
@@ -120,7 +123,7 @@ def _low(url: str, answer: mqtt5.ConnAckPacket) -> Iterator[Finding]:
         yield warning("broker", message, _setting("persistent_client_expiration 1d"))
 
 
-def _pace(url: str, session: _Session, topic: str) -> Iterator[Finding]:
+def _pace(url: str, session: _Session, topic: str, largest: int) -> Iterator[Finding]:
     """Measure how long a message waits for the acknowledgement of the one before it: Nagle's rule at the broker."""
     session.send(mqtt5.SubscribePacket(1, [mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_MOST_ONCE)]))
     if session.take(mqtt5.SubAckPacket).reason_codes[0] != mqtt5.SubAckReasonCode.GRANTED_QOS_AT_MOST_ONCE:
@@ -137,6 +140,21 @@ def _pace(url: str, session: _Session, topic: str) -> Iterator[Finding]:
         yield warning("broker pace", message, _setting("set_tcp_nodelay true"))
     else:
         yield ok("broker pace", f"{url}: {_BURST} messages go to and fro in {last * 1000:.1f} ms")
+    yield from _sizes(url, session, topic, [size for size in _SIZES if size + 1024 < largest])
+
+
+def _sizes(url: str, session: _Session, topic: str, sizes: Sequence[int]) -> Iterator[Finding]:
+    """Look whether it loses messages of these sizes: mosquitto's `message_size_limit` is told to nobody."""
+    for size in sizes:
+        large, after = (mqtt5.PublishPacket(topic, payload=body) for body in (bytes(size), b"after"))
+        session.send(large, after)
+        if session.take(mqtt5.PublishPacket).payload == b"after":
+            message = f"{url}: loses messages of {size} bytes without a word; a twin of many properties has as many"
+            yield warning("broker size", message, _setting("message_size_limit 0"))
+            return
+        session.take(mqtt5.PublishPacket)
+    if sizes:
+        yield ok("broker size", f"{url}: messages of {sizes[-1]} bytes come through")
 
 
 def _burst(session: _Session, topic: str) -> tuple[float, float]:

@@ -418,3 +418,10 @@ def test_mappings_whose_topics_no_device_may_write_are_told_with_the_line_that_l
     allowed = found(tmp_path, text + "rights_file = 'rights'\n", "mapping")
     assert [each.verdict for each in allowed] == ["ok", "ok"]
     assert found(tmp_path, text + "anonymous = true\n", "mapping") == []
+
+
+def test_a_broker_that_loses_large_messages_is_told(tmp_path: Path) -> None:
+    found = checked(tmp_path, "message_size_limit 100000")
+    assert found["broker size"].verdict == "warning"
+    assert "loses messages of 262144 bytes without a word" in found["broker size"].message
+    assert "message_size_limit 0" in found["broker size"].fix
