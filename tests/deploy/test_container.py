@@ -65,19 +65,24 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine.buildah("build", *words, "-f", "deploy/Containerfile", "-t", "localhost/gemelo", ".")
     yield engine
     engine.podman("rm", "-f", "-t", "1", "--all")
+    engine.buildah("rm", "--all")
+    for line in reversed(Path("/proc/self/mounts").read_text("utf-8").splitlines()):
+        if (place := line.split()[1]).startswith(f"{folder}/"):  # the store mounts itself
+            subprocess.run(["umount", place], check=True)
     shutil.rmtree(folder)
 
 
 def test_the_image_gets_ready_without_rights_on_a_read_only_root_and_ends_in_order(
     engine: Engine, tmp_path: Path
 ) -> None:
+    (tmp_path / "config").mkdir()
     for each in built(DEPLOY / "overlays/kubernetes"):
         if each["kind"] == "ConfigMap":
-            (tmp_path / "gateway.toml").write_text(each["data"]["gateway.toml"], "utf-8")
+            (tmp_path / "config/gateway.toml").write_text(each["data"]["gateway.toml"], "utf-8")
     (tmp_path / "data").mkdir(mode=0o700)
     os.chown(tmp_path / "data", 10001, 10001)
     confined = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
-    mounts = ["--tmpfs=/tmp", f"-v={tmp_path}/data:/var/lib/gemelo", f"-v={tmp_path}:/etc/gemelo/config:ro"]
+    mounts = ["--tmpfs=/tmp", f"-v={tmp_path}/data:/var/lib/gemelo", f"-v={tmp_path}/config:/etc/gemelo/config:ro"]
     started = engine.podman("run", "-d", "--name=gateway", "--network=none", *confined, *mounts, "localhost/gemelo")
     assert started.returncode == 0, started.stderr
 
