@@ -55,7 +55,7 @@ lock: $(VENV)/.lock  ## requirements/*.txt again from pyproject.toml; ARGS=--upg
 image:  ## the container image, with podman or docker: make image ARGS='registry.example/gemelo:1 --platform linux/arm64'
 	@deploy/image.sh $(ARGS)
 
-layers: $(VENV)/.dev  ## what the Containerfile runs, in a folder without a container: minutes, some 900 MB
+layers: $(VENV)/.dev  ## the Containerfile: its steps in a folder, then an image and a container where buildah, podman and debootstrap are
 	@$(BIN)/python -m pytest -m slow tests/deploy $(ARGS)
 
 clean:  ## remove the environment, caches and built files; never data

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from gateway.cli import parser
 from gateway.config import load
 from tests.deploy.kustomization import DEPLOY, KUBECTL, OVERLAYS, Object, built, by_kubectl, resolved, workload
 
@@ -57,9 +60,7 @@ def test_a_wrong_key_does_not_fit_the_schema() -> None:
 
 @pytest.mark.parametrize("component", ["vision", "device"])
 def test_the_components_fit_every_overlay(component: str, tmp_path: Path) -> None:
-    """A copy, as kustomize reads only what is beside or below a kustomization of one tree."""
-    import shutil
-
+    """Tried in a copy."""
     validate = pytest.importorskip("kubernetes_validate")
     tree = Path(shutil.copytree(DEPLOY, tmp_path / "deploy"))
     for overlay in GATEWAYS:
@@ -73,6 +74,16 @@ def test_the_components_fit_every_overlay(component: str, tmp_path: Path) -> Non
             validate.validate(each, VERSIONS[-1], strict=True)
         assert workload(objects) != workload(built(DEPLOY / overlay))
         assert list(offences(workload(objects), claims=overlay in {"overlays/k3s", "overlays/microk8s"})) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "part"), [("base/daemonset", "containers"), ("components/vision/models", "initContainers")]
+)
+def test_the_arguments_are_a_command_that_can_be_typed(file: str, part: str) -> None:
+    daemons = yaml.safe_load((DEPLOY / f"{file}.yaml").read_text("utf-8"))
+    (container,) = daemons["spec"]["template"]["spec"][part]
+    words = container["args"]
+    assert parser(words[0]).parse_args(words).config == Path("/etc/gemelo/config/gateway.toml")
 
 
 def offences(pod: Object, *, claims: bool) -> list[str]:
@@ -186,8 +197,6 @@ def test_the_probe_asks_what_the_gateway_answers() -> None:
 
 
 def test_no_version_is_told_twice() -> None:
-    import tomllib
-
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert workload(built(DEPLOY / "mine"))["containers"][0]["image"] == f"localhost/gemelo:{version}"
 
