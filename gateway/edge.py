@@ -1,0 +1,214 @@
+"""Devices, models and twins as Kubernetes' objects, for the edge API, and what is written there.
+
+What is desired of a device has one owner, its twin: reading `spec.properties[].desired` reads the twin, and writing it
+writes the twin, where it counts as changed at the edge; so it goes to the cloud as every such change does, once that
+can be reached. All else of an object that the cloud manages is changed there alone.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from gateway import wiring
+from gateway.causes import Causes
+from gateway.committed import Committed
+from gateway.config import Config
+from gateway.core import Core
+from gateway.doors import Run
+from gateway.operations import Operations
+from gateway.registry import Registry
+from gateway.schemas import schema
+from gateway.standing import manifest_of, standing, timestamp
+from runtime.clock import Clock
+from twins.errors import Rejected
+from twins.manifests import API, owned
+from twins.values import Twin
+from web.kubernetes.mirror import Mirror
+from web.kubernetes.server import EdgeApi
+
+Manifest = dict[str, Any]
+NOTE = "kubectl.kubernetes.io/last-applied-configuration"
+KEPT = "gemelo.dev/last-applied-configuration"
+"""Where the note of `kubectl apply` is kept: under its own name it is taken for a cluster's, and dropped."""
+CLOUDS = "is managed by the cloud: only spec.properties[].desired can be changed here; change all else there"
+
+
+class Edge:
+    """Implements `web.kubernetes.ports.Objects`, and tells the API that is open what changed."""
+
+    def __init__(self, core: Core, registry: Registry, operations: Operations, clock: Clock, causes: Causes) -> None:
+        self._core = core
+        self._registry = registry
+        self._operations = operations
+        self._clock = clock
+        self._causes = causes
+        self._node = ""
+        self._mirror: Mirror | None = None
+        registry.watch("Device", lambda name, _: self._touch("Device", name))
+        registry.watch("DeviceModel", lambda name, _: self._touch("DeviceModel", name))
+
+    def door(self, config: Config) -> Run | None:
+        """Raises `Rejected` for a section that cannot be meant."""
+        section = wiring.edge_api(config)
+        if section is None:
+            return None
+        self._node = config.node.name
+        first = self._causes.boot << 32  # beyond every version of earlier starts, which clients may still name
+        api = EdgeApi(section, self, self._clock, version=wiring.product_version(), first=first)
+
+        async def run() -> None:
+            self._mirror = api.mirror
+            try:
+                await api.run()
+            finally:
+                self._mirror = None
+
+        return run
+
+    def tell(self, committed: Committed) -> None:
+        if self._mirror is None:
+            return
+        for device in committed.changed:
+            self._mirror.touch("Device", device)
+            self._mirror.touch("DeviceStatus", device)
+        for status in committed.statuses:
+            self._mirror.touch("DeviceStatus", status.device)
+
+    # -- what there is ---------------------------------------------------------------------------------------------
+
+    def names(self, kind: str) -> Iterable[str]:
+        if kind == "DeviceModel":
+            return [name for name, _ in self._registry.of(kind)]
+        twins = [twin.device for twin in self._core.twins]
+        return twins if kind == "DeviceStatus" else {**dict.fromkeys(twins), **dict(self._registry.of(kind))}
+
+    def read(self, kind: str, name: str) -> Manifest | None:
+        twin = None if kind == "DeviceModel" else self._core.twins.get(name)
+        manifest = self._status(twin) if kind == "DeviceStatus" else self._declared(kind, name, twin)
+        return None if manifest is None else {"apiVersion": API, "kind": kind} | manifest
+
+    def schema(self, kind: str) -> dict[str, Any]:
+        return schema(kind)
+
+    def _declared(self, kind: str, name: str, twin: Twin | None) -> Manifest | None:
+        """A Device or a DeviceModel; a device that nobody declared is one too."""
+        body = self._registry.body(kind, name)
+        if body is None and twin is not None and not self._registry.is_device(name):
+            body = manifest_of(twin)
+        if body is None:
+            return None
+        found = {"metadata": self._metadata(kind, name, body["metadata"], twin), "spec": body.get("spec") or {}}
+        if twin is not None and "properties" in found["spec"]:
+            found["spec"]["properties"] = [_asked(p, twin) for p in found["spec"]["properties"]]
+        if kind == "Device" and (conditions := self._registry.conditions(name)):
+            told = [{"reason": each.reason, "message": each.message} for each in conditions]
+            found["status"] = {"conditions": told}
+        return found
+
+    def _status(self, twin: Twin | None) -> Manifest | None:
+        """KubeEdge's DeviceStatus of a twin, with empty sides as CloudCore writes them."""
+        if twin is None:
+            return None
+        status = standing(twin)
+        for each in status.get("twins", ()):
+            each.setdefault("observedDesired", {"value": ""})
+            each.setdefault("reported", {"value": ""})
+        metadata = self._metadata("DeviceStatus", twin.device, {}, twin)
+        if (device := self._declared("Device", twin.device, twin)) is not None:
+            owner = {"apiVersion": API, "kind": "Device", "blockOwnerDeletion": True, "controller": True}
+            about = device["metadata"]
+            metadata["ownerReferences"] = [owner | {"name": about["name"], "uid": about["uid"]}]
+        return {"metadata": metadata, "spec": {}, "status": status}
+
+    def _metadata(self, kind: str, name: str, said: Manifest, twin: Twin | None) -> Manifest:
+        """What the manifest says, and what a cluster would add."""
+        namespace, _, own = name.partition("/")
+        born = 0 if twin is None else twin.joined
+        made = uuid.uuid5(uuid.NAMESPACE_URL, f"{self._node}/{kind}/{name}/{born}")  # the same after a restart
+        metadata = {"name": own, "namespace": namespace, "uid": said.get("uid") or str(made)}
+        if born:
+            metadata["creationTimestamp"] = timestamp(born)
+        metadata |= {key: said[key] for key in ("generation", "labels", "annotations") if said.get(key)}
+        return _renamed(metadata, KEPT, NOTE)
+
+    # -- what is written -------------------------------------------------------------------------------------------
+
+    async def write(self, manifest: Manifest, *, dry: bool = False) -> None:
+        kind = manifest["kind"]
+        name = f"{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
+        own = owned(manifest | {"metadata": _renamed(manifest["metadata"], NOTE, KEPT)})
+        where = f"{kind} {name}"
+        held = self._held(kind, name)
+        if held is not None and _beside(held) != _beside(own):
+            raise Rejected(CLOUDS, 403)
+        try:
+            self._registry.check([(where, own)])
+            if held is None and not dry:
+                await self._registry.apply(own, where)
+        except Rejected as error:
+            raise Rejected(error.reason.removeprefix(f"{where}: "), error.code) from error
+        if kind == "Device" and not dry:
+            await self._ask(name, own["spec"].get("properties") or ())
+
+    async def delete(self, kind: str, name: str) -> None:
+        if self._held(kind, name) is not None:
+            raise Rejected("is managed by the cloud: delete it there", 403)
+        await self._operations.delete(kind, name)
+
+    async def _ask(self, device: str, properties: Iterable[Manifest]) -> None:
+        """Desire what a Device says where the twin desires something else."""
+        twin = self._core.twins.get(device)
+        values = {} if twin is None else dict(_differing(twin, properties))
+        if values:
+            await self._operations.set_desired(device, values, "edge")
+
+    def _held(self, kind: str, name: str) -> Manifest | None:
+        """The object if the cloud manages it."""
+        body = self._registry.body(kind, name)
+        return body if body is not None and body["metadata"].get("uid") else None
+
+    def _touch(self, kind: str, name: str) -> None:
+        if self._mirror is not None:
+            self._mirror.touch(kind, name)
+            if kind == "DeviceModel":
+                for device, manifest in self._registry.of("Device"):
+                    if manifest.model == name:
+                        self._mirror.touch("Device", device)  # its conditions may be others
+
+
+def _asked(said: Manifest, twin: Twin) -> Manifest:
+    """A property of a Device with what its twin desires; the manifest's own while the twin was never asked."""
+    held = twin.properties.get(said.get("name", ""))
+    if held is None or held.deleted or held.desired is None:
+        return said
+    if not held.desired.value:
+        return {key: value for key, value in said.items() if key != "desired"}
+    return said | {"desired": (said.get("desired") or {}) | {"value": held.desired.value}}
+
+
+def _differing(twin: Twin, properties: Iterable[Manifest]) -> Iterable[tuple[str, str]]:
+    for each in properties:
+        name, wanted = each["name"], (each.get("desired") or {}).get("value", "")
+        held, declared = twin.properties.get(name), twin.declared.get(name)
+        has = held.desired.value if held is not None and held.desired is not None else ""
+        if wanted != has and not (declared is not None and declared.withheld):
+            yield name, wanted
+
+
+def _beside(manifest: Manifest) -> Manifest:
+    """A manifest without what may be changed here, and without what says the same by being there or not."""
+    metadata, spec = owned(manifest)["metadata"], dict(manifest.get("spec") or {})
+    notes = {key: note for key, note in (metadata.get("annotations") or {}).items() if key != KEPT}
+    if "properties" in spec:
+        spec["properties"] = [{k: v for k, v in p.items() if k != "desired"} for p in spec["properties"]]
+    return {"spec": spec, "labels": metadata.get("labels") or {}, "annotations": notes}
+
+
+def _renamed(metadata: Manifest, old: str, new: str) -> Manifest:
+    """The metadata with an annotation under another name."""
+    notes = metadata.get("annotations")
+    if not isinstance(notes, dict) or old not in notes:
+        return metadata
+    return metadata | {"annotations": {new if key == old else key: note for key, note in notes.items()}}
