@@ -128,5 +128,6 @@ _AGES: tuple[tuple[int, str, int, str, int], ...] = (
     (172_800, "h", 3600, "", 0),
     (691_200, "d", 86_400, "h", 3600),
     (63_072_000, "d", 86_400, "", 0),
+    (252_288_000, "y", 31_536_000, "d", 86_400),
 )
 """Kubernetes' `HumanDuration`: up to so many seconds it is told in this unit, and in the next."""
