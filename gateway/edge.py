@@ -111,7 +111,7 @@ class Edge:
         """KubeEdge's DeviceStatus of a twin, with empty sides as CloudCore writes them."""
         if twin is None:
             return None
-        status = standing(twin)
+        status = standing(twin) | ({"state": twin.status} if twin.status else {})
         for each in status.get("twins", ()):
             each.setdefault("observedDesired", {"value": ""})
             each.setdefault("reported", {"value": ""})

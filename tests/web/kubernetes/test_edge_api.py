@@ -384,6 +384,8 @@ async def test_only_json_is_taken_and_patches_only_of_two_kinds(serve, shelf):
     async with serve() as (_, client):
         yaml = await client.ask("POST", DEVICES, b"kind: Device", "application/yaml")
         assert failed(yaml, 415, "UnsupportedMediaType")
+        form = await client.ask("POST", DEVICES, b"{}", "text/plain")
+        assert failed(form, 415, "UnsupportedMediaType")
         for kind in ("application/apply-patch+yaml", "application/strategic-merge-patch+json"):
             told = failed(await client.ask("PATCH", f"{DEVICES}/pump-1", b"{}", kind), 415, "UnsupportedMediaType")
             assert "application/merge-patch+json" in told
