@@ -116,22 +116,27 @@ class Edge:
             each.setdefault("observedDesired", {"value": ""})
             each.setdefault("reported", {"value": ""})
         metadata = self._metadata("DeviceStatus", twin.device, {}, twin)
-        if (device := self._declared("Device", twin.device, twin)) is not None:
+        device = self._registry.body("Device", twin.device)
+        if device is not None or not self._registry.is_device(twin.device):
+            said = {} if device is None else device["metadata"]
             owner = {"apiVersion": API, "kind": "Device", "blockOwnerDeletion": True, "controller": True}
-            about = device["metadata"]
-            metadata["ownerReferences"] = [owner | {"name": about["name"], "uid": about["uid"]}]
+            about = {"name": metadata["name"], "uid": self._uid("Device", twin.device, said, twin)}
+            metadata["ownerReferences"] = [owner | about]
         return {"metadata": metadata, "spec": {}, "status": status}
 
     def _metadata(self, kind: str, name: str, said: Manifest, twin: Twin | None) -> Manifest:
         """What the manifest says, and what a cluster would add."""
         namespace, _, own = name.partition("/")
-        born = 0 if twin is None else twin.joined
-        made = uuid.uuid5(uuid.NAMESPACE_URL, f"{self._node}/{kind}/{name}/{born}")  # the same after a restart
-        metadata = {"name": own, "namespace": namespace, "uid": said.get("uid") or str(made)}
-        if born:
-            metadata["creationTimestamp"] = timestamp(born)
+        metadata: Manifest = {"name": own, "namespace": namespace, "uid": self._uid(kind, name, said, twin)}
+        if twin is not None and twin.joined:
+            metadata["creationTimestamp"] = timestamp(twin.joined)
         metadata |= {key: said[key] for key in ("generation", "labels", "annotations") if said.get(key)}
         return _renamed(metadata, KEPT, NOTE)
+
+    def _uid(self, kind: str, name: str, said: Manifest, twin: Twin | None) -> str:
+        """The cloud's, else one that is the same after a restart, and another for a device that is made anew."""
+        born = 0 if twin is None else twin.joined
+        return said.get("uid") or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._node}/{kind}/{name}/{born}"))
 
     # -- what is written -------------------------------------------------------------------------------------------
 
@@ -143,6 +148,8 @@ class Edge:
         held = self._held(kind, name)
         if held is not None and _beside(held) != _beside(own):
             raise Rejected(CLOUDS, 403)
+        if held is not None and kind == "Device" and self._core.twins.get(name) is None:
+            raise Rejected("it waits for its model, which the cloud has not sent: nothing can be asked of it yet", 409)
         try:
             self._registry.check([(where, own)])
             if held is None and not dry:

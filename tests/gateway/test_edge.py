@@ -241,6 +241,17 @@ async def test_what_the_cloud_manages_can_be_written_as_it_is() -> None:
         assert not stage.unsynced()
 
 
+@in_virtual_time
+async def test_of_a_device_of_the_cloud_that_waits_for_its_model_nothing_is_asked_in_vain() -> None:
+    stage = Shown()
+    async with stage.running():
+        await stage.from_cloud(device("10"))
+        assert stage.desired() == "10"
+        with pytest.raises(Rejected, match="waits for its model") as refused:
+            await stage.edge.write(device("25"))
+        assert refused.value.code == 409
+
+
 @pytest.mark.parametrize("cloud", [True, False])
 @in_virtual_time
 async def test_what_the_model_does_not_allow_is_refused_with_its_path_and_changes_nothing(cloud: bool) -> None:

@@ -366,3 +366,28 @@ def test_a_device_of_the_cloud_is_changed_with_kubectl_while_it_is_away_and_the_
             cloud.ask("POST", "/fault", '{"kind": "cut", "for": 0}')
             until(lambda: cloud.observed("f-1") == "77", 30, lambda: gateway.output)
             assert kubectl.object("device", "f-1")["metadata"]["labels"] == {"site": "north"}
+
+
+@needs_kubectl
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl: apt-get install openssl")
+def test_it_is_opened_by_a_reload_and_asks_for_the_token_and_shows_the_certificate_of_the_page(tmp_path: Path) -> None:
+    with Gateway(tmp_path) as gateway:
+        gateway.start()
+        gateway.apply(MODEL + "---" + pump("g-1"))
+        words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        words += ["-subj", "/CN=edge-1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+        words += ["-out", "cert.pem", "-keyout", "key.pem"]
+        subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
+        (tmp_path / "token").write_text("a-token-of-20-letters\n")
+        locks = 'token_file = "token"\ncert_file = "cert.pem"\nkey_file = "key.pem"'
+        text = gateway.config.read_text().replace("[web]\n", f"[web]\n{locks}\n")
+        gateway.config.write_text(f'{text}[edge_api]\nenabled = true\nlisten = "127.0.0.1:0"\n')
+        gateway.signal(signal.SIGHUP)
+        address = gateway.says(r"the edge API listens on (\S+)").group(1)
+
+        kubectl = Kubectl(tmp_path, f"https://{address}")
+        trust = ["--certificate-authority", str(tmp_path / "cert.pem")]
+        token = ["--token", "a-token-of-20-letters"]
+        assert "certificate" in kubectl.fails("get", "devices", *token)
+        assert "must be logged in" in kubectl.fails("get", "devices", *trust, "--token", "another")
+        assert kubectl("get", "devices", "-o", "name", *trust, *token) == "device.devices.kubeedge.io/g-1\n"

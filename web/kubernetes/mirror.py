@@ -8,7 +8,7 @@ from web.kubernetes.history import History, Versions
 from web.kubernetes.ports import Objects
 from web.kubernetes.resources import RESOURCES
 
-SLICE = 64
+SLICE = 32
 """Objects read at once; between two slices messages of devices get their turn."""
 
 

@@ -71,10 +71,10 @@ class EdgeApi:
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(self._stop)
         for path, handler in self._documents().items():
-            app.router.add_get(path, handler)
+            app.router.add_get(path, handler, allow_head=False)
         for path in (f"{ROOT}/{{resource}}", MANY):
-            app.router.add_get(path, self._list)
-        app.router.add_get(ONE, self._reading.one)
+            app.router.add_get(path, self._list, allow_head=False)
+        app.router.add_get(ONE, self._reading.one, allow_head=False)
         writing = self._writing
         app.router.add_post(MANY, writing.create)
         app.router.add_put(ONE, writing.replace)
