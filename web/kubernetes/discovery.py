@@ -12,6 +12,10 @@ from web.kubernetes.resources import GROUP, GROUP_VERSION, RESOURCES, VERSION, R
 ROOT = f"/apis/{GROUP_VERSION}"
 LEVEL = "1.33"
 """The release of Kubernetes whose API this is a part of."""
+OLD_SCHEMAS = b"\n\x032.0\x12\x11\n\x06Gemelo\x12\x07v1beta1B\x00"
+"""`/openapi/v2` as protobuf (gnostic's `openapi.v2.Document`: swagger, info, paths), and no more than that: kubectl up
+to 1.29 wants one before it applies anything, and leaves to us what that does not describe."""
+OLD_SCHEMAS_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _REF = re.compile(r"^#/\$defs/")
 _VERSION = {"groupVersion": GROUP_VERSION, "version": VERSION}
 _QUERIES = {

@@ -90,6 +90,7 @@ class EdgeApi:
             f"/apis/{GROUP}": _constant(discovery.group()),
             ROOT: _constant(discovery.resources()),
             "/version": _constant(discovery.version(self._version)),
+            "/openapi/v2": _old_schemas,
             "/openapi/v3": _constant(discovery.schemas_index()),
             f"/openapi/v3{ROOT}": self._schemas,
         } | dict.fromkeys(OPEN, _ok)
@@ -123,6 +124,10 @@ def _constant(document: object) -> Handle:
         return _json(document)
 
     return answer
+
+
+async def _old_schemas(_request: web.Request) -> web.Response:
+    return web.Response(body=discovery.OLD_SCHEMAS, content_type=discovery.OLD_SCHEMAS_TYPE)
 
 
 async def _ok(_request: web.Request) -> web.Response:

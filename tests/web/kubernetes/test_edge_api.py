@@ -51,6 +51,9 @@ async def test_the_schema_of_each_kind_is_where_the_index_says_and_refers_to_not
     async with serve() as (_, client):
         (where,) = (await client.get("/openapi/v3"))["paths"].values()
         told = await client.get(where["serverRelativeURL"])
+        async with client.http.get(f"{client.url}/openapi/v2") as old:
+            assert (old.status, old.content_type.endswith("+protobuf")) == (200, True)
+            assert await old.read() == b"\x0a\x032.0" + b"\x12\x11\x0a\x06Gemelo\x12\x07v1beta1" + b"\x42\x00"
     parts = told["components"]["schemas"]
     assert parts["Device"]["x-kubernetes-group-version-kind"][0]["kind"] == "Device"
     patch = told["paths"][f"{ROOT}/namespaces/{{namespace}}/devices/{{name}}"]["patch"]
