@@ -17,10 +17,10 @@ from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
 from gateway.doors import Run
+from gateway.manifests.registry import Registry
+from gateway.manifests.schemas import schema
+from gateway.manifests.standing import manifest_of, standing, timestamp
 from gateway.operations import Operations
-from gateway.registry import Registry
-from gateway.schemas import schema
-from gateway.standing import manifest_of, standing, timestamp
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.manifests import API, owned

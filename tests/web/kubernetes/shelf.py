@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import ClientResponse, ClientSession
 
-from gateway.schemas import schema
+from gateway.manifests.schemas import schema
 from twins.errors import Rejected
 from web.config import WebConfig
 
