@@ -100,8 +100,8 @@ class Edge:
         if body is None:
             return None
         found = {"metadata": self._metadata(kind, name, body["metadata"], twin), "spec": body.get("spec") or {}}
-        if twin is not None and "properties" in found["spec"]:
-            found["spec"]["properties"] = [_asked(p, twin) for p in found["spec"]["properties"]]
+        if twin is not None and (properties := _properties(found)):
+            found["spec"]["properties"] = [_asked(p, twin) for p in properties]
         if kind == "Device" and (conditions := self._registry.conditions(name)):
             told = [{"reason": each.reason, "message": each.message} for each in conditions]
             found["status"] = {"conditions": told}
@@ -143,26 +143,39 @@ class Edge:
     async def write(self, manifest: Manifest, *, dry: bool = False) -> None:
         kind = manifest["kind"]
         name = f"{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
-        own = owned(manifest | {"metadata": _renamed(manifest["metadata"], NOTE, KEPT)})
         where = f"{kind} {name}"
-        held = self._held(kind, name)
-        if held is not None and _beside(held) != _beside(own):
-            raise Rejected(CLOUDS, 403)
-        if held is not None and kind == "Device" and self._core.twins.get(name) is None:
-            raise Rejected("it waits for its model, which the cloud has not sent: nothing can be asked of it yet", 409)
+        own = owned(manifest | {"metadata": _renamed(manifest["metadata"], NOTE, KEPT)})
         try:
             self._registry.check([(where, own)])
-            if held is None and not dry:
+            if self._is_clouds(kind, name):
+                self._check_clouds(kind, name, own)
+            elif not dry:
                 await self._registry.apply(own, where)
         except Rejected as error:
             raise Rejected(error.reason.removeprefix(f"{where}: "), error.code) from error
         if kind == "Device" and not dry:
-            await self._ask(name, own["spec"].get("properties") or ())
+            await self._ask(name, _properties(own))
 
     async def delete(self, kind: str, name: str) -> None:
-        if self._held(kind, name) is not None:
+        if self._is_clouds(kind, name):
             raise Rejected("is managed by the cloud: delete it there", 403)
         await self._operations.delete(kind, name)
+
+    def _is_clouds(self, kind: str, name: str) -> bool:
+        """True for what the cloud manages: objects of its own, and devices of which it sent none that we can read."""
+        body = self._registry.body(kind, name)
+        if body is not None:
+            return bool(body["metadata"].get("uid"))
+        twin = self._core.twins.get(name)
+        return kind == "Device" and twin is not None and twin.origin == "cloud"
+
+    def _check_clouds(self, kind: str, name: str, own: Manifest) -> None:
+        """Raise `Rejected` unless the manifest changes what is desired alone, and that can be asked."""
+        held = self._registry.body(kind, name)
+        if held is None or _beside(held) != _beside(own):
+            raise Rejected(CLOUDS, 403)
+        if kind == "Device" and self._core.twins.get(name) is None:
+            raise Rejected("it waits for its model, which the cloud has not sent: nothing can be asked of it yet", 409)
 
     async def _ask(self, device: str, properties: Iterable[Manifest]) -> None:
         """Desire what a Device says where the twin desires something else."""
@@ -170,11 +183,6 @@ class Edge:
         values = {} if twin is None else dict(_differing(twin, properties))
         if values:
             await self._operations.set_desired(device, values, "edge")
-
-    def _held(self, kind: str, name: str) -> Manifest | None:
-        """The object if the cloud manages it."""
-        body = self._registry.body(kind, name)
-        return body if body is not None and body["metadata"].get("uid") else None
 
     def _touch(self, kind: str, name: str) -> None:
         if self._mirror is not None:
@@ -195,6 +203,10 @@ def _asked(said: Manifest, twin: Twin) -> Manifest:
     return said | {"desired": (said.get("desired") or {}) | {"value": held.desired.value}}
 
 
+def _properties(manifest: Manifest) -> list[Manifest]:
+    return (manifest.get("spec") or {}).get("properties") or []
+
+
 def _differing(twin: Twin, properties: Iterable[Manifest]) -> Iterable[tuple[str, str]]:
     for each in properties:
         name, wanted = each["name"], (each.get("desired") or {}).get("value", "")
@@ -208,8 +220,7 @@ def _beside(manifest: Manifest) -> Manifest:
     """A manifest without what may be changed here, and without what says the same by being there or not."""
     metadata, spec = owned(manifest)["metadata"], dict(manifest.get("spec") or {})
     notes = {key: note for key, note in (metadata.get("annotations") or {}).items() if key != KEPT}
-    if "properties" in spec:
-        spec["properties"] = [{k: v for k, v in p.items() if k != "desired"} for p in spec["properties"]]
+    spec["properties"] = [{k: v for k, v in p.items() if k != "desired"} for p in _properties(manifest)]
     return {"spec": spec, "labels": metadata.get("labels") or {}, "annotations": notes}
 
 

@@ -265,6 +265,65 @@ async def test_what_the_model_does_not_allow_is_refused_with_its_path_and_change
         assert stage.desired() == "10"
 
 
+def odd(**parts: Any) -> dict[str, Any]:
+    return device("10") | parts
+
+
+@pytest.mark.parametrize("cloud", [True, False])
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        odd(spec=None),
+        odd(spec=[]),
+        odd(spec={"properties": "speed"}),
+        odd(spec={"properties": ["speed"]}),
+        odd(spec={"properties": [{}]}),
+        odd(spec={"properties": [{"name": "speed", "desired": {"value": 25}}]}),
+        odd(spec={"properties": [{"name": "speed", "desired": "25"}]}),
+        odd(spec={"properties": [{"name": ["speed"]}]}),
+        device("10", labels=["a"]),
+        device("10", labels={"a": 1}),
+        device("10", annotations="a"),
+        device("10", annotations={NOTE: 1}),
+        odd(more=1),
+    ],
+)
+@in_virtual_time
+async def test_what_is_no_device_is_refused_and_not_stumbled_over(cloud: bool, manifest: dict[str, Any]) -> None:
+    stage = Shown()
+    async with stage.running():
+        for each in (model(), device("10")):
+            await (stage.from_cloud if cloud else stage.edge.write)(each)
+        with pytest.raises(Rejected) as refused:
+            await stage.edge.write(manifest)
+        assert refused.value.code in (400, 403)
+        assert stage.desired() == "10"
+
+
+@in_virtual_time
+async def test_a_device_of_which_the_cloud_sent_nothing_that_can_be_read_is_the_clouds_all_the_same() -> None:
+    stage = Shown()
+    async with stage.running():
+        await stage.from_cloud(model())
+        await stage.from_cloud(device("10") | {"spec": device("10")["spec"] | {"ofTomorrow": 1}})
+        assert stage.read()["spec"] == {}
+        for doing in (stage.edge.write(device("20")), stage.edge.delete("Device", "default/pump-1")):
+            with pytest.raises(Rejected, match="managed by the cloud") as refused:
+                await doing
+            assert refused.value.code == 403
+        assert stage.asked() == "10"
+
+
+@pytest.mark.parametrize("spec", [{"properties": None}, {"properties": None, "nodeName": "edge-1"}])
+@in_virtual_time
+async def test_a_device_of_the_cloud_without_properties_is_shown(spec: dict[str, Any]) -> None:
+    stage = Shown()
+    async with stage.running():
+        await stage.from_cloud(model())
+        await stage.from_cloud(device() | {"spec": spec | {"deviceModelRef": {"name": "pump"}}})
+        assert stage.read()["metadata"]["name"] == "pump-1"
+
+
 @in_virtual_time
 async def test_a_dry_run_writes_nothing() -> None:
     stage = Shown()

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from msgspec import Struct
 
 from twins.errors import Rejected
 from twins.values import NAME_RULE, is_name
@@ -20,6 +21,13 @@ from web.kubernetes.status import Failure, conflict, details, not_found, refused
 from web.routes import JSON
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+class _Options(Struct, rename="camel"):
+    """`DeleteOptions`, as far as they mean something here."""
+
+    preconditions: dict[str, Any] | None = None
+    dry_run: list[str] | None = None
 
 
 class Writing:
@@ -61,12 +69,12 @@ class Writing:
 
     async def delete(self, request: web.Request) -> web.Response:
         resource, key = resource_of(request, "delete"), key_of(request)
-        options = msgspec.json.decode(await request.read() or b"{}", type=dict[str, Any])
+        options = msgspec.json.decode(await request.read() or b"{}", type=_Options)
         async with self._turn:
             entry = await self._existing(resource, key)
-            _check_version(resource, {"metadata": options.get("preconditions") or {}}, entry)
+            _check_version(resource, {"metadata": options.preconditions or {}}, entry)
             held = msgspec.json.decode(entry.body)
-            if not (dry(request) or options.get("dryRun")):
+            if not (dry(request) or options.dry_run):
                 try:
                     await self._objects.delete(resource.kind, key)
                 except Rejected as error:

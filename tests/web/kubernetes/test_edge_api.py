@@ -342,6 +342,8 @@ async def test_an_object_is_deleted_if_it_is_the_one_that_is_meant(serve, shelf)
     async with serve() as (_, client):
         other = {"kind": "DeleteOptions", "preconditions": {"uid": "another"}}
         failed(await client.ask("DELETE", f"{DEVICES}/pump-1", other), 409, "Conflict")
+        for odd in ([], {"preconditions": ["uid"]}, {"dryRun": "All"}):
+            failed(await client.ask("DELETE", f"{DEVICES}/pump-1", odd), 400, "BadRequest")
         status, told = await client.ask("DELETE", f"{DEVICES}/pump-1", {"propagationPolicy": "Background"})
         assert (status, told["status"], told["details"]["uid"]) == (200, "Success", "uid-pump-1")
         failed(await client.ask("DELETE", f"{DEVICES}/pump-1"), 404, "NotFound")
@@ -371,6 +373,9 @@ async def test_a_dry_run_checks_and_changes_nothing(serve, shelf):
         ({"metadata": {"name": "x", "namespace": "b"}, "spec": {}}, 400, "BadRequest", "namespace of the address"),
         ({"kind": "Pod", "metadata": {"name": "x"}}, 400, "BadRequest", "this address takes Device"),
         ({"apiVersion": "v1", "metadata": {"name": "x"}}, 400, "BadRequest", "apiVersion"),
+        ({"metadata": {"name": 5}, "spec": {}}, 422, "Invalid", "is no name"),
+        ({"metadata": {"name": ["x"]}, "spec": {}}, 422, "Invalid", "is no name"),
+        ({"metadata": {"name": "x", "namespace": []}, "spec": {}}, 400, "BadRequest", "namespace of the address"),
         ([], 400, "BadRequest", "no Device"),
         (b"{", 400, "BadRequest", "the body is not"),
         (b'"' + b"x" * 10_000 + b'"', 413, "RequestEntityTooLarge", "larger than"),
