@@ -25,9 +25,9 @@ from web.kubernetes.status import Failure, expired
 from web.routes import JSON
 
 PAUSE = 0.1
-"""Seconds between two looks at what changed: several changes of an object in between are one."""
+"""Seconds between two looks at what changed, for all watchers together: several changes of an object are one."""
 SHARE = 9
-"""A look that took a second is followed by so many of rest, so that no watch takes more than a tenth of the time."""
+"""A look that took a second is followed by so many of rest: however much changes, a tenth of the time goes here."""
 BOOKMARK = 60.0
 """Seconds between two bookmarks."""
 LOOK = 10.0
@@ -51,6 +51,7 @@ class Watching:
         self._clock = clock
         self._limit = limit
         self._shape = shape
+        self._due: dict[str, float] = {}
         self.watchers = 0
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -80,8 +81,7 @@ class Watching:
     async def _follow(self, stream: _Stream, version: int, end: float) -> None:
         marked = self._clock.monotonic()
         while not self._mirror.closed and not stream.gone:
-            began = self._clock.monotonic()
-            history = await self._mirror.fresh(stream.kind)
+            history = await self._look(stream.kind)
             try:
                 changes = history.since(version)
             except Expired as error:
@@ -97,8 +97,18 @@ class Watching:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(LOOK, end - now)):
                     await self._mirror.stirred(stream.kind, version)
-            await self._clock.sleep(max(PAUSE, SHARE * (now - began)))
         return None
+
+    async def _look(self, kind: str) -> History:
+        """What there is, as soon as it is time to look again."""
+        wait = self._due.get(kind, 0.0) - self._clock.monotonic()
+        if wait > 0:
+            await self._clock.sleep(wait)
+        began = self._clock.monotonic()
+        history = await self._mirror.fresh(kind)
+        now = self._clock.monotonic()
+        self._due[kind] = now + max(PAUSE, SHARE * (now - began))
+        return history
 
 
 class _Stream:
