@@ -35,6 +35,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], dict[str, Any]] = {}
+        self.reads = 0
         self.touch: Callable[[str, str], None] = lambda kind, name: None
 
     def put(self, data: dict[str, Any]) -> None:
@@ -50,6 +51,7 @@ class Shelf:
         return [name for each, name in self.kept if each == kind]
 
     def read(self, kind: str, name: str) -> dict[str, Any] | None:
+        self.reads += 1
         return deepcopy(self.kept.get((kind, name)))
 
     def schema(self, kind: str) -> dict[str, Any]:

@@ -281,6 +281,19 @@ async def _status(client):
         return stream.status
 
 
+async def test_what_changes_is_read_once_however_many_watch_and_not_at_all_while_nobody_asks(serve, shelf):
+    async with serve() as (_, client), AsyncExitStack() as stack:
+        for number in range(100):
+            shelf.put(device("pump-1", nodeName=str(number)))
+        assert shelf.reads == 0
+        streams = [await stack.enter_async_context(client.watch(f"{DEVICES}?watch=1")) for _ in range(3)]
+        assert [(await event(stream))[1]["spec"] for stream in streams] == [{"nodeName": "99"}] * 3
+        assert shelf.reads == 1
+        shelf.put(device("pump-1", nodeName="new"))
+        assert [(await event(stream))[1]["spec"] for stream in streams] == [{"nodeName": "new"}] * 3
+        assert shelf.reads == 2
+
+
 async def test_there_are_only_so_many_watches(serve):
     async with serve() as (_, client), AsyncExitStack() as stack:
         for _ in range(LOOPBACK.viewers):
