@@ -287,6 +287,9 @@ def test_after_a_kill_an_informer_is_told_410_and_lists_again(tmp_path: Path) ->
             assert int(informer.known["e-1"]["metadata"]["resourceVersion"]) > int(version)
             assert informer.known["e-1"]["metadata"]["uid"] == uid
             assert informer.lists >= 2
+            with pytest.raises(informer.error) as gone:
+                informer.api.list_cluster_custom_object(*GROUP, "devices", resource_version=version, watch=True)
+            assert (gone.value.status, json.loads(gone.value.body)["reason"]) == (410, "Expired")
         finally:
             informer.end()
 
