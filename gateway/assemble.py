@@ -20,6 +20,7 @@ from gateway.config import Config, changed
 from gateway.console import Console, News, Portraits
 from gateway.discovery import Discoverer
 from gateway.doors import Door, Doors
+from gateway.edge import Edge
 from gateway.enrolment import Enrolment
 from gateway.front import Front, Views
 from gateway.health import HealthReport
@@ -76,6 +77,8 @@ class Gateway:
         phones = Phones(core, sight.lookout, self._orders, clock, causes.of("phone"))
         self._mappers = Mappers(core, clock, causes.of("mapper"), news.note, strict=strict)
         self._cloud = cloud = Skyward(core, clock, registry.learned)
+        operations = Operations(core, registry, clock, causes.of("api"))
+        edge = Edge(core, registry, operations, clock, causes)
         self._doors = Doors(
             self._now,
             clock,
@@ -84,6 +87,7 @@ class Gateway:
             Door("cameras", "", lambda config: sight.cameras.run),
             Door("phones", "offload", phones.door),
             Door("mappers", "dmi", self._mappers.door),
+            Door("edge-api", "edge_api", edge.door),
             Door("cloud", "cloud", lambda config: cloud.run if config.cloud.kind != "none" else None),
         )
 
@@ -112,7 +116,7 @@ class Gateway:
         )
         views = Views(
             console=self._console,
-            operations=Operations(core, registry, clock, causes.of("api")),
+            operations=operations,
             enrolment=self._enrolment,
             sql=kernel.store.sql,
             pictures=sight.album,
@@ -129,7 +133,7 @@ class Gateway:
             registry.watch(kind, watcher)
             registry.watch(kind, lambda name, manifest: mqtt.remap())  # after it: other topics are heard now
         registry.watch("Device", heard.follow)
-        for listener in (mqtt, self._orders, self._mappers, self._presence, cloud, sight.album, self._console):
+        for listener in (mqtt, self._orders, self._mappers, self._presence, cloud, edge, sight.album, self._console):
             core.listen(listener)
 
     async def run(self) -> None:
@@ -161,6 +165,8 @@ class Gateway:
         Files of users and rights are read again too. `Rejected` or `Unavailable`: the old configuration holds.
         """
         sections = changed(self.config, config)
+        if "web" in sections:
+            sections.add("edge_api")  # it has the page's token and certificate
         if "broker" not in sections:
             await self._mqtt.reread()
         page = self._front.page(config) if "web" in sections else None  # refused here, or not at all

@@ -21,6 +21,7 @@ from gateway.sections import (
     Broker,
     Cloud,
     Dmi,
+    EdgeApi,
     Inference,
     Log,
     Manifests,
@@ -43,6 +44,7 @@ class Config(Section, frozen=True):
     store: Store = Store()
     cloud: Cloud = Cloud()
     web: Web = Web()
+    edge_api: EdgeApi = EdgeApi()
     inference: Inference = Inference()
     offload: Offload = Offload()
     dmi: Dmi = Dmi()
@@ -96,6 +98,8 @@ def doors(config: Config) -> dict[str, str]:
         found = {"broker.listen": config.broker.listen, "broker.tls_listen": config.broker.tls_listen}
     if config.web.enabled:
         found["web.listen"] = config.web.listen
+    if config.edge_api.enabled:
+        found["edge_api.listen"] = config.edge_api.listen
     if config.offload.enabled:
         found["offload.listen"] = config.offload.listen
     return {key: listen for key, listen in found.items() if listen}

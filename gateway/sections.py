@@ -154,6 +154,17 @@ class Web(Section, frozen=True):
     """Pages that may follow live at once."""
 
 
+class EdgeApi(Section, frozen=True):
+    """Kubernetes' API of this node's devices, for `kubectl`; token, certificate and hosts are those of [web]."""
+
+    enabled: bool = False
+    """Serve it."""
+    listen: Listen = "127.0.0.1:10550"
+    """Address; beyond loopback a token and a certificate are needed."""
+    watches: Positive = 64
+    """Clients that may watch at once."""
+
+
 class Inference(Section, frozen=True):
     """Models on this box."""
 

@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from gateway.checks.finding import existing
 from gateway.config import Config
 from gateway.sections import Dmi
@@ -83,6 +85,19 @@ def web(config: Config) -> WebConfig:
         behind_tls_proxy=section.behind_tls_proxy,
         viewers=section.viewers,
     )
+
+
+def edge_api(config: Config) -> WebConfig | None:
+    """`None` when it is off. Raises `Rejected` when the token file can't be read, and for an open door."""
+    section = config.edge_api
+    if not section.enabled or not section.listen:
+        return None
+    wanted = structs.replace(web(config), listen=section.listen, viewers=section.watches, says="edge_api.listen")
+    try:
+        wanted.endpoint()
+    except Rejected as error:
+        raise Rejected(f"{error.reason} (token and certificate are those of [web])") from None
+    return wanted
 
 
 def read_token(path: Path) -> str:

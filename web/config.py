@@ -22,6 +22,7 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     `certificate` and `key` are PEM files; with them the page speaks HTTPS. Beyond loopback both token and TLS are
     needed; `behind_tls_proxy` says that a proxy in front ends TLS, and that nobody else reaches the address.
     `viewers` bounds live connections, `body_limit` is in bytes, `deadline` in seconds, `rows` bounds a SQL answer.
+    `says` is what `listen` is called in the file, for messages.
     """
 
     listen: str = "127.0.0.1:8080"
@@ -34,6 +35,7 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     body_limit: int = 1_048_576
     deadline: float = 10.0
     rows: int = 10_000
+    says: str = "web.listen"
 
     def endpoint(self) -> tuple[str, int]:
         """`listen` as host and port. Raises Rejected when it is neither, or open to the network without a lock."""
@@ -41,22 +43,22 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
             parts = urlsplit(f"//{self.listen}")
             host, port = parts.hostname or "", parts.port
         except ValueError as error:
-            reason = f'web.listen = "{self.listen}": {error}; write host:port, for example "127.0.0.1:8080"'
+            reason = f'{self.says} = "{self.listen}": {error}; write host:port, for example "127.0.0.1:8080"'
             raise Rejected(reason) from error
         if not host or port is None:
             reason = (
-                f'web.listen = "{self.listen}" lacks a host or a port; write host:port, for example "127.0.0.1:8080"'
+                f'{self.says} = "{self.listen}" lacks a host or a port; write host:port, for example "127.0.0.1:8080"'
             )
             raise Rejected(reason)
         if not self.token and not loopback(host):
             reason = (
-                f'web.listen = "{self.listen}" can be reached from the network, and no token is set: '
+                f'{self.says} = "{self.listen}" can be reached from the network, and no token is set: '
                 "put one into a file and name it with token_file, or listen on 127.0.0.1"
             )
             raise Rejected(reason)
         if not self.certificate and not self.behind_tls_proxy and not loopback(host):
             reason = (
-                f'web.listen = "{self.listen}" can be reached from the network, and no certificate is set: everybody '
+                f'{self.says} = "{self.listen}" can be reached from the network, and no certificate is set: everybody '
                 "on the way could read the token; set cert_file and key_file, or behind_tls_proxy = true when a proxy "
                 "in front ends TLS, or listen on 127.0.0.1"
             )

@@ -40,10 +40,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except Exception as error:  # noqa: BLE001 - the HTTP boundary: one request fails, the server goes on
-        return _answer(_problem(request, error))
+        return _answer(problem_of(request, error))
 
 
-def _problem(request: web.Request, error: Exception) -> Problem:
+def problem_of(request: web.Request, error: Exception) -> Problem:
+    """What a failed request is answered; what is nobody's fault but ours is logged."""
     match error:
         case Problem():
             return error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Sequence
 
 import msgspec
@@ -11,11 +9,11 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
 from runtime.clock import Clock
-from twins.errors import Unavailable
 from web.api import Api
 from web.config import WebConfig
 from web.door import LIVE, Door, Login
 from web.guard import Guard, add_headers
+from web.listener import Listener
 from web.live import Live
 from web.manifests import ManifestApi
 from web.openapi import openapi
@@ -26,11 +24,6 @@ from web.problems import problems
 from web.routes import JSON, LoginBody, Route
 from web.sessions import Sessions
 from web.views import Snapshot
-
-logger = logging.getLogger(__name__)
-
-GRACE = 2.0
-"""Seconds that requests under way get when the gateway stops."""
 
 
 class Web:
@@ -47,8 +40,8 @@ class Web:
         registry: CollectorRegistry,
         more: Sequence[Route] = (),
     ) -> None:
-        self._host, self._port = config.endpoint()
-        self._tls = config.tls()
+        endpoint = config.endpoint()
+        self._listener = Listener(endpoint, config.tls(), what="the page", key="[web] listen")
         self._sessions = Sessions(config.token, clock)
         self._live = Live(console, clock, config.viewers)
         handlers = (
@@ -59,53 +52,28 @@ class Web:
         self._routes = [*(route for each in handlers for route in each.routes()), *more, *self._own_routes()]
         self._described = msgspec.json.encode(openapi(self._routes))
         open_paths = frozenset(route.path for route in self._routes if route.door == "open")
-        self._door = Door(config, Guard(self._host, config.hosts), self._sessions, open_paths)
+        self._door = Door(config, Guard(endpoint[0], config.hosts), self._sessions, open_paths)
         self._body_limit = config.body_limit
-        self._listening = asyncio.Event()
         viewers = Gauge("gemelo_web_viewers", "Live connections of the page", registry=registry)
         viewers.set_function(lambda: self._live.viewers)
 
     @property
     def address(self) -> str:
         """`host:port`, the port being the real one once `listening` returned."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{host}:{self._port}"
+        return self._listener.address
 
     async def listening(self) -> None:
         """Return when connections are accepted."""
-        await self._listening.wait()
+        await self._listener.listening()
 
     def link(self) -> str:
         """The page's address; with a token, a link that opens it once."""
         key = f"#k={self._sessions.invite()}" if self._sessions.needed else ""
-        return f"{'https' if self._tls else 'http'}://{self.address}/{key}"
+        return f"{self._listener.scheme}://{self.address}/{key}"
 
     async def run(self) -> None:
         """Listen until cancelled. Raises Unavailable when the port is taken."""
-        # Bodies stay as they are sent: nothing here takes compressed ones, so none can be a bomb.
-        runner = web.AppRunner(
-            self._app(), access_log=None, auto_decompress=False, keepalive_timeout=75.0, shutdown_timeout=GRACE
-        )
-        await runner.setup()
-        try:
-            await self._bind(runner)
-            self._listening.set()
-            await asyncio.Event().wait()
-        finally:
-            self._listening.clear()
-            await runner.cleanup()
-
-    async def _bind(self, runner: web.AppRunner) -> None:
-        try:
-            await web.TCPSite(runner, self._host, self._port, ssl_context=self._tls).start()
-        except OSError as error:
-            message = (
-                f"the page cannot listen on {self.address}: {error.strerror or error}; "
-                "stop the program that has the port, or choose another with [web] listen"
-            )
-            raise Unavailable(message) from error
-        self._port = int(runner.addresses[0][1])
-        logger.info("the page listens on %s", self.address)
+        await self._listener.run(self._app())
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[problems, self._door.admit], client_max_size=self._body_limit)

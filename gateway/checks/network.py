@@ -93,6 +93,8 @@ def _unlocked(subject: Subject, key: str) -> str:
     try:
         if key == "web.listen":
             wiring.web(subject.config).endpoint()
+        elif key == "edge_api.listen":
+            wiring.edge_api(subject.config)
         else:
             wiring.offload(subject.config)
     except Rejected as error:

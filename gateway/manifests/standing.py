@@ -17,7 +17,7 @@ def standing(twin: Twin, conditions: Sequence[Condition] = ()) -> dict[str, Any]
     if twin.state:
         status["state"] = twin.state
     if twin.last_online:
-        status["lastOnlineTime"] = _time(twin.last_online)
+        status["lastOnlineTime"] = timestamp(twin.last_online)
     told = [_property(name, p) for name, p in twin.properties.items() if not p.deleted]
     if told:
         status["twins"] = told
@@ -45,5 +45,6 @@ def _side(value: Value, kind: str) -> dict[str, Any]:
     return {"value": value.value, "metadata": {"timestamp": str(value.at // 1000), "type": kind}}
 
 
-def _time(at: int) -> str:
+def timestamp(at: int) -> str:
+    """A time as Kubernetes writes it."""
     return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -208,6 +208,8 @@ def test_without_mosquitto_the_embedded_broker_is_for_a_try_on_loopback(
 def test_a_door_to_the_network_without_tls_is_told(tmp_path: Path) -> None:
     (finding,) = found(tmp_path, "[web]\nlisten = '0.0.0.0:0'", "exposure")
     assert (finding.verdict, "no token is set" in finding.message) == ("failure", True)
+    (finding,) = found(tmp_path, "[edge_api]\nenabled = true\nlisten = '0.0.0.0:0'", "exposure")
+    assert (finding.verdict, "edge_api.listen" in finding.message) == ("failure", True)
     (finding,) = found(tmp_path, "[offload]\nlisten = '0.0.0.0:0'", "exposure")
     assert (finding.verdict, "set cert_file and key_file, and tokens_file" in finding.message) == ("failure", True)
     (finding,) = found(tmp_path, "[broker]\nlisten = '0.0.0.0:0'", "exposure")

@@ -25,6 +25,26 @@ def test_the_page_gets_the_names_by_which_it_may_be_called_and_its_limits(tmp_pa
     assert (found.hosts, found.behind_tls_proxy, found.viewers) == (("edge-1.local",), True, 3)
 
 
+def test_the_edge_api_has_the_token_the_certificate_and_the_names_of_the_page(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a-token-of-20-letters\n")
+    page = 'token_file = "token"\ncert_file = "c"\nkey_file = "k"\nhosts = ["edge-1.local"]\nviewers = 3'
+    edge = 'enabled = true\nlisten = "0.0.0.0:10550"\nwatches = 9'
+    found = wiring.edge_api(config(f"[web]\n{page}\n[edge_api]\n{edge}", tmp_path))
+    assert found is not None
+    assert (found.endpoint(), found.token, found.viewers) == (("0.0.0.0", 10550), "a-token-of-20-letters", 9)
+    assert (found.certificate, found.key, found.hosts) == (str(tmp_path / "c"), str(tmp_path / "k"), ("edge-1.local",))
+
+
+def test_the_edge_api_is_off_until_it_is_turned_on(tmp_path: Path) -> None:
+    assert wiring.edge_api(config("", tmp_path)) is None
+    assert wiring.edge_api(config('[edge_api]\nenabled = true\nlisten = ""', tmp_path)) is None
+
+
+def test_an_edge_api_that_the_network_could_open_is_refused_with_the_keys_that_lock_it(tmp_path: Path) -> None:
+    with pytest.raises(Rejected, match=r"edge_api.listen .* no token is set: .* \(token and certificate are those of"):
+        wiring.edge_api(config('[edge_api]\nenabled = true\nlisten = "0.0.0.0:10550"', tmp_path))
+
+
 def test_the_tokens_of_phones_come_from_their_file(tmp_path: Path) -> None:
     pytest.importorskip("grpc")
     (tmp_path / "tokens").write_text(f"phone-1 {DIGEST}\n")
@@ -49,7 +69,7 @@ def test_a_door_for_phones_that_cannot_be_meant_is_refused(tmp_path: Path, keys:
         wiring.offload(config(f"[offload]\n{keys}", tmp_path))
 
 
-KEY = re.compile(r"\[(web|offload|broker)\] (?:\w+ and )?(\w+)")
+KEY = re.compile(r"\[(web|edge_api|offload|broker)\] (?:\w+ and )?(\w+)")
 
 
 def test_every_key_that_a_door_names_exists() -> None:
