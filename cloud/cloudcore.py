@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 
 from cloud import sync
-from cloud.budget import Budget
 from cloud.catalog import Catalog, Key
 from cloud.config import CloudCoreConfig
-from cloud.frames import MAX_FRAME
-from cloud.identity import Identity
+from cloud.identity import Identity, Validity
 from cloud.inbox import Change, Inbox
-from cloud.link import Counters, Link
+from cloud.line import Line
+from cloud.link import Counters, Route
+from cloud.rivalry import TRUCE, accusation
 from cloud.sync import Report
 from runtime.backoff import Backoff
 from runtime.clock import Clock
@@ -49,12 +48,25 @@ class CloudState(Struct, frozen=True):
     undeclared: dict[str, tuple[str, ...]]
     """Per device the properties that the cloud would drop, so they stay here."""
     rejected: int
-    """Objects from the cloud that could not be read."""
+    """Messages from the cloud that could not be read, since the start."""
     renew_at: int | None
+    valid: Validity | None = None
+    """The certificate in use."""
+    rejections: dict[str, str] = {}
+    """Objects of the cloud that cannot be read as they are now, and why."""
+    rival: bool = False
+    """A second node of our name seems to be there."""
+
+
+def _nobody(_: object) -> None:
+    """Nobody wants to hear of it."""
 
 
 class CloudCore:
-    """Implements the port `Cloud`: `push`, `changes`, `run`. `manifests` are those found on disk."""
+    """Implements the ports `Cloud` and `Post`. `manifests` are those found on disk.
+
+    `route` takes what the rule router wants; `warn` is told, in words, what a person has to mend.
+    """
 
     def __init__(
         self,
@@ -64,16 +76,18 @@ class CloudCore:
         *,
         manifests: Mapping[Key, bytes] | None = None,
         boot: int = 0,
+        route: Route = _nobody,
+        warn: Callable[[str], None] = _nobody,
     ) -> None:
         self._config = config
         self._identity = identity
         self._clock = clock
         self._catalog = Catalog(manifests or {})
         self._inbox = Inbox(self._catalog, clock, boot, config.commit)
-        self._budget = Budget(config.rate, config.burst, clock)
         self._counters = Counters()
+        self._line = Line(config, identity, clock, self._inbox.take, route, self._counters)
+        self._warn = warn
         self._undeclared: dict[str, tuple[str, ...]] = {}
-        self._link: Link | None = None
         self._online = asyncio.Event()
         self._joined = asyncio.Event()
         self._part = random.random()
@@ -84,7 +98,7 @@ class CloudCore:
 
     async def run(self) -> None:
         """Stay in touch until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
+        async with self._line, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stay(), name="cloud-connection")
             tasks.create_task(self._renew(), name="cloud-renewal")
 
@@ -93,12 +107,17 @@ class CloudCore:
 
         After an error any of them may or may not have arrived: sending again is harmless, the last value wins.
         """
-        link = self._link
-        if link is None:
-            reason = f"no link to the cloud: {self._reason}"
-            raise Unavailable(reason)
+        self._check_online()
         if rows:
-            await link.push(rows)
+            await self._line.push(rows)
+
+    async def upload(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Return when the cloud has read these custom messages (topic, payload), in order; raises `Unavailable`.
+
+        After an error any of them may have arrived: sent again, the cloud's rules see some twice.
+        """
+        self._check_online()
+        await self._line.upload(messages)
 
     def changes(self) -> AsyncIterator[Change]:
         """What the cloud asks for, in order; one reader. Call `done` of each after its commit."""
@@ -137,6 +156,9 @@ class CloudCore:
             undeclared={k: v for k, v in self._undeclared.items() if self._catalog.knows(k)},
             rejected=self._inbox.rejected,
             renew_at=validity.due(self._part) if validity else None,
+            valid=validity,
+            rejections=dict(self._inbox.rejections),
+            rival=self._line.rivalry.suspected,
         )
 
     async def _stay(self) -> None:
@@ -147,6 +169,9 @@ class CloudCore:
                 reason = await self._serve()
             except (Rejected, Unavailable) as error:
                 reason = str(error)
+            if self._line.rivalry.suspected:
+                await self._give_way()
+                continue
             if self._clock.monotonic() - started > _STEADY:
                 backoff.reset()
             self._turn("offline", reason)
@@ -159,41 +184,17 @@ class CloudCore:
             await self._identity.join(self._config.certificates_url, await asyncio.to_thread(self._token))
         self._joined.set()
         self._turn("connecting", self._config.url)
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._config.connect)) as http:
-            socket = await self._connect(http)
-            link = Link(
-                socket, self._identity.node, self._config, self._clock, self._budget, self._inbox.take, self._counters
-            )
-            self._link = link
-            self._counters.links += 1
-            self._turn("online", self._config.url)
-            try:
-                return await link.run()
-            finally:
-                self._link = None
+        return await self._line.serve(lambda: self._turn("online", self._config.url))
 
-    async def _connect(self, http: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
-        node, project = self._identity.node, self._config.project
-        url = f"{self._config.url.rstrip('/')}/{project}/{node}/events"
-        headers = {"node_id": node, "project_id": project, "ConnectionUse": "msg"}
-        try:
-            return await http.ws_connect(
-                url,
-                ssl=self._identity.context(verify_hostname=self._config.verify_hostname),
-                headers=headers,
-                max_msg_size=MAX_FRAME,
-                # Websocket pings find a half-open link; CloudHub's library answers them by itself.
-                heartbeat=self._config.heartbeat,
-                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
-            )
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-            reason = f"cannot connect to {self._config.url}: {cause or type(error).__name__}"
-            raise Unavailable(reason) from error
+    async def _give_way(self) -> None:
+        """Leave the link to the other node for a while: two that fight starve both, and people have to mend it."""
+        reason = accusation(self._identity.node)
+        self._turn("offline", reason)
+        self._warn(reason)
+        await self._clock.sleep(TRUCE * (0.5 + random.random()))
 
     async def _renew(self) -> None:
-        """Renew the certificate in time, and put the link on the new one."""
-        backoff = Backoff(first=2.0, limit=32.0)
+        """Renew the certificate in time, and put the line on the new one."""
         while True:
             await self._joined.wait()
             validity = self._identity.valid
@@ -201,17 +202,29 @@ class CloudCore:
             if wait > 0:
                 await self._clock.sleep(min(wait / 1e6, _NAP))
                 continue
+            await self._insist(self._next_certificate)
+            await self._insist(self._line.move)
+            if (valid := self._identity.valid) and valid.due(self._part) <= self._clock.now():
+                await self._clock.sleep(_NAP)  # with a clock that runs far ahead every certificate looks old
+
+    async def _next_certificate(self) -> None:
+        await self._identity.renew(self._config.certificates_url)
+        logger.info("certificate renewed")
+
+    async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Try until it works out."""
+        backoff = Backoff(first=2.0, limit=32.0)
+        while True:
             try:
-                await self._identity.renew(self._config.certificates_url)
+                return await step()
             except (Rejected, Unavailable) as error:
-                logger.warning("the certificate could not be renewed: %s", error)
+                logger.warning("the certificate is not renewed, or not in use yet: %s", error)
                 await self._clock.sleep(backoff.next())
-                continue
-            backoff.reset()
-            logger.info("certificate renewed")
-            if self._link is not None:
-                await self._link.close("the certificate was renewed")
-            await self._clock.sleep(_NAP)  # with a clock that runs far ahead every certificate looks old
+
+    def _check_online(self) -> None:
+        if self._phase != "online":
+            reason = f"no link to the cloud: {self._reason}"
+            raise Unavailable(reason)
 
     def _token(self) -> str:
         if not self._config.token_file:

@@ -19,6 +19,8 @@ from twins.kubeedge.wishes import CloudAttribute, CloudTwin
 
 Operation = Literal["insert", "update", "delete"]
 _CHANGES: tuple[Operation, ...] = ("insert", "update", "delete")
+Wanted = Literal["subscribe", "unsubscribe", "publish"]
+_WANTED: tuple[Wanted, ...] = ("subscribe", "unsubscribe", "publish")
 MAX_FRAME = 16 << 20
 """Bytes; etcd keeps no object beyond 1.5 MiB."""
 
@@ -80,13 +82,21 @@ class Ping(Struct, frozen=True):
     resource: str
 
 
+class Routed(Struct, frozen=True):
+    """The rule router wants a topic here heard, or heard no more, or this published on it. Not acknowledged."""
+
+    operation: Wanted
+    topic: str
+    payload: bytes = b""
+
+
 class Other(Struct, frozen=True):
     """A message that means nothing to us, and that nobody waits for."""
 
     what: str
 
 
-Incoming = Object | Members | TwinUpdate | Answered | Ping | Other
+Incoming = Object | Members | TwinUpdate | Answered | Ping | Routed | Other
 
 
 class _Header(Struct, omit_defaults=True):
@@ -142,6 +152,10 @@ def decode(data: str | bytes) -> Incoming:
         for operation in _CHANGES:
             if route.operation == operation:
                 return _object(frame, operation)
+    if route.group == "user":
+        for wanted in _WANTED:
+            if route.operation == wanted:
+                return Routed(wanted, route.resource, _payload(frame.content))
     return Other(f"{route.group}/{route.operation} {route.resource}")
 
 
@@ -186,6 +200,17 @@ def state_report(device: str, content: bytes, id: str, at_ms: int) -> bytes:  # 
     return _encode(id, at_ms, route, Raw(msgspec.json.encode(content.decode())))
 
 
+def upload(topic: str, payload: bytes, id: str, at_ms: int) -> bytes:  # noqa: A002
+    """A custom message for the rule router. As in KubeEdge it is text: what is no UTF-8 is replaced."""
+    content = Raw(msgspec.json.encode(payload.decode(errors="replace")))
+    return _encode(id, at_ms, _Route("bus", "user", "upload", topic), content)
+
+
+def ping(id: str, at_ms: int) -> bytes:  # noqa: A002
+    """Ask the transport whether it lives: it answers when it has handed on all that was sent before."""
+    return _encode(id, at_ms, _Route("websocket", "resource", "ping", "node"), Raw(b'"ping"'))
+
+
 def _encode(id: str, at_ms: int, route: _Route, content: Raw, *, parent: str = "") -> bytes:  # noqa: A002
     return msgspec.json.encode(_Frame(_Header(id, parent, at_ms), route, content)) + b"\n"
 
@@ -206,6 +231,14 @@ def _members(content: Raw) -> Members:
         raise Rejected(reason) from error
     whole = said.devices is not None
     return Members((said.added_devices or ()) + (said.devices or ()), said.removed_devices or (), whole)
+
+
+def _payload(raw: Raw) -> bytes:
+    """What to publish: the text, or the JSON of what is none."""
+    data = bytes(raw)
+    if data.startswith(b'"'):
+        return _strings.decode(data).encode(errors="replace")
+    return b"" if data == b"null" else data
 
 
 def _content(raw: Raw) -> bytes:

@@ -15,6 +15,9 @@ from twins.stimuli import Stimulus
 
 logger = logging.getLogger(__name__)
 
+_REMEMBERED = 100
+"""Objects whose rejection is remembered; the oldest are forgotten."""
+
 
 class Change:
     """One thing the cloud asks for. Commit the stimuli and the manifests together, then call `done`."""
@@ -57,6 +60,8 @@ class Inbox:
         self._settled: asyncio.Future[bool] | None = None
         self._count = 0
         self.rejected = 0
+        self.rejections: dict[str, str] = {}
+        """Resources that cannot be read as they are now, and why."""
         self.ignored = 0
 
     async def take(self, message: Object | Members | TwinUpdate) -> bool:
@@ -69,9 +74,11 @@ class Inbox:
         try:
             step = self._catalog.step(message, f"cloud:{self._boot}:{self._count}", self._clock.now())
         except Rejected as rejected:
-            self.rejected += 1
+            self._note(message, str(rejected))
             logger.warning("%s; left alone, and acknowledged where it would block this node's queue", rejected)
             return True
+        if isinstance(message, Object):
+            self.rejections.pop(message.resource, None)
         if step is None:
             self.ignored += isinstance(message, Object)
             return True
@@ -85,6 +92,14 @@ class Inbox:
         while True:
             (change,) = await self._offered.take(1)
             yield change
+
+    def _note(self, message: Object | Members | TwinUpdate, reason: str) -> None:
+        self.rejected += 1
+        where = message.resource if isinstance(message, Object) else getattr(message, "device", "membership")
+        self.rejections.pop(where, None)
+        while len(self.rejections) >= _REMEMBERED:
+            del self.rejections[next(iter(self.rejections))]
+        self.rejections[where] = reason
 
     async def _outcome(self, settled: asyncio.Future[bool]) -> bool | None:
         """Whether the change handed over was committed; `None` while that is open after the deadline."""

@@ -17,7 +17,7 @@ from msgspec import Struct
 from cloud import frames
 from cloud.budget import Budget
 from cloud.config import CloudCoreConfig
-from cloud.frames import Members, Object, TwinUpdate
+from cloud.frames import Members, Object, Routed, TwinUpdate
 from cloud.sync import Report
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
@@ -30,6 +30,8 @@ _INBOX = 256
 dropped: today's clouds say everything in objects."""
 
 Take = Callable[[Object | Members | TwinUpdate], Awaitable[bool]]
+Route = Callable[[Routed], None]
+"""Takes what the rule router wants; never waits."""
 
 
 class Counters(Struct):
@@ -45,6 +47,10 @@ class Counters(Struct):
     dropped: int = 0
     """Messages that nobody waits for, dropped because the inbox was full."""
     malformed: int = 0
+    uploaded: int = 0
+    """Custom messages that the cloud has read."""
+    routed: int = 0
+    """Messages of its rule router."""
 
 
 class Unanswered(Unavailable):
@@ -67,6 +73,7 @@ class Link:
         clock: Clock,
         budget: Budget,
         take: Take,
+        route: Route,
         counters: Counters,
     ) -> None:
         self._socket = socket
@@ -75,21 +82,28 @@ class Link:
         self._clock = clock
         self._budget = budget
         self._take = take
+        self._route = route
         self._counters = counters
         self._inbox: Mailbox[Object | Members | TwinUpdate] = Mailbox("cloud.received", _INBOX)
         self._held: set[str] = set()
         self._waiting: dict[str, asyncio.Future[bool | None]] = {}
         self.ended = ""
+        self.dropped = False
+        """The cloud ended it, or something between; not we."""
 
     async def run(self) -> str:
         """Serve until the link ends; the reason."""
+        over = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(), name="cloud-read")
-                tasks.create_task(self._keep_alive(), name="cloud-keepalive")
-                tasks.create_task(self._hand_over(), name="cloud-hand-over")
-        except* Unavailable as broken:
-            self.ended = self.ended or str(broken.exceptions[0])
+                parts = [
+                    tasks.create_task(self._until_broken(self._read, over), name="cloud-read"),
+                    tasks.create_task(self._until_broken(self._keep_alive, over), name="cloud-keepalive"),
+                    tasks.create_task(self._until_broken(self._hand_over, over), name="cloud-hand-over"),
+                ]
+                await over.wait()
+                for part in parts:
+                    part.cancel()
         finally:
             self.ended = self.ended or "stopped"
             for answer in self._waiting.values():
@@ -114,6 +128,25 @@ class Link:
             self._counters.unanswered += len(silent)
             raise Unanswered(silent)
 
+    async def upload(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Return when the cloud has read these (topic, payload), in order; raises `Unavailable`.
+
+        CloudHub answers no custom message. But it reads in order, and its transport answers a ping.
+        """
+        for topic, payload in messages:
+            await self._budget.take()
+            await self._send(frames.upload(topic, payload, _id(), self._now()))
+        id_ = _id()
+        answer = self._waiting[id_] = asyncio.get_running_loop().create_future()
+        try:
+            await self._send(frames.ping(id_, self._now()))
+            await asyncio.wait({answer}, timeout=self._config.answer)
+        finally:
+            self._waiting.pop(id_, None)
+        if not (answer.done() and answer.result()):
+            raise Unavailable(self.ended or f"the cloud did not answer a ping within {self._config.answer:g} s")
+        self._counters.uploaded += len(messages)
+
     async def _send_all(self, reports: Sequence[Report]) -> list[Report]:
         """Send, then wait for the answers; those without one."""
         answers: dict[str, asyncio.Future[bool | None]] = {}
@@ -134,6 +167,14 @@ class Link:
             for one, answer in zip(reports, answers.values(), strict=True)
             if not (answer.done() and answer.result())
         ]
+
+    async def _until_broken(self, part: Callable[[], Awaitable[None]], over: asyncio.Event) -> None:
+        """Not by an error of the group: it would hide that we are cancelled in the same moment (Python < 3.13)."""
+        try:
+            await part()
+        except Unavailable as broken:
+            self.ended = self.ended or str(broken)
+        over.set()
 
     async def _report(self, one: Report, id_: str) -> None:
         encode = frames.state_report if one.kind == "state" else frames.twin_report
@@ -166,6 +207,9 @@ class Link:
                     await self._inbox.put(said)
             case Members() | TwinUpdate():
                 self._counters.dropped += not self._inbox.offer_nowait(said)
+            case Routed():
+                self._counters.routed += 1
+                self._route(said)
             case frames.Ping():
                 await self._send(frames.pong(said, _id(), self._now()))
             case frames.Other(what):
@@ -207,6 +251,7 @@ class Link:
     def _farewell(self, message: aiohttp.WSMessage) -> str:
         if self.ended:
             return self.ended
+        self.dropped = True
         if message.type is aiohttp.WSMsgType.ERROR or self._socket.exception() is not None:
             return f"the link broke: {self._socket.exception() or message.data!r}"
         said = f", saying {message.extra!r}" if message.extra else ""

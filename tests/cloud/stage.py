@@ -12,6 +12,7 @@ import msgspec
 
 from cloud.cloudcore import CloudCore
 from cloud.config import CloudCoreConfig
+from cloud.frames import Routed
 from cloud.identity import Identity
 from runtime.clock import Clock, SystemClock
 from simulator.cloudcore.options import Options
@@ -110,7 +111,17 @@ class Edge:
         self.clock = clock or SystemClock()
         self.disk: dict[tuple[str, str], bytes] = dict(manifests or {})
         self.identity = Identity(directory, NODE, self.clock)
-        self.core = CloudCore(config, self.identity, self.clock, manifests=self.disk, boot=1)
+        self.routed: list[Routed] = []
+        self.warnings: list[str] = []
+        self.core = CloudCore(
+            config,
+            self.identity,
+            self.clock,
+            manifests=self.disk,
+            boot=1,
+            route=self.route,
+            warn=self.warn,
+        )
         self.twins = Twins()
         self.stimuli: list[Any] = []
         self.failures: list[Unavailable] = []
@@ -118,6 +129,14 @@ class Edge:
         self.hold.set()
         self._dirty = asyncio.Event()
         self._count = 0
+
+    def route(self, said: Routed) -> None:
+        self.routed.append(said)
+        self.world.moved()
+
+    def warn(self, words: str) -> None:
+        self.warnings.append(words)
+        self.world.moved()
 
     def report(self, name: str, **values: str) -> None:
         self._count += 1

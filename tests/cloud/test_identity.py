@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 
+import msgspec
 import pytest
 from cryptography import x509
 
 from cloud.identity import Identity, Validity, make_request, parse_token
 from runtime.clock import SystemClock
-from tests.cloud.stage import NODE, Edge, running, world
+from tests.cloud.stage import NODE, Edge, device, running, world
 from twins.errors import Rejected
 
 YEAR = 365 * 24 * 3_600_000_000
@@ -28,7 +29,7 @@ class LateClock(SystemClock):
 
     async def sleep(self, seconds: float) -> None:
         if seconds < 60:
-            await super().sleep(seconds)
+            await super().sleep(min(seconds, 0.2))
         else:
             await self.set.wait()
             self.set.clear()
@@ -94,6 +95,42 @@ async def test_the_certificate_is_renewed_in_time_with_itself_and_the_link_moves
             before = (tmp_path / "pki" / "node.pem").read_bytes()
             clock.ahead = int(YEAR * 0.91)
             clock.set.set()
-            await place.until(lambda: len(place.verdicts("connected")) == 2)
+            await place.until(lambda: len(place.verdicts("keepalive")) == 2)
+            assert edge.core.state.counters.links == 2
+            assert edge.core.state.phase == "online"
             assert len(place.verdicts("certificate")) == 2
             assert (tmp_path / "pki" / "node.pem").read_bytes() != before
+
+
+async def test_reports_go_on_while_short_lived_certificates_are_renewed_again_and_again(options, tmp_path, caplog):
+    """Certificates of 2 s: each is renewed at 1.4 to 1.8 s, and nothing that is pushed meanwhile fails."""
+    short = msgspec.structs.replace(options, certificate_life=2.0)
+    async with world(short) as place, running(Edge(place, tmp_path / "pki", place.config())) as edge:
+        place.cloud.cluster.apply(device("d1"))
+        await place.until(lambda: edge.core.state.devices)
+        number = 0
+        while edge.core.state.counters.links < 3:
+            number += 1
+            edge.report("d1", mode=str(number))
+            await place.until(lambda n=str(number): place.status("d1").get("mode") == n)
+        assert edge.failures == []
+        assert len(place.verdicts("certificate")) >= 3
+        assert "cloud offline" not in caplog.text
+        assert edge.joined() == ["default/d1"]
+
+
+async def test_a_renewal_that_finds_no_cloud_leaves_the_link_as_it_is(options, tmp_path):
+    async with world(options) as place:
+        clock = LateClock()
+        edge = Edge(place, tmp_path / "pki", place.config(heartbeat=0.2), clock=clock)
+        async with running(edge):
+            await place.until(lambda: place.verdicts("keepalive"))
+            place.cloud.start("refuse", 60.0)
+            clock.ahead = int(YEAR * 0.91)
+            clock.set.set()
+            await place.until(lambda: len(place.verdicts("certificate")) == 2)
+            beats = len(place.verdicts("keepalive"))
+            await place.until(lambda: len(place.verdicts("keepalive")) > beats + 3)
+            assert edge.core.state.counters.links == 1
+            place.cloud.start("refuse", 0)
+            await place.until(lambda: edge.core.state.counters.links == 2)
