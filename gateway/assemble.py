@@ -34,6 +34,7 @@ from gateway.operations import Operations
 from gateway.orders import Orders
 from gateway.phones import Phones
 from gateway.presence import Presence
+from gateway.relay import KIND, Relay
 from gateway.sight import Sight
 from gateway.skyward import Skyward
 from gateway.sparkplug import SparkplugHost
@@ -66,8 +67,10 @@ class Gateway:
         mappings, credentials = Mappings(), Credentials(config.store.path / "credentials.json", clock)
         self._discoverer = discoverer = Discoverer(mappings, registry)
         self._sparkplug = heard = SparkplugHost(discoverer, registry, twins, clock, core.ask)
-        self._mqtt = mqtt = Messaging(self._now, core, clock, causes.of("mqtt"), news.note, heard, credentials)
+        self._relay = relay = Relay(heard, core, clock, causes.of("router"))
+        self._mqtt = mqtt = Messaging(self._now, core, clock, causes.of("mqtt"), news.note, relay, credentials)
         heard.speak_by(mqtt)
+        relay.speak_by(mqtt)
         self._enrolment = Enrolment(
             self._now, credentials, mqtt, registry, core.offer_nowait, clock, causes.of("enrolment"), heard.granted
         )
@@ -76,7 +79,7 @@ class Gateway:
         self._sight = sight = Sight(self._now, core, kernel.store.pictures, clock, causes.of("camera"))
         phones = Phones(core, sight.lookout, self._orders, clock, causes.of("phone"))
         self._mappers = Mappers(core, clock, causes.of("mapper"), news.note, strict=strict)
-        self._cloud = cloud = Skyward(core, clock, registry.learned)
+        self._cloud = cloud = Skyward(core, clock, registry.learned, relay, causes.of("link"))
         operations = Operations(core, registry, clock, causes.of("api"))
         edge = Edge(core, registry, operations, clock, causes)
         self._doors = Doors(
@@ -121,6 +124,7 @@ class Gateway:
             sql=kernel.store.sql,
             pictures=sight.album,
             metrics=Metrics(instruments.counts, instruments.gauges),
+            cloud=cloud.status,
         )
         self._front = Front(config, clock, views)
 
@@ -199,6 +203,8 @@ class Gateway:
 
     def _recover(self, found: Recovered) -> None:
         self._causes.boot = found.boot
+        self._relay.restore(found.outbox, [name for kind, name in found.manifests if kind == KIND])
+        found.manifests = {key: body for key, body in found.manifests.items() if key[0] != KIND}
         self.kernel.recover(found)
         self._cloud.build(self.config, found.manifests, found.boot)
         self._mappers.follow(self.kernel.registry)

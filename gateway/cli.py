@@ -17,7 +17,7 @@ from twins.errors import Rejected, Unavailable
 
 COMMANDS = (
     *("demo", "run", "check", "apply", "get", "describe", "set", "delete", "explain", "device", "sql", "events"),
-    *("tail", "model", "mapper", "mapping"),
+    *("tail", "model", "mapper", "mapping", "cloud"),
 )
 
 

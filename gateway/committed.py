@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from rules.instructions import Instruction as Decision
-from twins.exchange import Event
+from twins.exchange import Event, OutboxRow
 from twins.instructions import Actuate, Instruction, Status
 from twins.stimuli import Applied, Inferred
 
@@ -15,6 +15,7 @@ class Committed(Struct):
 
     `said` is for the wire; `orders` for whoever talks to the device. `changed` are the devices whose twin is
     another, with the first cause of that; a twin that is gone has changed too. `statuses` are their states that did.
+    `queued` waits for the cloud from now on, or no more (`None`).
     """
 
     said: list[Instruction] = []
@@ -25,3 +26,4 @@ class Committed(Struct):
     events: list[Event] = []
     inferred: list[Inferred] = []
     applied: list[Applied] = []
+    queued: dict[str, OutboxRow | None] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from gateway import wiring
@@ -14,6 +16,7 @@ from runtime.clock import Clock
 from runtime.supervision import Part, Supervisor
 from store.sql.service import Sql
 from twins.errors import Unavailable
+from web.cloud import CloudApi, CloudStatus
 from web.enrolment import EnrolmentApi
 from web.ports import Pictures
 from web.server import Web
@@ -28,6 +31,7 @@ class Views(Struct, frozen=True):
     sql: Sql
     pictures: Pictures
     metrics: Metrics
+    cloud: Callable[[], CloudStatus]
 
 
 class Front:
@@ -53,7 +57,7 @@ class Front:
             views.pictures,
             self._clock,
             views.metrics.registry(),
-            EnrolmentApi(views.enrolment).routes(),
+            (*EnrolmentApi(views.enrolment).routes(), *CloudApi(views.cloud).routes()),
         )
         return Part("page", page.run)
 

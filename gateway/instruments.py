@@ -42,6 +42,7 @@ class Instruments:
         yield "presence", self._presence.counts
         yield "dmi", self._mappers.counts
         yield "sparkplug", self._sparkplug.counts
+        yield "relay", self._cloud.relayed
         if (door := self._mqtt.door) is not None:
             yield "mqtt", door.counts
             yield "link", door.link.counts

@@ -130,7 +130,9 @@ class Cloud(Section, frozen=True):
     heartbeat: Seconds = 15.0
     """Time between signs of life."""
     rate: Seconds = 25.0
-    """Reports a second; KubeEdge's own edge sends at most 30."""
+    """Messages a second; KubeEdge's own edge sends at most 30."""
+    messages_mb: Positive = 16
+    """Most space of custom messages of KubeEdge's rule router that wait for the cloud, in MiB; the oldest go first."""
 
 
 class Web(Section, frozen=True):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
+from gateway.relay import Relay, RelayCounts
 from gateway.uplink import Uplink
 from runtime.clock import Clock
+from twins.exchange import Event
+from twins.stimuli import Noted
+from web.cloud import CertificateView, CloudStatus, MessagesView
 from web.views import CloudView
 
 if TYPE_CHECKING:
@@ -28,10 +35,14 @@ STATES: dict[str, Literal["connected", "connecting", "cut", "off"]] = {
 class Skyward:
     """The part `cloud`. The link's libraries are loaded only when a cloud is configured."""
 
-    def __init__(self, core: Core, clock: Clock, learned: Learned) -> None:
+    def __init__(self, core: Core, clock: Clock, learned: Learned, relay: Relay, next_cause: Callable[[], str]) -> None:
         self._core = core
         self._clock = clock
         self._learned = learned
+        self._relay = relay
+        self._next_cause = next_cause
+        self._node = ""
+        self._url = ""
         self._cloud: CloudCore | None = None
         self._uplink: Uplink[Report] | None = None
 
@@ -39,6 +50,8 @@ class Skyward:
         """Make the link that the configuration asks for, upon the manifests that are kept."""
         section = config.cloud
         self._cloud = self._uplink = None
+        self._node, self._url = config.node.name, section.url
+        self._relay.open(0 if section.kind == "none" else section.messages_mb << 20)
         if section.kind == "none":
             return
         from cloud.cloudcore import CloudCore
@@ -53,16 +66,32 @@ class Skyward:
             heartbeat=section.heartbeat,
             rate=section.rate,
         )
-        self._cloud = CloudCore(settings, identity, self._clock, manifests=manifests, boot=boot)
+        self._cloud = CloudCore(
+            settings,
+            identity,
+            self._clock,
+            manifests=manifests,
+            boot=boot,
+            route=self._relay.route,
+            warn=self._warn,
+        )
         self._uplink = Uplink(self._cloud, self._core, self._clock, self._learned)
 
+    @property
+    def relayed(self) -> RelayCounts:
+        """Custom messages, since the start."""
+        return self._relay.counts
+
     def tell(self, committed: Committed) -> None:
+        self._relay.tell(committed)
         if self._uplink is not None:
             self._uplink.tell(committed)
 
     async def run(self) -> None:
-        if self._uplink is not None:
-            await self._uplink.run()
+        if self._uplink is not None and self._cloud is not None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._uplink.run(), name="uplink")
+                group.create_task(self._relay.run(self._cloud), name="relay")
 
     def view(self) -> CloudView:
         """How it stands, for the page."""
@@ -79,3 +108,44 @@ class Skyward:
             counters.sent,
             counters.confirmed,
         )
+
+    def status(self) -> CloudStatus:
+        """How it stands, in full."""
+        relay, counts = self._relay, self._relay.counts
+        if self._cloud is None or self._uplink is None:
+            return CloudStatus()
+        state = self._cloud.state
+        certificate = None
+        if state.valid is not None:
+            certificate = CertificateView(state.valid.not_before, state.valid.not_after, state.renew_at or 0)
+        return CloudStatus(
+            kind="cloudcore",
+            phase=state.phase,
+            reason=state.reason,
+            since=state.since,
+            url=self._url,
+            rival=state.rival,
+            certificate=certificate,
+            devices=state.devices,
+            pending=self._uplink.pending,
+            waiting=state.pending,
+            undeclared=state.undeclared,
+            rejected=state.rejections,
+            conflicts=self._core.counts.conflicts,
+            counters=msgspec.structs.asdict(state.counters) | {"rejected": state.rejected},
+            messages=MessagesView(
+                tuple(sorted(relay.topics)),
+                relay.waiting,
+                relay.bytes,
+                counts.forwarded,
+                counts.dropped,
+                counts.published,
+                counts.refused,
+            ),
+        )
+
+    def _warn(self, words: str) -> None:
+        """A person has to hear of it: somebody else may bring it about."""
+        cause, now = self._next_cause(), self._clock.now()
+        event = Event(f"{cause}:cloud", now, "security", f"node/{self._node}", "warning", words, cause)
+        self._core.offer_nowait((Noted("", cause, now, event),))

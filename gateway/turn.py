@@ -33,7 +33,7 @@ from twins.instructions import (
     Status,
 )
 from twins.kinds import TEXT_KINDS, words
-from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Noted, Recorded, Stimulus, Updated
+from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Noted, Queued, Recorded, Stimulus, Updated
 from twins.twin import Twins
 
 DEPTH = 8
@@ -51,6 +51,7 @@ class Counts(Struct):
     decisions: int = 0
     commands: int = 0
     loops_cut: int = 0
+    conflicts: int = 0
     batches: int = 0
 
 
@@ -110,6 +111,10 @@ class Turn:
         if type(stimulus) is Noted:
             self._note(stimulus.event)
             return None
+        if type(stimulus) is Queued:
+            self.batch.outbox |= stimulus.rows
+            self.committed.queued |= stimulus.rows
+            return None
         if type(stimulus) is Recorded:
             self.batch.points += stimulus.points
             return None
@@ -165,6 +170,7 @@ class Turn:
             case Status():
                 self.committed.statuses.append(i)
             case Conflict():
+                self._counts.conflicts += 1
                 self._event(notices.conflict(i, stimulus.seen))
             case Refuse():
                 self._counts.refused += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from twins.exchange import Event, Point, Result
+from twins.exchange import Event, OutboxRow, Point, Result
 from twins.liveness import Presence, Rhythm
 from twins.values import Attribute, Declared, Origin, Version
 
@@ -193,6 +193,12 @@ class Applied(Stimulus, frozen=True, tag=True):
     kind: str
     name: str
     body: bytes | None
+
+
+class Queued(Stimulus, frozen=True, tag=True):
+    """The cloud must hear these, and they are kept until it has; `None`: it has, or it is given up. No device."""
+
+    rows: dict[str, OutboxRow | None]
 
 
 class Noted(Stimulus, frozen=True, tag=True):

@@ -212,8 +212,9 @@ class MqttDoor:
         cause, now = self._next_cause(), self._clock.now()
         if topic.startswith("$"):
             stimulus = self._reader.read(topic, payload, cause, now, packet=packet, duplicate=duplicate)
-            return () if stimulus is None else (stimulus,)
-        if topic.startswith(telemetry.ROOT):
+            if stimulus is not None:
+                return (stimulus,)
+        elif topic.startswith(telemetry.ROOT):
             return (telemetry.read(topic, payload, cause, now, packet=packet, duplicate=duplicate),)
         if self._mapped is None:
             return ()

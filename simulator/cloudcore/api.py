@@ -5,6 +5,8 @@ GET             /devices  /devicemodels  /devicestatuses
 GET PUT DELETE  /devices/{namespace}/{name}   a Kubernetes object, JSON or YAML; likewise /devicemodels
 PATCH           /devices/{namespace}/{name}   {"desired": {property: value, ...}}
 GET             /devicestatuses/{namespace}/{name}
+POST            /router/{node}                {"operation": "subscribe", "topic": "default/t1"}, as the rule router says
+                                              it; likewise "unsubscribe", and "publish" with a "payload"
 POST            /apply                        any number of YAML documents
 GET             /log?since=N                  JSON lines of everything received
 POST            /fault                        {"kind": "cut", "for": 30}; GET lists those that are on
@@ -22,7 +24,7 @@ from aiohttp import web
 
 from simulator.cloudcore.cluster import KINDS, Invalid
 from simulator.cloudcore.faults import MEANING, Fault
-from simulator.cloudcore.messages import Json
+from simulator.cloudcore.messages import ROUTED, Json, routed
 
 if TYPE_CHECKING:
     from simulator.cloudcore.server import CloudCore
@@ -40,6 +42,7 @@ def routes(cloud: CloudCore) -> web.Application:
     app.router.add_get("/fault", api.faults)
     app.router.add_post("/fault", api.fault)
     app.router.add_post("/apply", api.apply)
+    app.router.add_post("/router/{node}", api.route)
     app.router.add_get("/{plural}", api.list)
     app.router.add_get("/{plural}/{namespace}/{name}", api.get)
     app.router.add_put("/{plural:devices|devicemodels}/{namespace}/{name}", api.put)
@@ -92,6 +95,16 @@ class _Api:
         seconds = float(asked.get("for", 0.0))
         links = self._cloud.start(kind, seconds)
         return web.json_response({"kind": kind, "for": seconds, "links": links, "meaning": MEANING[kind]})
+
+    async def route(self, request: web.Request) -> web.Response:
+        node, asked = request.match_info["node"], await request.json()
+        operation, topic = asked.get("operation"), asked.get("topic", "")
+        if operation not in ROUTED:
+            reason = f"operation {operation!r} is not one of the rule router's: {', '.join(ROUTED)}"
+            raise ValueError(reason)
+        if not self._cloud.controller.tell(node, routed(operation, topic, asked.get("payload"))):
+            raise web.HTTPNotFound(text=f"node {node} is not linked: what a rule says to it now is lost")
+        return web.json_response({"node": node, "operation": operation, "topic": topic})
 
     async def apply(self, request: web.Request) -> web.Response:
         applied = [self._cloud.cluster.apply(_object(one)) for one in yaml.safe_load_all(await request.text()) if one]

@@ -82,11 +82,11 @@ class Controller:
             return
         if old is not None and was:
             self._push_model(was, "delete", old)
-            self._tell(was, membership(old, added=False))
+            self.tell(was, membership(old, added=False))
             self._push(was, "delete", old)
         if new is not None and now:
             self._cluster.status(new)
-            self._tell(now, membership(new, added=True))
+            self.tell(now, membership(new, added=True))
             self._push_model(now, "insert", new)
             self._push(now, "insert", new)
 
@@ -134,9 +134,12 @@ class Controller:
         told = message(source, "resource", operation, resource, content, version=version)
         session.deliver(Delivery(meta["uid"], int(version or 0), operation == "delete", told))
 
-    def _tell(self, node: str, told: Json) -> None:
-        if (session := self.sessions.get(node)) is not None:
+    def tell(self, node: str, told: Json) -> bool:
+        """Say something that is not acknowledged; false, and lost, when the node has no link."""
+        session = self.sessions.get(node)
+        if session is not None:
             session.tell(told)
+        return session is not None
 
 
 def _node_of(device: Json | None) -> str:

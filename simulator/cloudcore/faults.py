@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import Literal, get_args
 
-Fault = Literal["cut", "refuse", "noack", "duplicate", "slow", "half-open"]
+Fault = Literal["cut", "refuse", "noack", "duplicate", "reorder", "slow", "half-open"]
 
 MEANING: dict[Fault, str] = {
     "cut": "links are aborted, new ones refused",
     "refuse": "links stay, new ones are refused",
     "noack": "reports are stored and not answered",
     "duplicate": "every object and answer is sent twice",
+    "reorder": "what is said together goes out in reverse, and the newest object goes first",
     "slow": "every received message waits a second",
     "half-open": "links stay open and nothing passes; then they are aborted",
 }

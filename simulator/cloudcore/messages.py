@@ -8,6 +8,8 @@ import uuid
 from typing import Any
 
 Json = dict[str, Any]
+ROUTED = ("subscribe", "unsubscribe", "publish")
+"""What the rule router may ask of the event bus of a node."""
 
 
 def message(
@@ -44,6 +46,11 @@ def membership(device: Json, *, added: bool) -> Json:
         "removed_devices": None if added else [member],
     }
     return message("devicecontroller", "twin", "update", "membership", content)
+
+
+def routed(operation: str, topic: str, payload: str | None = None) -> Json:
+    """What the rule router tells the event bus of a node; only a publication has a content."""
+    return message("router_eventbus", "user", operation, topic, payload)
 
 
 def encode(value: Json) -> str:

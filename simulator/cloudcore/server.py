@@ -150,6 +150,8 @@ class CloudCore:
                 self.record.add(session.node, "ping", said)
                 answer = message("", "", "response", route.get("resource", ""), "ack", parent=header["msg_id"])
                 session.tell(answer)
+            case {"group": "user", "operation": "upload"}:
+                self.record.add(session.node, "uploaded", said)  # the rule router answers nobody
             case {"source": "twin", "operation": "update"}:
                 self._report(session, said)
             case _:

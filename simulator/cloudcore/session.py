@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 _TELLS = 1024
 """Unacknowledged messages waiting for the wire; beyond, the newest is dropped, as these are fire-and-forget."""
 
+_GATHERING = 0.05
+"""Seconds in which messages gather that are to be sent in another order."""
+
 
 class Delivery(Struct):
     """An object on its way; the queue keeps the newest of each uid."""
@@ -143,7 +146,7 @@ class Session:
             if not self._queue:
                 self._filled.clear()
                 continue
-            self._flying = next(iter(self._queue))
+            self._flying = next(reversed(self._queue) if self._faults.on("reorder") else iter(self._queue))
             item = self._queue.pop(self._flying)
             if await self._hand_over(item):
                 self._acked(self.node, item)
@@ -163,7 +166,13 @@ class Session:
 
     async def _speak(self) -> None:
         while True:
-            await self._send(await self._tells.get())
+            together = [await self._tells.get()]
+            if self._faults.on("reorder"):
+                await asyncio.sleep(_GATHERING)
+            while not self._tells.empty():
+                together.append(self._tells.get_nowait())
+            for said in reversed(together) if self._faults.on("reorder") else together:
+                await self._send(said)
 
     async def _watch(self) -> None:
         """Hang up on a node that does not keep alive."""

@@ -8,9 +8,11 @@ import ssl
 import msgspec
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cloud.identity import Identity, Validity, make_request, parse_token
 from runtime.clock import SystemClock
+from tests.cloud.operators import Operator
 from tests.cloud.stage import NODE, Edge, device, running, world
 from twins.errors import Rejected
 
@@ -84,6 +86,40 @@ async def test_the_context_is_mutual_and_says_what_it_relaxes(options, tmp_path)
         assert not context.verify_flags & ssl.VERIFY_X509_STRICT
         assert not context.check_hostname
         assert edge.identity.context(verify_hostname=True).check_hostname
+
+
+async def test_an_operators_certificates_pass_though_pythons_strict_check_refuses_them(tmp_path):
+    """Python 3.13 sets VERIFY_X509_STRICT by default; set by hand it is the same in every version."""
+    operator = Operator(tmp_path)
+    operator.issue(f"system:node:{NODE}", "node.pem", ExtendedKeyUsageOID.CLIENT_AUTH)
+    identity = Identity(tmp_path, NODE, SystemClock())
+    strict = identity.context()
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT
+    tls = operator.server()
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=tls) as far:
+        port = far.sockets[0].getsockname()[1]
+        with pytest.raises(ssl.SSLCertVerificationError, match="Key Identifier"):
+            await asyncio.open_connection("127.0.0.1", port, ssl=strict)
+        for names in (False, True):
+            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=identity.context(verify_hostname=names))
+            assert writer.get_extra_info("peercert")["subject"] == ((("commonName", "cloudcore"),),)
+            writer.close()
+
+
+async def test_what_is_relaxed_is_no_more_than_that(tmp_path):
+    """Another CA's server, an edge's certificate in the server's place, and plain old TLS are refused as ever."""
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "theirs").mkdir()
+    ours, theirs = Operator(tmp_path / "ours"), Operator(tmp_path / "theirs")
+    ours.issue(f"system:node:{NODE}", "node.pem", ExtendedKeyUsageOID.CLIENT_AUTH)
+    edge = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    edge.load_cert_chain(ours.folder / "node.pem")
+    identity = Identity(ours.folder, NODE, SystemClock())
+    for context in (theirs.server(), edge):
+        async with await asyncio.start_server(lambda _, w: w.close(), "127.0.0.1", 0, ssl=context) as far:
+            port = far.sockets[0].getsockname()[1]
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await asyncio.open_connection("127.0.0.1", port, ssl=identity.context())
 
 
 async def test_the_certificate_is_renewed_in_time_with_itself_and_the_link_moves_to_it(options, tmp_path):

@@ -1,0 +1,272 @@
+"""Custom messages of KubeEdge's rule router, both ways.
+
+Up: what is published on a topic that a rule of the cloud wants heard, or on one of KubeEdge's fixed topics, is written
+with its commit, acknowledged to the broker, and kept until the cloud has read it: in order, within a quota of bytes.
+Down: what a rule publishes goes to our broker. Topics of devices and of the broker itself stay closed to rules, and a
+rule gives no device a right: who may publish what is a matter of the broker alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from devices.sparkplug.topic import PREFIX
+from devices.telemetry.grants import Topics
+from devices.telemetry.topic import disjoint
+from gateway.committed import Committed
+from gateway.core import Core
+from gateway.messaging import Plain
+from runtime.backoff import Backoff
+from runtime.clock import Clock
+from runtime.mailbox import Mailbox
+from twins.errors import Rejected, Unavailable
+from twins.exchange import OutboxRow
+from twins.stimuli import Applied, Queued, Stimulus
+
+logger = logging.getLogger(__name__)
+
+KIND = "RouterTopic"
+"""How a topic that the cloud wants heard is kept among the manifests."""
+UPLOAD = "$hw/events/upload/"
+RECORDS = "SYS/dis/upload_records"
+FIXED = frozenset((f"{UPLOAD}#", RECORDS, "+/user/#"))
+"""What KubeEdge's edge sends up though no rule asks for it."""
+OURS = ("$", "gemelo/", PREFIX)
+"""Beginnings of topics that are no rule's: those of devices, of the gateway and of the broker."""
+TOGETHER = 20
+"""Messages on their way at once."""
+LENGTH = 1024
+_body = msgspec.msgpack.Decoder(tuple[str, bytes])
+
+
+class Routed(Protocol):
+    """What the rule router wants."""
+
+    @property
+    def operation(self) -> str: ...
+
+    @property
+    def topic(self) -> str: ...
+
+    @property
+    def payload(self) -> bytes: ...
+
+
+class Post(Protocol):
+    """Who carries messages to the cloud; `upload` returns when it has read them all, or raises `Unavailable`."""
+
+    async def online(self) -> None: ...
+
+    async def upload(self, messages: Sequence[tuple[str, bytes]]) -> None: ...
+
+
+class Voice(Protocol):
+    """Our broker: `Messaging`."""
+
+    def say(self, messages: Sequence[tuple[str, bytes]]) -> None: ...
+
+    def remap(self) -> None: ...
+
+
+class RelayCounts(Struct):
+    """queued = forwarded + dropped + those that wait. `refused` are wishes of the rule router that are not granted."""
+
+    queued: int = 0
+    forwarded: int = 0
+    dropped: int = 0
+    published: int = 0
+    refused: int = 0
+
+
+class Relay:
+    """Stands before the others who read topics: hears what they hear, and what the cloud wants heard.
+
+    Without `open` it does nothing of its own. It is mute before `speak_by`.
+    """
+
+    def __init__(self, others: Plain, core: Core, clock: Clock, next_cause: Callable[[], str]) -> None:
+        self.counts = RelayCounts()
+        self.topics: frozenset[str] = frozenset()
+        self.bytes = 0
+        self._others = others
+        self._core = core
+        self._clock = clock
+        self._next_cause = next_cause
+        self._voice: Voice | None = None
+        self._quota = 0
+        self._rows: dict[str, tuple[str, bytes]] = {}
+        self._stale: list[str] = []
+        self._wishes: Mailbox[Routed] = Mailbox("router", 256)
+        self._wake = asyncio.Event()
+        self._litter = asyncio.Event()
+
+    def speak_by(self, voice: Voice) -> None:
+        """Publish there, and subscribe there: it hears by us, so it is made after us."""
+        self._voice = voice
+
+    def open(self, quota: int) -> None:
+        """There is a cloud with rules, for which messages of `quota` bytes are kept; 0: there is none."""
+        self._quota = quota
+        if self._voice is not None:
+            self._voice.remap()
+
+    def restore(self, rows: Iterable[OutboxRow], topics: Iterable[str]) -> None:
+        """Take up what was kept over a restart."""
+        self.topics = frozenset(topics)
+        kept: dict[str, OutboxRow | None] = {row.key: row for row in rows if row.kind == "message"}
+        self.counts.queued += len(kept)
+        self._keep(kept)
+
+    @property
+    def waiting(self) -> int:
+        """Messages that the cloud has not read yet."""
+        return len(self._rows)
+
+    @property
+    def filters(self) -> frozenset[str]:
+        """What to subscribe to, so that each message comes once."""
+        return disjoint(self._others.filters | FIXED | self.topics) if self._quota else self._others.filters
+
+    def read(
+        self, topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False
+    ) -> Sequence[Stimulus]:
+        """What a message means to the others, and that the cloud must have it. Raises `Rejected`."""
+        if not self._quota or not self._wants(topic):
+            return self._others.read(topic, payload, cause, seen, packet=packet, duplicate=duplicate)
+        stimuli: Sequence[Stimulus] = ()
+        with suppress(Rejected):  # what is nothing to the others may be all the same what a rule wants
+            stimuli = self._others.read(topic, payload, cause, seen, packet=packet, duplicate=duplicate)
+        _check_text(payload)
+        row = OutboxRow(cause, "message", "", 0, msgspec.msgpack.encode((topic, payload)), cause)
+        return [*stimuli, Queued("", cause, seen, {cause: row})]
+
+    def commands(self, device: str, values: Mapping[str, str]) -> Sequence[tuple[str, bytes]]:
+        return self._others.commands(device, values)
+
+    def granted(self, device: str, reserved: Collection[str] = ()) -> Topics:
+        """As without us: what a rule wants heard gives no device a right."""
+        return self._others.granted(device, reserved)
+
+    def route(self, wish: Routed) -> None:
+        """Take what the rule router wants; never waits."""
+        if fault := _fault(wish.topic):
+            self._refuse(wish, fault)
+        elif wish.operation == "publish":
+            if self._voice is not None:
+                self._voice.say([(wish.topic, wish.payload)])
+                self.counts.published += 1
+        elif not self._wishes.offer_nowait(wish):
+            self._refuse(wish, "too many wait")
+
+    def tell(self, committed: Committed) -> None:
+        """Take up what was committed: messages to carry, and topics to hear."""
+        if committed.queued:
+            self.counts.queued += sum(row is not None for row in committed.queued.values())
+            self._keep(committed.queued)
+        wanted = {one.name: one.body is not None for one in committed.applied if one.kind == KIND}
+        if wanted:
+            named = {topic for topic, heard in wanted.items() if heard}
+            self.topics = (self.topics - wanted.keys()) | named
+            if self._voice is not None:
+                self._voice.remap()
+
+    async def run(self, post: Post) -> None:
+        """Carry messages up and wishes in, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._forward(post), name="relay.up")
+            group.create_task(self._listen(), name="relay.topics")
+            group.create_task(self._forget(), name="relay.forget")
+
+    async def _forward(self, post: Post) -> None:
+        backoff = Backoff(first=0.2, limit=5.0)
+        self._wake.set()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await post.online()
+            while batch := dict(islice(self._rows.items(), TOGETHER)):
+                try:
+                    await post.upload(list(batch.values()))
+                except Unavailable as error:
+                    logger.info("the cloud has not read custom messages: %s; they are sent again", error)
+                    self._wake.set()
+                    await self._clock.sleep(backoff.next())
+                    break
+                backoff.reset()
+                self.counts.forwarded += len(self._drop(batch))
+
+    async def _listen(self) -> None:
+        while True:
+            (wish,) = await self._wishes.take(1)
+            body = b"{}" if wish.operation == "subscribe" else None
+            if (wish.topic in self.topics) != (body is not None):
+                applied = Applied("", self._next_cause(), self._clock.now(), KIND, wish.topic, body)
+                with suppress(TimeoutError):  # it is taken, only late
+                    await self._core.ask(applied)
+
+    def _wants(self, topic: str) -> bool:
+        if topic.startswith(UPLOAD):
+            return True
+        if topic.startswith(OURS):
+            return False
+        return topic == RECORDS or topic in self.topics or topic.split("/", 2)[1:2] == ["user"]
+
+    def _keep(self, rows: Mapping[str, OutboxRow | None]) -> None:
+        for key, row in rows.items():
+            if row is not None:
+                self._rows[key] = _body.decode(row.body)
+                self.bytes += _size(self._rows[key])
+        while self._quota and self.bytes > self._quota:
+            self.counts.dropped += len(self._drop([next(iter(self._rows))]))
+        self._wake.set()
+
+    def _drop(self, keys: Iterable[str]) -> list[str]:
+        """Let these go here, and soon on disk; those that were still there."""
+        gone = [key for key in keys if key in self._rows]
+        for key in gone:
+            self.bytes -= _size(self._rows.pop(key))
+        self._stale += gone
+        self._litter.set()
+        return gone
+
+    async def _forget(self) -> None:
+        """Delete on disk what the cloud has, or what had to go."""
+        while True:
+            await self._litter.wait()
+            self._litter.clear()
+            rows: dict[str, OutboxRow | None] = dict.fromkeys(self._stale)
+            self._stale.clear()
+            with suppress(TimeoutError):  # it is taken, only late; what a crash loses is sent again
+                await self._core.ask(Queued("", self._next_cause(), self._clock.now(), rows))
+
+    def _refuse(self, wish: Routed, fault: str) -> None:
+        self.counts.refused += 1
+        logger.warning("the rule router wants to %s %s: %s", wish.operation, wish.topic[:LENGTH], fault)
+
+
+def _fault(topic: str) -> str:
+    """Why a rule may neither hear this topic nor publish there; empty when it may."""
+    if not topic or len(topic) > LENGTH or not topic.isprintable() or "+" in topic or "#" in topic:
+        return f"that is no topic of 1 to {LENGTH} printable characters without + and #"
+    if topic.startswith(OURS):
+        return "topics of devices, of the gateway and of the broker are closed to rules"
+    return ""
+
+
+def _check_text(payload: bytes) -> None:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        raise Rejected("KubeEdge's rule router carries text: a custom message has to be UTF-8") from None
+
+
+def _size(message: tuple[str, bytes]) -> int:
+    return len(message[0]) + len(message[1])

@@ -1,0 +1,205 @@
+"""A gateway process and the stand-in cloud: joining, status, and custom messages of the rule router both ways."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+import paho.mqtt.publish as publish
+import pytest
+import yaml
+
+from gateway.commands.cloud import addresses
+from tests.gateway.cloud import Cloud
+from tests.gateway.process import Gateway, invoke, until
+from twins.errors import Rejected
+
+MODEL = """
+apiVersion: devices.kubeedge.io/v1beta1
+kind: DeviceModel
+metadata: {name: thermo, namespace: default}
+spec: {protocol: mqtt, properties: [{name: temperature, type: INT, accessMode: ReadWrite}]}
+"""
+DEVICE = """
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata: {name: d1, namespace: default}
+spec:
+  deviceModelRef: {name: thermo}
+  nodeName: edge-1
+  properties: [{name: temperature}]
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with Cloud(tmp_path_factory.mktemp("cloud"), "edge-1") as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def gateway(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("gateway")
+    with Gateway(folder, cloud=cloud.section(), log='level = "debug"') as gateway:
+        done = invoke("cloud", "join", cloud.link, "--register-url", cloud.certificates, "--token-file",
+                      str(cloud.token), "-c", str(gateway.config))  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        gateway.start(ready=200)
+        until(lambda: status(gateway)["phase"] == "online", what=lambda: gateway.output)
+        yield gateway
+
+
+def status(gateway: Gateway) -> dict[str, Any]:
+    done = invoke("cloud", "status", "--url", gateway.url, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def say(gateway: Gateway, topic: str, *payloads: str) -> None:
+    publish.multiple([(topic, each, 1) for each in payloads], "127.0.0.1", gateway.broker())
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("cloud.example", ("wss://cloud.example:10000", "https://cloud.example:10002")),
+        ("wss://10.0.0.5:1", ("wss://10.0.0.5:1", "https://10.0.0.5:10002")),
+        ("https://10.0.0.5:2/", ("wss://10.0.0.5:10000", "https://10.0.0.5:2")),
+        ("[::1]:1", ("wss://[::1]:1", "https://[::1]:10002")),
+    ],
+)
+def test_a_cloud_is_named_by_its_host_or_by_either_of_its_doors(where: str, found: tuple[str, str]) -> None:
+    assert addresses(where) == found
+
+
+@pytest.mark.parametrize("where", ["", "http://a", "wss://a:x", "wss://a:99999", "https://a/path", "wss://"])
+def test_what_is_no_cloud_is_refused_with_an_example(where: str) -> None:
+    with pytest.raises(Rejected, match="give HOST"):
+        addresses(where)
+
+
+def test_join_says_the_section_and_keeps_the_key_for_its_owner(cloud: Cloud, tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    done = invoke("cloud", "join", cloud.link, "--register-url", cloud.certificates, "--token-file", "-",
+                  "-c", str(gateway.config), stdin=cloud.token.read_text())  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    said = tomllib.loads(done.stdout[done.stdout.index("[cloud]") :])
+    assert said["cloud"] == {"kind": "cloudcore", "url": cloud.link, "register_url": cloud.certificates}
+    folder = tmp_path / "data" / "cloud"
+    assert {p.name: stat.S_IMODE(p.stat().st_mode) for p in folder.iterdir()} == {"ca.pem": 0o600, "node.pem": 0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_join_tells_programs_the_same(cloud: Cloud, gateway: Gateway) -> None:
+    done = invoke("cloud", "join", cloud.link, "--register-url", cloud.certificates, "--token",
+                  cloud.token.read_text(), "-c", str(gateway.config), "-o", "json")  # fmt: skip
+    told = json.loads(done.stdout)
+    assert (told["node"], told["cloud"]["url"]) == ("edge-1", cloud.link)
+    assert told["not_after"] > 1e15
+
+
+def test_join_refuses_a_token_of_another_ca_and_one_that_is_none(cloud: Cloud, tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    before = len(cloud.lines("certificate"))
+    for token, why in (("0" * 64 + cloud.token.read_text()[64:], "nothing was sent"), ("x", "keadm gettoken")):
+        done = invoke("cloud", "join", cloud.link, "--register-url", cloud.certificates, "--token", token,
+                      "-c", str(gateway.config))  # fmt: skip
+        assert (done.returncode, done.stdout) == (1, "")
+        assert why in done.stderr
+    done = invoke("cloud", "join", cloud.link, "-c", str(gateway.config))
+    assert (done.returncode, "--token-file" in done.stderr) == (1, True)
+    assert len(cloud.lines("certificate")) == before
+    assert not (tmp_path / "data" / "cloud").exists()
+
+
+def test_status_tells_link_certificate_counters_and_what_the_cloud_does_not_take(
+    cloud: Cloud, gateway: Gateway
+) -> None:
+    cloud.ask("POST", "/apply", yaml.safe_load(MODEL))
+    cloud.ask("POST", "/apply", yaml.safe_load(DEVICE))
+    until(lambda: status(gateway)["devices"] == 1)
+    twin = {"temperature": {"actual": {"value": "21"}}, "ghost": {"actual": {"value": "1"}}}
+    say(gateway, "$hw/events/device/default/d1/twin/update", json.dumps({"event_id": "e", "twin": twin}))
+    found = until(lambda: (s := status(gateway))["undeclared"] and not s["pending"] and s)
+    assert found["undeclared"] == {"default/d1": ["ghost"]}
+    assert (found["rival"], found["conflicts"], found["rejected"], found["waiting"]) == (False, 0, {}, [])
+    valid = found["certificate"]
+    life = valid["not_after"] - valid["not_before"]
+    assert 0.7 <= (valid["renew_at"] - valid["not_before"]) / life <= 0.9
+    assert found["counters"]["confirmed"] >= 1
+    shown = invoke("cloud", "status", "--url", gateway.url).stdout
+    assert shown.startswith(f"online  {cloud.link}  since ")
+    assert "default/d1  not declared in the cloud: ghost" in shown
+    assert "certificate: good from" in shown
+
+
+def test_status_without_a_cloud_says_how_to_join_one(tmp_path: Path) -> None:
+    with Gateway(tmp_path).start() as gateway:
+        assert "gemelo cloud join" in invoke("cloud", "status", "--url", gateway.url).stdout
+        assert status(gateway)["phase"] == "off"
+
+
+def test_custom_messages_go_both_ways_and_outlive_an_absent_cloud_and_a_killed_gateway(
+    cloud: Cloud, gateway: Gateway
+) -> None:
+    cloud.route("subscribe", "default/t1")
+    until(lambda: status(gateway)["messages"]["topics"] == ["default/t1"])
+    until(lambda: heard(gateway, "default/t1"))
+    say(gateway, "default/t1", "one")
+    until(lambda: uploads(cloud) == ["one"])
+
+    cloud.fault("cut", 60)
+    until(lambda: status(gateway)["phase"] != "online")
+    say(gateway, "default/t1", *map(str, range(50)))
+    until(lambda: status(gateway)["messages"]["waiting"] == 50)
+    gateway.signal(signal.SIGKILL)
+    gateway.wait()
+    gateway.start(ready=503)
+    assert status(gateway)["messages"]["waiting"] == 50
+    cloud.fault("cut", 0)
+    until(lambda: len(uploads(cloud)) >= 51)
+    assert uploads(cloud) == ["one", *map(str, range(50))]
+    until(lambda: not status(gateway)["messages"]["waiting"])
+
+    got: list[tuple[str, str]] = []
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    client.on_message = lambda _c, _d, m: got.append((m.topic, m.payload.decode()))
+    client.on_subscribe = lambda *_: got.append(("ready", ""))
+    client.connect("127.0.0.1", gateway.broker())
+    client.subscribe([("commands/#", 1), ("$hw/#", 1)])
+    client.loop_start()
+    until(lambda: got)
+    cloud.route("publish", "$hw/events/device/default/d1/twin/update", "{}")
+    cloud.route("publish", "commands/all", "höchst")
+    until(lambda: ("commands/all", "höchst") in got)
+    client.loop_stop()
+    client.disconnect()
+    assert [topic for topic, _ in got if topic.startswith("$hw")] == []
+    assert status(gateway)["messages"]["refused"] == 1
+
+    cloud.route("unsubscribe", "default/t1")
+    until(lambda: not status(gateway)["messages"]["topics"])
+    until(lambda: not heard(gateway, "default/t1"))
+    assert gateway.is_calm()
+
+
+def uploads(cloud: Cloud) -> list[str]:
+    """What came up of the topic, but for probes."""
+    return [said for said in cloud.uploads("default/t1") if said != "probe"]
+
+
+def heard(gateway: Gateway, topic: str) -> bool:
+    """True when a probe is taken up."""
+    before = _offered(gateway)
+    say(gateway, topic, "probe")
+    return _offered(gateway) > before
+
+
+def _offered(gateway: Gateway) -> int:
+    return int(status(gateway)["messages"]["waiting"]) + int(status(gateway)["messages"]["forwarded"])
