@@ -50,7 +50,7 @@ def gateway(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         done = invoke("cloud", "join", cloud.link, "--register-url", cloud.certificates, "--token-file",
                       str(cloud.token), "-c", str(gateway.config))  # fmt: skip
         assert done.returncode == 0, done.stderr
-        gateway.start(ready=200)
+        gateway.start()
         until(lambda: status(gateway)["phase"] == "online", what=lambda: gateway.output)
         yield gateway
 
@@ -160,7 +160,7 @@ def test_custom_messages_go_both_ways_and_outlive_an_absent_cloud_and_a_killed_g
     until(lambda: status(gateway)["messages"]["waiting"] == 50)
     gateway.signal(signal.SIGKILL)
     gateway.wait()
-    gateway.start(ready=503)
+    gateway.start()
     assert status(gateway)["messages"]["waiting"] == 50
     cloud.fault("cut", 0)
     until(lambda: len(uploads(cloud)) >= 51)
