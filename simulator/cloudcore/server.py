@@ -107,13 +107,14 @@ class CloudCore:
     async def _edge(self, request: web.Request) -> web.Response:
         node = request.headers.get("NodeName", "")
         try:
-            if not _vouched(request, node):
+            tokened = not _vouched(request, node)
+            if tokened:
                 self.authority.check(request.headers.get("Authorization", "").removeprefix("Bearer").strip())
             certificate = self.authority.sign(await request.read(), node, self.options.certificate_life)
         except Refused as refused:
             self.record.add(node, "certificate refused", {}, reason=str(refused))
             return web.Response(status=refused.status, text=str(refused))
-        self.record.add(node, "certificate", {})
+        self.record.add(node, "certificate", {}, tokened=tokened)
         return web.Response(body=certificate, content_type="application/octet-stream")
 
     async def _link(self, request: web.Request) -> web.StreamResponse:
@@ -130,7 +131,7 @@ class CloudCore:
         if replaced is not None:
             logger.info("node %s connects again: its older link is closed", node)
             await replaced.close("replaced by a newer connection of this node")
-        self.record.add(node, "connected", {})
+        self.record.add(node, "connected", {}, path=request.path, project=request.headers["project_id"])
         try:
             return await session.run()
         finally:
