@@ -19,7 +19,7 @@ from cloud.identity import Identity, Validity
 from cloud.inbox import Change, Inbox
 from cloud.line import Line
 from cloud.link import Counters, Route
-from cloud.rivalry import TRUCE, accusation
+from cloud.rivalry import accusation
 from cloud.sync import Report
 from runtime.backoff import Backoff
 from runtime.clock import Clock
@@ -191,7 +191,7 @@ class CloudCore:
         reason = accusation(self._identity.node)
         self._turn("offline", reason)
         self._warn(reason)
-        await self._clock.sleep(TRUCE * (0.5 + random.random()))
+        await self._clock.sleep(self._line.rivalry.truce * (0.5 + random.random()))
 
     async def _renew(self) -> None:
         """Renew the certificate in time, and put the line on the new one."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 SHORT = 45.0
 """Seconds: a link that lived longer had no rival; KubeEdge's own would be back by then."""
-STRIKES = 3
+STRIKES = 4
 """Short links in a row that raise the suspicion."""
-TRUCE = 60.0
-"""Seconds to leave the link to the other, on average, once there is one: two that fight starve both."""
+TRUCE, LONGEST = 10.0, 300.0
+"""Seconds to leave the link to the other at first, and at most: two that fight starve both."""
 
 
 class Rivalry:
@@ -25,6 +25,11 @@ class Rivalry:
     @property
     def suspected(self) -> bool:
         return self._strikes >= STRIKES
+
+    @property
+    def truce(self) -> float:
+        """Seconds to leave the link to the other; twice as long each time, as a suspicion may be wrong at first."""
+        return min(LONGEST, TRUCE * 2.0 ** min(8, self._strikes - STRIKES))
 
     def ended(self, lasted: float, *, dropped: bool) -> None:
         """A link is over after `lasted` seconds; `dropped` by the cloud, not by us."""

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cloud.rivalry import SHORT, STRIKES, Rivalry
+from cloud.rivalry import LONGEST, SHORT, STRIKES, TRUCE, Rivalry
 from tests.cloud.stage import Edge, running, world
 
 
@@ -10,6 +10,10 @@ def test_links_that_the_cloud_takes_and_closes_again_look_like_a_second_node():
         assert not rivalry.suspected
         rivalry.ended(1.0, dropped=True)
     assert rivalry.suspected
+    assert rivalry.truce == TRUCE
+    for _ in range(20):
+        rivalry.ended(1.0, dropped=True)
+    assert rivalry.truce == LONGEST
     rivalry.ended(SHORT, dropped=True)
     assert not rivalry.suspected
 

@@ -24,6 +24,7 @@ class Thing:
         self.object = f"default/device/{self.name}"
         self.topic = f"$hw/events/device/{self.id}"
         self.report = f"device/{self.id}/twin/edge_updated"
+        self._told: dict[str, str] = {}
 
     def apply(self, node: str = "n1", labels: dict[str, str] | None = None, **desired: str) -> None:
         """Make the Device, or change it."""
@@ -54,6 +55,7 @@ class Thing:
 
     def says(self, **values: str) -> None:
         """The device reports."""
+        self._told |= values
         twin = {name: {"actual": {"value": value}} for name, value in values.items()}
         self.sky.say(f"{self.topic}/twin/update", {"event_id": "e", "timestamp": 1, "twin": twin})
 
@@ -73,9 +75,11 @@ class Thing:
         return [twin[name]["actual"]["value"] for twin in twins if name in twin]
 
     def confirmed(self) -> bool:
-        """The cloud has all of its properties."""
+        """The cloud has confirmed all that it reported."""
         twin = self.sky.twin(self.id)
-        return twin is not None and not any(one.unsynced for one in twin.properties.values())
+        found = twin.properties if twin is not None else {}
+        told = {name: one.reported.value for name, one in found.items() if one.reported and not one.unsynced}
+        return all(told.get(name) == value for name, value in self._told.items())
 
     def status(self) -> dict[str, str]:
         """Reported values in the cloud's DeviceStatus."""

@@ -85,7 +85,7 @@ CASES = [
         "CRT-03",
         "a bad token is told with what to do, and a good one taken without a restart",
         waits_for_a_good_token,
-        options={"token": "bad"},
+        options={"spoilt": True},
     ),
     Case("CRT-04", "a certificate of another name is not used", applies_again_under_its_name, options={"sync": 0.2}),
     Case(
