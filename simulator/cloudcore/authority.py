@@ -117,7 +117,7 @@ class Authority:
             .public_key(self._key.public_key())
             .serial_number(1024)
             .not_valid_before(now)
-            .not_valid_after(now + timedelta(days=36500))
+            .not_valid_after(now + timedelta(days=36400))
             .add_extension(_usage(sign=True), critical=True)
             .add_extension(
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
