@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from simulator.cloudcore.options import Options
+from simulator.duration import seconds
 
 NAME = "cloudcore"
 HELP = "a stand-in CloudCore (test double): certificates, websocket, devices, faults"
@@ -29,6 +30,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keepalive", type=float, default=30.0, help="seconds without keepalive before it hangs up")
     parser.add_argument("--resend", type=float, default=5.0, help="seconds before an unacknowledged object is resent")
     parser.add_argument("--sync", type=float, default=5.0, help="seconds between two comparisons with the nodes")
+    parser.add_argument(
+        "--certificate-life", type=seconds, default=365 * 24 * 3600.0, help="of a node: 30s, 2m (default: a year)"
+    )
     parser.add_argument("--keep-first", action="store_true", help="do not lose the first report of each property")
 
 
@@ -47,6 +51,7 @@ async def run(args: argparse.Namespace) -> int:
         resend=args.resend,
         sync=args.sync,
         lose_first=not args.keep_first,
+        certificate_life=args.certificate_life,
     )
     async with serve(options) as cloud:
         _say("stand-in CloudCore (a test double, not KubeEdge's own)")

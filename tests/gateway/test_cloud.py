@@ -189,6 +189,72 @@ def test_custom_messages_go_both_ways_and_outlive_an_absent_cloud_and_a_killed_g
     assert gateway.is_calm()
 
 
+def test_a_rule_gives_no_device_a_right(cloud: Cloud, tmp_path: Path) -> None:
+    """At the gateway's own broker each device has its own topics alone, whatever a rule hears or publishes."""
+    (tmp_path / "rights").write_text("user default/d2\ntopic write default/t2\n")
+    broker = 'listen = "127.0.0.1:0"\nrights_file = "rights"'
+    with Gateway(tmp_path, node='name = "edge-2"', broker=broker, cloud=cloud.section()) as gateway:
+        words = ("--register-url", cloud.certificates, "--token-file", str(cloud.token), "-c", str(gateway.config))
+        assert invoke("cloud", "join", cloud.link, *words).returncode == 0
+        gateway.start()
+        until(lambda: status(gateway)["phase"] == "online", what=lambda: gateway.output)
+        cloud.route("subscribe", "default/t2", node="edge-2")
+        until(lambda: status(gateway)["messages"]["topics"] == ["default/t2"])
+        with Device(gateway, "d1") as one, Device(gateway, "d2") as two:
+            topics = ("default/t2", "x/user/y", "SYS/dis/upload_records", "$hw/events/upload/x")
+            one.listen("commands/#", "default/#", "#")
+            one.say(*topics)
+            cloud.route("publish", "commands/all", "secret", node="edge-2")
+            until(lambda: status(gateway)["messages"]["published"] == 1)
+            one.ask()
+            assert one.heard == []
+            until(lambda: two.say("default/t2") or cloud.uploads("default/t2"))  # once the topic is heard
+            until(lambda: not status(gateway)["messages"]["waiting"])
+            assert set(cloud.uploads("default/t2")) == {"d2"}
+            assert [said for topic in topics[1:] for said in cloud.uploads(topic)] == []
+
+
+class Device:
+    """A device with a credential of its own, at the gateway's broker."""
+
+    def __init__(self, gateway: Gateway, name: str) -> None:
+        issued = json.loads(invoke("device", "add", name, "--url", gateway.url, "-o", "json").stdout)
+        self.name = name
+        self.heard: list[str] = []
+        self._answers: list[str] = []
+        self._root = f"$hw/events/device/default/{name}/twin"
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, name)
+        self._client.username_pw_set(issued["user"], issued["password"])
+        self._client.on_message = self._take
+        self._client.on_connect = lambda *_: self.listen(f"{self._root}/get/result")
+        self._client.connect("127.0.0.1", gateway.broker())
+
+    def __enter__(self) -> Device:
+        self._client.loop_start()
+        self.ask()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def listen(self, *topics: str) -> None:
+        self._client.subscribe([(topic, 1) for topic in topics])
+
+    def say(self, *topics: str) -> None:
+        """Publish its name there."""
+        for topic in topics:
+            self._client.publish(topic, self.name, 1)
+
+    def ask(self) -> None:
+        """Ask for its twin until it is answered: what was said before has been dealt with."""
+        self._answers.clear()
+        until(lambda: self._client.publish(f"{self._root}/get", "{}", 1) and self._answers)
+
+    def _take(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        (self._answers if message.topic.startswith(self._root) else self.heard).append(message.topic)
+
+
 def uploads(cloud: Cloud) -> list[str]:
     """What came up of the topic, but for probes."""
     return [said for said in cloud.uploads("default/t1") if said != "probe"]
