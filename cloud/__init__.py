@@ -3,7 +3,8 @@
     cloud = CloudCore(config, identity, clock, manifests=recovered)  # `await cloud.run()` in a task
     async for change in cloud.changes(): ...                         # change.done() after the commit
     await cloud.push([report])                                       # returns when the cloud has confirmed
+    await cloud.upload([("default/t1", b"hi")])                      # returns when the cloud has read it
 
 `frames` is the wire format (sans-IO); `sync`, `catalog` and `manifest` decide (pure); `identity` owns key and
-certificate; `link` is one connection. May import `twins` and `runtime`; no other rim.
+certificate; `link` is one connection, `line` the row of them. May import `twins` and `runtime`; no other rim.
 """

@@ -7,19 +7,18 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import msgspec
-from msgspec import Struct
 
 from cloud import sync
 from cloud.catalog import Catalog, Key
 from cloud.config import CloudCoreConfig
-from cloud.identity import Identity, Validity
+from cloud.identity import Identity
 from cloud.inbox import Change, Inbox
 from cloud.line import Line
-from cloud.link import Counters, Route
+from cloud.link import Route
 from cloud.rivalry import accusation
+from cloud.state import CloudState, Counters, Phase
 from cloud.sync import Report
 from runtime.backoff import Backoff
 from runtime.clock import Clock
@@ -28,34 +27,10 @@ from twins.values import Twin
 
 logger = logging.getLogger(__name__)
 
-Phase = Literal["joining", "connecting", "online", "offline"]
 _STEADY = 10.0
 """A link that held this many seconds was good: the next failure starts with short delays again."""
 _NAP = 3600.0
 """The renewal looks at the wall clock at least this often, as that clock may be set."""
-
-
-class CloudState(Struct, frozen=True):
-    """How it stands with the cloud; times in microseconds UTC."""
-
-    phase: Phase
-    reason: str
-    since: int
-    counters: Counters
-    devices: int
-    pending: tuple[str, ...]
-    """Devices that wait for their model."""
-    undeclared: dict[str, tuple[str, ...]]
-    """Per device the properties that the cloud would drop, so they stay here."""
-    rejected: int
-    """Messages from the cloud that could not be read, since the start."""
-    renew_at: int | None
-    valid: Validity | None = None
-    """The certificate in use."""
-    rejections: dict[str, str] = {}
-    """Objects of the cloud that cannot be read as they are now, and why."""
-    rival: bool = False
-    """A second node of our name seems to be there."""
 
 
 def _nobody(_: object) -> None:
@@ -181,7 +156,7 @@ class CloudCore:
         """Join if need be, connect, serve; why it ended."""
         if self._identity.load() is None:
             self._turn("joining", f"asking {self._config.certificates_url} for a certificate")
-            await self._identity.join(self._config.certificates_url, await asyncio.to_thread(self._token))
+            await self._join()
         self._joined.set()
         self._turn("connecting", self._config.url)
         return await self._line.serve(lambda: self._turn("online", self._config.url))
@@ -208,8 +183,15 @@ class CloudCore:
                 await self._clock.sleep(_NAP)  # with a clock that runs far ahead every certificate looks old
 
     async def _next_certificate(self) -> None:
-        await self._identity.renew(self._config.certificates_url)
+        """Vouched for by the present one; when that has expired before it was renewed, only a token helps."""
+        if self._identity.load() is None:
+            await self._join()
+        else:
+            await self._identity.renew(self._config.certificates_url)
         logger.info("certificate renewed")
+
+    async def _join(self) -> None:
+        await self._identity.join(self._config.certificates_url, await asyncio.to_thread(self._token))
 
     async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
         """Try until it works out."""

@@ -13,8 +13,9 @@ from cloud.config import CloudCoreConfig
 from cloud.frames import MAX_FRAME
 from cloud.gate import Gate
 from cloud.identity import Identity
-from cloud.link import Counters, Link, Route, Take
+from cloud.link import Link, Route, Take
 from cloud.rivalry import Rivalry
+from cloud.state import Counters
 from cloud.sync import Report
 from runtime.clock import Clock
 from twins.errors import Unavailable

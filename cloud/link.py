@@ -12,12 +12,12 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 
 import aiohttp
-from msgspec import Struct
 
 from cloud import frames
 from cloud.budget import Budget
 from cloud.config import CloudCoreConfig
 from cloud.frames import Members, Object, Routed, TwinUpdate
+from cloud.state import Counters
 from cloud.sync import Report
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
@@ -32,25 +32,6 @@ dropped: today's clouds say everything in objects."""
 Take = Callable[[Object | Members | TwinUpdate], Awaitable[bool]]
 Route = Callable[[Routed], None]
 """Takes what the rule router wants; never waits."""
-
-
-class Counters(Struct):
-    """Since the start of the process, over all links."""
-
-    links: int = 0
-    sent: int = 0
-    """Reports sent, repetitions included."""
-    confirmed: int = 0
-    unanswered: int = 0
-    received: int = 0
-    acknowledged: int = 0
-    dropped: int = 0
-    """Messages that nobody waits for, dropped because the inbox was full."""
-    malformed: int = 0
-    uploaded: int = 0
-    """Custom messages that the cloud has read."""
-    routed: int = 0
-    """Messages of its rule router."""
 
 
 class Unanswered(Unavailable):

@@ -139,8 +139,8 @@ async def test_the_certificate_is_renewed_in_time_with_itself_and_the_link_moves
 
 
 async def test_reports_go_on_while_short_lived_certificates_are_renewed_again_and_again(options, tmp_path, caplog):
-    """Certificates of 2 s: each is renewed at 1.4 to 1.8 s, and nothing that is pushed meanwhile fails."""
-    short = msgspec.structs.replace(options, certificate_life=2.0)
+    """Certificates of 3 s: each is renewed at 2.1 to 2.7 s, and nothing that is pushed meanwhile fails."""
+    short = msgspec.structs.replace(options, certificate_life=3.0)
     async with world(short) as place, running(Edge(place, tmp_path / "pki", place.config())) as edge:
         place.cloud.cluster.apply(device("d1"))
         await place.until(lambda: edge.core.state.devices)
@@ -170,3 +170,16 @@ async def test_a_renewal_that_finds_no_cloud_leaves_the_link_as_it_is(options, t
             assert edge.core.state.counters.links == 1
             place.cloud.start("refuse", 0)
             await place.until(lambda: edge.core.state.counters.links == 2)
+
+
+async def test_a_certificate_that_expired_under_a_living_link_is_replaced_with_the_token(options, tmp_path, caplog):
+    async with world(options) as place:
+        clock = LateClock()
+        edge = Edge(place, tmp_path / "pki", place.config(), clock=clock)
+        async with running(edge):
+            await place.until(lambda: place.verdicts("keepalive"))
+            clock.ahead = YEAR + 1_000_000
+            clock.set.set()
+            await place.until(lambda: len(place.verdicts("keepalive")) == 2)
+        assert [line["tokened"] for line in place.verdicts("certificate")] == [True, True]
+        assert "cloud offline" not in caplog.text

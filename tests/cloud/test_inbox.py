@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from cloud.catalog import Catalog
 from cloud.inbox import Change, Inbox
 from runtime.clock import SystemClock
@@ -69,3 +71,15 @@ async def test_causes_carry_the_boot_and_a_counter():
             causes += [stimulus.cause for stimulus in change.stimuli]
             change.done()
     assert causes == ["cloud:7:1"]
+
+
+async def test_what_cannot_be_read_is_named_until_it_can():
+    box = inbox()
+    broken = msgspec.structs.replace(DEVICE, content=b'{"metadata": 7}')
+    assert await box.take(broken) is True
+    assert list(box.rejections) == [DEVICE.resource]
+    assert "cannot be read" in box.rejections[DEVICE.resource]
+    async with asyncio.TaskGroup() as tasks:
+        taking = tasks.create_task(box.take(DEVICE))
+        (await next_change(box)).done()
+    assert (taking.result(), box.rejections, box.rejected) == (True, {}, 1)

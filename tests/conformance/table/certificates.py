@@ -92,6 +92,6 @@ CASES = [
         "CRT-05",
         "the next certificate comes in time, with the present one",
         renews_in_time,
-        options={"certificate_life": 2.0},
+        options={"certificate_life": 3.0},
     ),
 ]
