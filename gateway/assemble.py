@@ -34,7 +34,7 @@ from gateway.operations import Operations
 from gateway.orders import Orders
 from gateway.phones import Phones
 from gateway.presence import Presence
-from gateway.relay import KIND, Relay
+from gateway.relay import Relay
 from gateway.sight import Sight
 from gateway.skyward import Skyward
 from gateway.sparkplug import SparkplugHost
@@ -203,8 +203,7 @@ class Gateway:
 
     def _recover(self, found: Recovered) -> None:
         self._causes.boot = found.boot
-        self._relay.restore(found.outbox, [name for kind, name in found.manifests if kind == KIND])
-        found.manifests = {key: body for key, body in found.manifests.items() if key[0] != KIND}
+        self._relay.restore(found.outbox)
         self.kernel.recover(found)
         self._cloud.build(self.config, found.manifests, found.boot)
         self._mappers.follow(self.kernel.registry)

@@ -15,7 +15,7 @@ class Committed(Struct):
 
     `said` is for the wire; `orders` for whoever talks to the device. `changed` are the devices whose twin is
     another, with the first cause of that; a twin that is gone has changed too. `statuses` are their states that did.
-    `queued` waits for the cloud from now on, or no more (`None`).
+    `queued` is kept for the cloud from now on, or no more (`None`).
     """
 
     said: list[Instruction] = []

@@ -29,12 +29,12 @@ from runtime.clock import Clock
 from runtime.mailbox import Mailbox
 from twins.errors import Rejected, Unavailable
 from twins.exchange import OutboxRow
-from twins.stimuli import Applied, Queued, Stimulus
+from twins.stimuli import Queued, Stimulus
 
 logger = logging.getLogger(__name__)
 
-KIND = "RouterTopic"
-"""How a topic that the cloud wants heard is kept among the manifests."""
+TOPIC = "topic:"
+"""Beginning of the key under which a topic that the cloud wants heard is kept."""
 UPLOAD = "$hw/events/upload/"
 RECORDS = "SYS/dis/upload_records"
 FIXED = frozenset((f"{UPLOAD}#", RECORDS, "+/user/#"))
@@ -118,9 +118,9 @@ class Relay:
         if self._voice is not None:
             self._voice.remap()
 
-    def restore(self, rows: Iterable[OutboxRow], topics: Iterable[str]) -> None:
+    def restore(self, rows: Sequence[OutboxRow]) -> None:
         """Take up what was kept over a restart."""
-        self.topics = frozenset(topics)
+        self.topics = frozenset(row.key.removeprefix(TOPIC) for row in rows if row.kind == "topic")
         kept: dict[str, OutboxRow | None] = {row.key: row for row in rows if row.kind == "message"}
         self.counts.queued += len(kept)
         self._keep(kept)
@@ -168,15 +168,12 @@ class Relay:
 
     def tell(self, committed: Committed) -> None:
         """Take up what was committed: messages to carry, and topics to hear."""
-        if committed.queued:
-            self.counts.queued += sum(row is not None for row in committed.queued.values())
-            self._keep(committed.queued)
-        wanted = {one.name: one.body is not None for one in committed.applied if one.kind == KIND}
-        if wanted:
-            named = {topic for topic, heard in wanted.items() if heard}
-            self.topics = (self.topics - wanted.keys()) | named
-            if self._voice is not None:
-                self._voice.remap()
+        messages = {key: row for key, row in committed.queued.items() if not key.startswith(TOPIC)}
+        if messages:
+            self.counts.queued += sum(row is not None for row in messages.values())
+            self._keep(messages)
+        if len(messages) < len(committed.queued):
+            self._rehear({key.removeprefix(TOPIC): row for key, row in committed.queued.items() if key not in messages})
 
     async def run(self, post: Post) -> None:
         """Carry messages up and wishes in, until cancelled."""
@@ -206,11 +203,11 @@ class Relay:
     async def _listen(self) -> None:
         while True:
             (wish,) = await self._wishes.take(1)
-            body = b"{}" if wish.operation == "subscribe" else None
-            if (wish.topic in self.topics) != (body is not None):
-                applied = Applied("", self._next_cause(), self._clock.now(), KIND, wish.topic, body)
+            wanted, key, cause = wish.operation == "subscribe", TOPIC + wish.topic, self._next_cause()
+            if (wish.topic in self.topics) != wanted:
+                row = OutboxRow(key, "topic", "", 0, b"", cause) if wanted else None
                 with suppress(TimeoutError):  # it is taken, only late
-                    await self._core.ask(applied)
+                    await self._core.ask(Queued("", cause, self._clock.now(), {key: row}))
 
     def _wants(self, topic: str) -> bool:
         if topic.startswith(UPLOAD):
@@ -218,6 +215,12 @@ class Relay:
         if topic.startswith(OURS):
             return False
         return topic == RECORDS or topic in self.topics or topic.split("/", 2)[1:2] == ["user"]
+
+    def _rehear(self, topics: Mapping[str, OutboxRow | None]) -> None:
+        """Hear these, and those of `None` no more."""
+        self.topics = (self.topics - topics.keys()) | {topic for topic, row in topics.items() if row is not None}
+        if self._voice is not None:
+            self._voice.remap()
 
     def _keep(self, rows: Mapping[str, OutboxRow | None]) -> None:
         for key, row in rows.items():

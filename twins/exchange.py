@@ -122,10 +122,12 @@ class Condition(Struct, frozen=True):
 
 
 class OutboxRow(Struct, frozen=True):
-    """One thing the cloud must hear: kept until it confirms. `seq` orders rows of one kind."""
+    """One thing between us and the cloud that is no twin: a message is kept until the cloud has it, a topic while one
+    of its rules wants it heard. `seq` orders rows of one kind.
+    """
 
     key: str
-    kind: Literal["twin", "state", "event", "message"]
+    kind: Literal["twin", "state", "event", "message", "topic"]
     device: str
     seq: int
     body: bytes

@@ -196,7 +196,7 @@ class Applied(Stimulus, frozen=True, tag=True):
 
 
 class Queued(Stimulus, frozen=True, tag=True):
-    """The cloud must hear these, and they are kept until it has; `None`: it has, or it is given up. No device."""
+    """These are kept for the cloud, until a `None` in place of a row says that they need not be. No device."""
 
     rows: dict[str, OutboxRow | None]
 
