@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from typing import Protocol
 
 import msgspec
@@ -21,6 +20,7 @@ from msgspec import Struct
 from devices.sparkplug.topic import PREFIX
 from devices.telemetry.grants import Topics
 from devices.telemetry.topic import disjoint
+from gateway.backlog import Backlog
 from gateway.committed import Committed
 from gateway.core import Core
 from gateway.messaging import Plain
@@ -95,15 +95,12 @@ class Relay:
     def __init__(self, others: Plain, core: Core, clock: Clock, next_cause: Callable[[], str]) -> None:
         self.counts = RelayCounts()
         self.topics: frozenset[str] = frozenset()
-        self.bytes = 0
+        self.backlog = Backlog()
         self._others = others
         self._core = core
         self._clock = clock
         self._next_cause = next_cause
         self._voice: Voice | None = None
-        self._quota = 0
-        self._rows: dict[str, tuple[str, bytes]] = {}
-        self._stale: list[str] = []
         self._wishes: Mailbox[Routed] = Mailbox("router", 256)
         self._wake = asyncio.Event()
         self._litter = asyncio.Event()
@@ -114,7 +111,7 @@ class Relay:
 
     def open(self, quota: int) -> None:
         """There is a cloud with rules, for which messages of `quota` bytes are kept; 0: there is none."""
-        self._quota = quota
+        self.backlog.quota = quota
         if self._voice is not None:
             self._voice.remap()
 
@@ -126,20 +123,15 @@ class Relay:
         self._keep(kept)
 
     @property
-    def waiting(self) -> int:
-        """Messages that the cloud has not read yet."""
-        return len(self._rows)
-
-    @property
     def filters(self) -> frozenset[str]:
         """What to subscribe to, so that each message comes once."""
-        return disjoint(self._others.filters | FIXED | self.topics) if self._quota else self._others.filters
+        return disjoint(self._others.filters | FIXED | self.topics) if self.backlog.quota else self._others.filters
 
     def read(
         self, topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False
     ) -> Sequence[Stimulus]:
         """What a message means to the others, and that the cloud must have it. Raises `Rejected`."""
-        if not self._quota or not self._wants(topic):
+        if not self.backlog.quota or not self._wants(topic):
             return self._others.read(topic, payload, cause, seen, packet=packet, duplicate=duplicate)
         stimuli: Sequence[Stimulus] = ()
         with suppress(Rejected):  # what is nothing to the others may be all the same what a rule wants
@@ -189,7 +181,7 @@ class Relay:
             await self._wake.wait()
             self._wake.clear()
             await post.online()
-            while batch := dict(islice(self._rows.items(), TOGETHER)):
+            while batch := self.backlog.first(TOGETHER):
                 try:
                     await post.upload(list(batch.values()))
                 except Unavailable as error:
@@ -198,7 +190,8 @@ class Relay:
                     await self._clock.sleep(backoff.next())
                     break
                 backoff.reset()
-                self.counts.forwarded += len(self._drop(batch))
+                self.counts.forwarded += self.backlog.remove(batch)
+                self._litter.set()
 
     async def _listen(self) -> None:
         while True:
@@ -225,28 +218,19 @@ class Relay:
     def _keep(self, rows: Mapping[str, OutboxRow | None]) -> None:
         for key, row in rows.items():
             if row is not None:
-                self._rows[key] = _body.decode(row.body)
-                self.bytes += _size(self._rows[key])
-        while self._quota and self.bytes > self._quota:
-            self.counts.dropped += len(self._drop([next(iter(self._rows))]))
+                self.backlog.add(key, _body.decode(row.body))
+        self.counts.dropped = self.backlog.dropped
         self._wake.set()
-
-    def _drop(self, keys: Iterable[str]) -> list[str]:
-        """Let these go here, and soon on disk; those that were still there."""
-        gone = [key for key in keys if key in self._rows]
-        for key in gone:
-            self.bytes -= _size(self._rows.pop(key))
-        self._stale += gone
         self._litter.set()
-        return gone
 
     async def _forget(self) -> None:
         """Delete on disk what the cloud has, or what had to go."""
         while True:
             await self._litter.wait()
             self._litter.clear()
-            rows: dict[str, OutboxRow | None] = dict.fromkeys(self._stale)
-            self._stale.clear()
+            rows: dict[str, OutboxRow | None] = dict.fromkeys(self.backlog.gone())
+            if not rows:
+                continue
             with suppress(TimeoutError):  # it is taken, only late; what a crash loses is sent again
                 await self._core.ask(Queued("", self._next_cause(), self._clock.now(), rows))
 
@@ -269,7 +253,3 @@ def _check_text(payload: bytes) -> None:
         payload.decode()
     except UnicodeDecodeError:
         raise Rejected("KubeEdge's rule router carries text: a custom message has to be UTF-8") from None
-
-
-def _size(message: tuple[str, bytes]) -> int:
-    return len(message[0]) + len(message[1])

@@ -135,8 +135,8 @@ class Skyward:
             counters=msgspec.structs.asdict(state.counters) | {"rejected": state.rejected},
             messages=MessagesView(
                 tuple(sorted(relay.topics)),
-                relay.waiting,
-                relay.bytes,
+                len(relay.backlog),
+                relay.backlog.bytes,
                 counts.forwarded,
                 counts.dropped,
                 counts.published,
