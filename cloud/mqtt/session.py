@@ -1,7 +1,7 @@
 """One connection to the broker: an object per connection, never reused.
 
 aiomqtt keeps the connection. It acknowledges a message before we see it, and does not tell of a publish that an MQTT 5
-broker refuses: so paho's manual acknowledgement is switched on beneath it, and its confirmations are taken as they come.
+broker refuses: so beneath it paho's manual acknowledgement is switched on, and its confirmations are taken as they come.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ UNDER_WAY = 64
 """Messages that may be unconfirmed, either way."""
 _ROOM = LIMIT + 65_536
 """Bytes of the largest packet that we take: larger ones MQTT 5 keeps from us."""
+_FIVE: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False}
+_OLDER: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
 _TAKEN_OVER = 142
 """MQTT 5: another client came with our id."""
 
@@ -166,9 +168,7 @@ def _client(config: MqttConfig, password: str | None, tls: Any, will: aiomqtt.Wi
         identifier=config.client_id,
         username=config.user or None,
         password=password,
-        protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
-        clean_session=None if five else False,
-        clean_start=False,
+        **(_FIVE if five else _OLDER),
         properties=_wishes(config) if five else None,
         will=will,
         keepalive=max(5, round(config.heartbeat)),
