@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
@@ -12,13 +13,12 @@ from msgspec import Struct
 
 from cloud.budget import Budget
 from cloud.mqtt.config import MqttConfig
-from cloud.mqtt.events import encode
+from cloud.mqtt.events import Presence, encode, is_rival
 from cloud.mqtt.herald import Herald, Twins
 from cloud.mqtt.inbox import Change, Inbox, Manifests, Reply
 from cloud.mqtt.reports import Report, Reporter, Unconfirmed
-from cloud.mqtt.session import Session, connected
+from cloud.mqtt.session import Inbound, Session, connected
 from cloud.mqtt.topics import Topics
-from rules.instructions import Instruction as Decision
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable
@@ -79,6 +79,8 @@ class MqttCloud:
         self._reason = "not started"
         self._since = clock.now()
         self._told = ""
+        self._run = secrets.token_hex(4)
+        self._rival = ""
 
     async def run(self) -> None:
         """Stay in touch until cancelled."""
@@ -119,7 +121,7 @@ class MqttCloud:
         """Return when there is a link."""
         await self._online.wait()
 
-    def note(self, said: Sequence[Instruction], events: Sequence[Event], decisions: Sequence[Decision]) -> None:
+    def note(self, said: Sequence[Instruction], events: Sequence[Event], decisions: Sequence[Struct]) -> None:
         """Take note of what was committed beside the twins' values."""
         for i in said:
             if type(i) is Revision:
@@ -150,7 +152,8 @@ class MqttCloud:
                 reason = str(error)
             if self._clock.monotonic() - started > _STEADY:
                 backoff.reset()
-            self._turn("offline", reason)
+            self._turn("offline", self._rival or reason)
+            self._rival = ""
             await self._clock.sleep(backoff.next())
 
     async def _serve(self) -> None:
@@ -165,6 +168,9 @@ class MqttCloud:
             self._herald.list_devices()
             try:
                 async for message in session.messages():
+                    if message.topic == topics.state:
+                        self._look_for_rival(message)
+                        continue
                     self._counters.received += 1
                     await self._inbox.take(message)
             finally:
@@ -207,7 +213,14 @@ class MqttCloud:
 
     def _presence(self, *, online: bool) -> bytes:
         now = self._clock.now()
-        return encode("node", f"/{self._topics.root}", {"online": online, "since": now // 1000}, now)
+        return encode("node", f"/{self._topics.root}", Presence(online, now // 1000, self._run), now)
+
+    def _look_for_rival(self, message: Inbound) -> None:
+        """See whether somebody else was this node since our last birth."""
+        message.session.acknowledge(message)
+        if self._counters.links > 1 and is_rival(message.payload, self._run):
+            self._rival = f"a second node is here as {self._config.node}: give each node a name of its own"
+            logger.warning("%s", self._rival)
 
     def _sourced(self, series: str, value: Value) -> int:
         """When a value was so at its source, as far as that is known; else when it arrived."""

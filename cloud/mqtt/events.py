@@ -50,6 +50,18 @@ class _Envelope(Struct):
     data_base64: str | None = None
 
 
+class Presence(Struct):
+    """Whether the node is there, since when in milliseconds, and which start of it: the data of its state."""
+
+    online: bool = False
+    since: int = 0
+    run: str = ""
+
+
+class _Birth(Struct):
+    data: Presence
+
+
 def encode(
     type_: str, source: str, data: object, at: int, *, subject: str = "", id_: str = "", cause: str = ""
 ) -> bytes:
@@ -82,6 +94,15 @@ def decode(payload: bytes, attributes: Sequence[tuple[str, str]] = ()) -> Said:
     if not bytes(event.data):
         raise Rejected("the event has no data; JSON is expected there, data_base64 is not read")
     return Said(bytes(event.data), event.id[:128])
+
+
+def is_rival(payload: bytes, run: str) -> bool:
+    """True for the state of a node that is there and is not this `run` of it."""
+    try:
+        event = msgspec.json.decode(payload, type=_Birth)
+    except _BAD_JSON:
+        return False
+    return event.data.online and event.data.run != run
 
 
 def read(said: Said, type_: type[Any]) -> Any:

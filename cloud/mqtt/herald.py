@@ -14,8 +14,6 @@ from cloud.mqtt.events import encode
 from cloud.mqtt.reports import Report, Reporter
 from cloud.mqtt.topics import Topics
 from cloud.mqtt.wishes import Get
-from rules.instructions import Decided
-from rules.instructions import Instruction as Decision
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox, Policy
 from twins.errors import Rejected, Unavailable
@@ -69,7 +67,7 @@ class Herald:
         """Events that went because too many waited."""
         return self._notes.statistics.dropped
 
-    def note(self, said: Sequence[Instruction], events: Sequence[Event], decisions: Sequence[Decision]) -> None:
+    def note(self, said: Sequence[Instruction], events: Sequence[Event], decisions: Sequence[Struct]) -> None:
         """Take note of what was committed."""
         if any(isinstance(i, Membership) for i in said):
             self._roster.set()
@@ -78,8 +76,7 @@ class Herald:
         for event in events:
             self._note(self._topics.events, "event", event, event.at, event.object, event.id)
         for decision in decisions:
-            if isinstance(decision, Decided):
-                self._note(self._topics.decisions, "decision", decision, self._clock.now(), decision.key, "")
+            self._note(self._topics.decisions, "decision", decision, self._clock.now())
 
     def list_devices(self) -> None:
         """Say which devices there are."""
@@ -140,6 +137,6 @@ class Herald:
         twins = filter(None, map(self._twins.get, devices))
         return [self._reporter.whole(twin, self._clock.now(), "get") for twin in twins]
 
-    def _note(self, topic: str, kind: str, said: Struct, at: int, subject: str, id_: str) -> None:
+    def _note(self, topic: str, kind: str, said: Struct, at: int, subject: str = "", id_: str = "") -> None:
         payload = encode(kind, f"/{self._topics.root}", structs.asdict(said), at, subject=subject, id_=id_)
         self._notes.offer_nowait(Report("", topic, payload))

@@ -1,7 +1,7 @@
 """One connection to the broker: an object per connection, never reused.
 
 aiomqtt keeps the connection. It acknowledges a message before we see it, and does not tell of a publish that an MQTT 5
-broker refuses: so beneath it paho's manual acknowledgement is switched on, and its confirmations are taken as they come.
+broker refuses: so beneath it paho's manual acknowledgement is switched on, and its confirmations are taken by us.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from msgspec import Struct
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from cloud.mqtt.backlog import Backlog
 from cloud.mqtt.config import MqttConfig
 from cloud.mqtt.events import LIMIT, STRUCTURED
 from runtime.clock import Clock
@@ -28,8 +29,6 @@ _ROOM = LIMIT + 65_536
 """Bytes of the largest packet that we take: larger ones MQTT 5 keeps from us."""
 _FIVE: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False}
 _OLDER: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
-_TAKEN_OVER = 142
-"""MQTT 5: another client came with our id."""
 
 
 class Inbound(Struct, frozen=True):
@@ -52,6 +51,7 @@ class Session:
         self._clock = clock
         self._client = client
         self._paho: Any = client._client
+        self._backlog: Any = client._queue
         self._waiting: dict[int, asyncio.Future[str]] = {}
         self.ended = ""
 
@@ -91,6 +91,8 @@ class Session:
             async for m in self._client.messages:
                 told = tuple(getattr(m.properties, "UserProperty", ()))
                 yield Inbound(m.topic.value, bytes(m.payload), m.retain, told, m.qos, m.mid, self)
+                if self._backlog.overran and not self._backlog.qsize():
+                    self.end("more came at once than could be held; the rest comes with the next connection")
         except aiomqtt.MqttError as error:
             raise Unavailable(self.ended or _reason(error, self._config)) from error
 
@@ -175,7 +177,7 @@ def _client(config: MqttConfig, password: str | None, tls: Any, will: aiomqtt.Wi
         timeout=config.connect,
         tls_context=tls,
         max_inflight_messages=UNDER_WAY,
-        max_queued_incoming_messages=UNDER_WAY * 2,
+        queue_type=Backlog,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     )
     client._client.connect_timeout = config.connect
@@ -194,8 +196,5 @@ def _wishes(config: MqttConfig) -> Properties:
 def _reason(error: BaseException, config: MqttConfig) -> str:
     """Why the broker is away, in words."""
     cause = error.__cause__ or error
-    code = getattr(getattr(cause, "rc", None), "value", None)
-    if code == _TAKEN_OVER:
-        return f"another client came as {config.client_id}: is there a second node with this name?"
     host, port = config.address
     return f"broker {host}:{port}: {str(cause) or 'it does not answer'}"

@@ -46,8 +46,8 @@ class Topics:
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
-        """What the cloud may say, and nothing that we say ourselves."""
-        return f"{self.root}/manifests/+/+/+", f"{self.root}/twins/+/+/desired", f"{self.root}/get"
+        """What the cloud may say; of what we say ourselves the state alone: a second node of our name says it too."""
+        return f"{self.root}/manifests/+/+/+", f"{self.root}/twins/+/+/desired", f"{self.root}/get", self.state
 
     def twin(self, device: str, what: Literal["reported", "state"]) -> str:
         return f"{self.root}/twins/{device}/{what}"
