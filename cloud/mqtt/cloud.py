@@ -180,7 +180,8 @@ class MqttCloud:
     async def _send(self, session: Session, row: Report, index: int, failed: dict[int, str]) -> None:
         self._counters.sent += 1
         try:
-            await session.publish(row.topic, row.payload, retain=row.retain)
+            for payload in row.payloads:
+                await session.publish(row.topic, payload, retain=row.retain)
         except Unavailable as error:
             failed[index] = str(error)
             return

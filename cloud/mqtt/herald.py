@@ -14,6 +14,7 @@ from cloud.mqtt.events import encode
 from cloud.mqtt.reports import Report, Reporter
 from cloud.mqtt.topics import Topics
 from cloud.mqtt.wishes import Get
+from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox, Policy
 from twins.errors import Rejected, Unavailable
@@ -120,18 +121,19 @@ class Herald:
 
     async def _until_said(self, rows: Callable[[], Sequence[Report]]) -> None:
         """Push what `rows` gives, made anew at each try, until the broker has it."""
+        backoff = Backoff(_CALM, 60.0)
         while True:
             await self._wire.online()
             try:
                 return await self._wire.push(rows())
             except Unavailable:
-                await self._clock.sleep(_CALM)
+                await self._clock.sleep(backoff.next())
 
     def _list(self) -> list[Report]:
         self._roster.clear()
         devices = {twin.device: {"model": twin.model} for twin in self._twins}
         payload = encode("devices", f"/{self._topics.root}", {"devices": devices}, self._clock.now())
-        return [Report("", self._topics.devices, payload, retain=True)]
+        return [Report("", self._topics.devices, (payload,), retain=True)]
 
     def _wholes(self, devices: Sequence[str]) -> list[Report]:
         twins = filter(None, map(self._twins.get, devices))
@@ -139,4 +141,4 @@ class Herald:
 
     def _note(self, topic: str, kind: str, said: Struct, at: int, subject: str = "", id_: str = "") -> None:
         payload = encode(kind, f"/{self._topics.root}", structs.asdict(said), at, subject=subject, id_=id_)
-        self._notes.offer_nowait(Report("", topic, payload))
+        self._notes.offer_nowait(Report("", topic, (payload,)))

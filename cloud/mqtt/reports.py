@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -10,21 +10,25 @@ from msgspec import Struct
 from cloud.mqtt.events import encode
 from cloud.mqtt.topics import Topics
 from twins.errors import Unavailable
+from twins.property import size
 from twins.values import Property, Twin, Value
 
+PART = 65_536
+"""Characters of names and values in one message, about: some brokers take no more than 128 KiB."""
 At = Callable[[str, Value], int]
 """When a reported value was so at its source, by the property's name; microseconds."""
 
 
 class Report(Struct, frozen=True):
-    """One message upward. `versions` are the edge versions (reported, desired) that its confirmation proves.
+    """What goes up of a device, in one message, or more when it is long.
 
-    `joined` is the twin's, which tells it from an earlier one of the same name.
+    `versions` are the edge versions (reported, desired) that its confirmation proves. `joined` is the twin's, which
+    tells it from an earlier one of the same name.
     """
 
     device: str
     topic: str
-    payload: bytes
+    payloads: tuple[bytes, ...]
     versions: dict[str, tuple[int, int]] = {}
     joined: int = 0
     retain: bool = False
@@ -62,17 +66,19 @@ class Reporter:
         data = {"state": twin.status, "lastOnline": twin.last_online // 1000}
         id_ = f"{twin.device}@{now}"
         payload = encode("twin.state", f"/{self._topics.root}", data, now, subject=twin.device, id_=id_, cause=cause)
-        return Report(twin.device, self._topics.twin(twin.device, "state"), payload)
+        return Report(twin.device, self._topics.twin(twin.device, "state"), (payload,))
 
     def _report(self, twin: Twin, chosen: dict[str, Property], now: int, cause: str, *, whole: bool) -> Report:
-        properties = {name: self._property(twin, name, p, whole=whole) for name, p in chosen.items()}
-        data: dict[str, Any] = {"properties": properties}
-        if whole:
-            data |= {"whole": True, "model": twin.model, "state": twin.status}
-        source, kind = f"/{self._topics.root}", "twin.whole" if whole else "twin.reported"
-        payload = encode(kind, source, data, now, subject=twin.device, cause=cause)
+        parts = list(_parts(chosen))
+        payloads = []
+        for index, part in enumerate(parts, 1):
+            data: dict[str, Any] = {"properties": {n: self._property(twin, n, p, whole=whole) for n, p in part.items()}}
+            if whole:
+                data |= {"model": twin.model, "state": twin.status, "part": index, "parts": len(parts)}
+            kind = "twin.whole" if whole else "twin.reported"
+            payloads.append(encode(kind, f"/{self._topics.root}", data, now, subject=twin.device, cause=cause))
         versions = {name: (_edge(p.reported), _edge(p.desired)) for name, p in chosen.items()}
-        return Report(twin.device, self._topics.twin(twin.device, "reported"), payload, versions, twin.joined)
+        return Report(twin.device, self._topics.twin(twin.device, "reported"), tuple(payloads), versions, twin.joined)
 
     def _property(self, twin: Twin, name: str, p: Property, *, whole: bool) -> dict[str, Any]:
         """The sides that the cloud lacks, or both; of a deleted one its versions alone."""
@@ -87,6 +93,20 @@ class Reporter:
             if side == "desired":
                 one["requested"] = value.version.cloud
         return said
+
+
+def _parts(chosen: dict[str, Property]) -> Iterator[dict[str, Property]]:
+    """The properties in parts that a message may have; one part at least."""
+    part: dict[str, Property] = {}
+    length = 0
+    for name, p in chosen.items():
+        grows = len(name) + size(p)
+        if part and length + grows > PART:
+            yield part
+            part, length = {}, 0
+        part[name] = p
+        length += grows
+    yield part
 
 
 def _edge(value: Value | None) -> int:

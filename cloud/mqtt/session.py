@@ -27,6 +27,8 @@ UNDER_WAY = 64
 """Messages that may be unconfirmed, either way."""
 _ROOM = LIMIT + 65_536
 """Bytes of the largest packet that we take: larger ones MQTT 5 keeps from us."""
+_OVERHEAD = 128
+"""Bytes of a publish beside its topic and payload, at most."""
 _FIVE: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False}
 _OLDER: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
 
@@ -53,6 +55,7 @@ class Session:
         self._paho: Any = client._client
         self._backlog: Any = client._queue
         self._waiting: dict[int, asyncio.Future[str]] = {}
+        self._room = 2**28
         self.ended = ""
 
     @property
@@ -64,6 +67,8 @@ class Session:
 
         A broker that says nothing for too long ends the connection.
         """
+        if len(payload) + len(topic) + _OVERHEAD > self._room:
+            raise Unavailable(f"{len(payload)} bytes for {topic} are more than the {self._room} this broker takes")
         info = self._paho.publish(topic, payload, 1, retain, self._properties())
         if info.rc != 0:
             raise Unavailable(self.ended or "the connection is closing")
@@ -124,7 +129,13 @@ class Session:
             if answer is not None and not answer.done():
                 answer.set_result(str(code) if code is not None and code.is_failure else "")
 
-        self._paho.on_publish = on_publish
+        greeted = self._paho.on_connect
+
+        def on_connect(client: Any, userdata: Any, flags: Any, code: Any, properties: Any = None) -> None:
+            self._room = getattr(properties, "MaximumPacketSize", self._room)
+            greeted(client, userdata, flags, code, properties)
+
+        self._paho.on_publish, self._paho.on_connect = on_publish, on_connect
 
     def _properties(self) -> Properties | None:
         if not self.is_five:

@@ -256,7 +256,7 @@ async def test_whole_twins_come_on_request(broker: Mosquitto) -> None:
             assert far.reported("default/d7") == {"t": "7", "mode": "eco"}
             await far.until(lambda: len(far.all("edge-1/devices")[-1]["devices"]) == 50)
             (whole,) = far.all("edge-1/twins/default/d7/reported")
-            assert whole["whole"] is True
+            assert (whole["part"], whole["parts"], whole["state"]) == (1, 1, "online")
 
 
 async def test_the_node_is_there_and_then_not(broker: Mosquitto) -> None:
