@@ -34,7 +34,7 @@ Prefix = Annotated[
     Meta(
         pattern=r"^[^/+#$\x00-\x1f][^/+#\x00-\x1f]*(/[^/+#\x00-\x1f]+)*$",
         max_length=256,
-        description="the beginning of topics, such as gemelo or acme/plant-1, without + # and $",
+        description="the beginning of topics, such as acme/plant-1, without + # and $",
     ),
 ]
 Positive = Annotated[int, Meta(ge=1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -70,7 +71,7 @@ class MqttCloud:
         self._budget = Budget(config.rate, round(2 * config.rate) or 1, clock)
         self._sources: dict[str, tuple[int, int]] = {}
         self._reporter = Reporter(self._topics, self._sourced)
-        self._herald = Herald(self._topics, twins, self, self._reporter, clock, events=config.events)
+        self._herald = Herald(config, self._topics, twins, self, self._reporter, clock)
         self._inbox = Inbox(self._topics, config.node, manifests, self._herald.tell_whole, clock, boot)
         self._counters = Counters()
         self._session: Session | None = None
@@ -81,6 +82,7 @@ class MqttCloud:
         self._told = ""
         self._run = secrets.token_hex(4)
         self._rival = ""
+        self._answers = itertools.count(1)
 
     async def run(self) -> None:
         """Stay in touch until cancelled."""
@@ -203,7 +205,8 @@ class MqttCloud:
         message, answer = reply.message, reply.answer
         if answer is not None and len(message.topic) <= _TOPIC:
             kind, source = "error" if answer.reason else "answer", f"/{self._topics.root}"
-            payload = encode(kind, source, answer, self._clock.now(), subject=message.topic)
+            id_ = f"{self._run}-{next(self._answers)}"  # of equal answers each is an event of its own
+            payload = encode(kind, source, answer, self._clock.now(), subject=message.topic, id_=id_)
             try:
                 await message.session.publish(f"{message.topic}/ack", payload)
             except Unavailable as error:

@@ -36,6 +36,8 @@ class MqttConfig(Struct, frozen=True):
     """How long the broker may take to confirm a message."""
     rate: float = RATE
     """Reports a second in the long run; twice as many at once."""
+    calm: float = 1.0
+    """Between two lists of devices."""
     session_expiry: int = 30 * 86_400
     """How long the broker keeps messages for us while we are away, if it speaks MQTT 5."""
     backoff_first: float = 0.5

@@ -21,18 +21,18 @@ LIMIT = 1_048_576
 _BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class CloudEvent(Struct, frozen=True, omit_defaults=True):
+class CloudEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The attributes that we write; `cause` is an extension of ours, the id of the input that led to it."""
 
+    specversion: str
     type: str
     source: str
     id: str
     time: str
-    data: Any
     subject: str = ""
     cause: str = ""
-    specversion: str = ""
-    datacontenttype: str = ""
+    datacontenttype: str
+    data: Any
 
 
 class Said(Struct, frozen=True):
@@ -69,7 +69,15 @@ def encode(
     body = msgspec.json.encode(data)
     digest = id_ or blake2b(b"\n".join((type_.encode(), subject.encode(), body)), digest_size=12).hexdigest()
     event = CloudEvent(
-        f"{TYPE}{type_}.v1", source, digest, _time(at), Raw(body), subject, cause, "1.0", "application/json"
+        specversion="1.0",
+        type=f"{TYPE}{type_}.v1",
+        source=source,
+        id=digest,
+        time=_time(at),
+        subject=subject,
+        cause=cause,
+        datacontenttype="application/json",
+        data=Raw(body),
     )
     return msgspec.json.encode(event)
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct, structs
 
+from cloud.mqtt.config import MqttConfig
 from cloud.mqtt.events import encode
 from cloud.mqtt.reports import Report, Reporter
 from cloud.mqtt.topics import Topics
@@ -26,8 +27,6 @@ EVENTS = 1000
 """Events and decisions that wait for the link; beyond them the oldest go."""
 TOGETHER = 20
 """Messages on their way at once."""
-_CALM = 1.0
-"""Seconds between two lists of devices."""
 
 
 class Twins(Protocol):
@@ -50,14 +49,14 @@ class Herald:
     """Says it when there is a link. What fails is said again."""
 
     def __init__(
-        self, topics: Topics, twins: Twins, wire: Wire, reporter: Reporter, clock: Clock, *, events: bool
+        self, config: MqttConfig, topics: Topics, twins: Twins, wire: Wire, reporter: Reporter, clock: Clock
     ) -> None:
+        self._config = config
         self._topics = topics
         self._twins = twins
         self._wire = wire
         self._reporter = reporter
         self._clock = clock
-        self._events = events
         self._notes: Mailbox[Report] = Mailbox("cloud.events", EVENTS, Policy.DROP_OLDEST)
         self._roster = asyncio.Event()
         self._whole: dict[str, None] = {}
@@ -72,7 +71,7 @@ class Herald:
         """Take note of what was committed."""
         if any(isinstance(i, Membership) for i in said):
             self._roster.set()
-        if not self._events:
+        if not self._config.events:
             return
         for event in events:
             self._note(self._topics.events, "event", event, event.at, event.object, event.id)
@@ -92,7 +91,7 @@ class Herald:
         self._whole.update(dict.fromkeys(devices))
         self._asked.set()
         self._roster.set()
-        return f"{len(devices)} whole twins follow"
+        return f"whole twins that follow: {len(devices)}"
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -104,7 +103,7 @@ class Herald:
         while True:
             await self._roster.wait()
             await self._until_said(self._list)
-            await self._clock.sleep(_CALM)
+            await self._clock.sleep(self._config.calm)
 
     async def _tell_whole(self) -> None:
         while True:
@@ -121,7 +120,7 @@ class Herald:
 
     async def _until_said(self, rows: Callable[[], Sequence[Report]]) -> None:
         """Push what `rows` gives, made anew at each try, until the broker has it."""
-        backoff = Backoff(_CALM, 60.0)
+        backoff = Backoff(self._config.backoff_first, 60.0)
         while True:
             await self._wire.online()
             try:

@@ -63,7 +63,9 @@ class Reporter:
         """The device's state; `None` while it was never heard. Each is an event of its own, equal or not."""
         if not twin.status:
             return None
-        data = {"state": twin.status, "lastOnline": twin.last_online // 1000}
+        data: dict[str, Any] = {"state": twin.status}
+        if twin.last_online:
+            data["lastOnline"] = twin.last_online // 1000
         id_ = f"{twin.device}@{now}"
         payload = encode("twin.state", f"/{self._topics.root}", data, now, subject=twin.device, id_=id_, cause=cause)
         return Report(twin.device, self._topics.twin(twin.device, "state"), (payload,))

@@ -164,8 +164,9 @@ async def connected(
             await session.publish(presence, birth, retain=True)
             try:
                 yield session
-            finally:
+            finally:  # nothing is awaited here: aiomqtt's own goodbye would wait, and swallow a cancellation
                 session.say(presence, will)
+                session.end("the connection is closed")
     except (aiomqtt.MqttError, OSError, TimeoutError) as error:
         raise Unavailable(session.ended or _reason(error, config)) from error
     finally:

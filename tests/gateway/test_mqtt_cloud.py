@@ -13,13 +13,16 @@ import pytest
 
 from cloud.mqtt.cloud import MqttCloud
 from cloud.mqtt.config import MqttConfig
+from cloud.mqtt.herald import EVENTS
 from gateway.committed import Committed
 from gateway.uplink import Uplink
+from rules.instructions import Decided
 from runtime.clock import SystemClock
 from tests.cloud.mqtt.heaven import heaven
-from tests.gateway.stage import Disk, Stage
+from tests.gateway.stage import Disk, Stage, rule
 from tests.mosquitto import Mosquitto
-from twins.stimuli import Edit, Left, Updated
+from twins.exchange import Event
+from twins.stimuli import Edit, Left, Noted, Updated
 from twins.twin import Twins
 
 PUMP = {
@@ -40,6 +43,8 @@ MODEL = {
     },
 }
 
+HOT = {"A": {"onInput": {"transitions": [{"to": "B", "when": "t > 30.0"}]}}, "B": {}}
+
 
 class Edge:
     """A node: core, uplink and its cloud."""
@@ -51,7 +56,7 @@ class Edge:
         self.stage = Stage(disk, twins=twins)
         if found is not None:
             self.stage.registry.restore(found.manifests)
-        settings = {"backoff_first": 0.1, "backoff_limit": 0.5} | changes
+        settings = {"backoff_first": 0.1, "backoff_limit": 0.5, "calm": 0.05} | changes
         config = MqttConfig(node, f"mqtt://127.0.0.1:{port}", **settings)
         clock = SystemClock()
         self.cloud = MqttCloud(config, twins, self.stage.registry, clock)
@@ -59,7 +64,7 @@ class Edge:
         self.stage.core.listen(self)
 
     def tell(self, committed: Committed) -> None:
-        self.cloud.note(committed.said, committed.events, committed.decisions)
+        self.cloud.note(committed.said, committed.events, [d for d in committed.decisions if isinstance(d, Decided)])
         self.uplink.tell(committed)
 
     @asynccontextmanager
@@ -96,6 +101,12 @@ class Edge:
 def broker(tmp_path: Path) -> Any:
     with Mosquitto(tmp_path / "cloud", "max_queued_messages 100000") as broker:
         yield broker
+
+
+def kill(broker: Mosquitto) -> None:
+    """With the sessions written down: else a program in the cloud has to ask by `get` for what it missed."""
+    broker.write_sessions()
+    broker.kill()
 
 
 async def until(look: Callable[[], Any], deadline: float = 10.0) -> None:
@@ -140,21 +151,55 @@ async def test_the_same_message_again_or_an_older_one_changes_nothing(broker: Mo
         assert sum(len(told.orders) for told in edge.stage.told) == 1, "the device is asked once"
 
 
-async def test_what_the_edge_desires_goes_up_and_a_conflict_is_told(broker: Mosquitto) -> None:
-    edge = Edge(broker.port, events=True)
+async def test_what_the_edge_desires_goes_up_and_is_agreed_on_when_it_is_confirmed(broker: Mosquitto) -> None:
+    edge = Edge(broker.port)
     async with heaven(broker.port) as far, edge.running():
         await edge.report("default/d1", t="1")
         await far.desire("default/d1", 1, t="10")
         await edge.turn("default/d1", t="30")
         await far.until(lambda: far.twins["edge-1:default/d1"]["t"].get("desired", {}).get("value") == "30")
         await until(lambda: edge.unsynced == 0)
-        assert await far.desire("default/d1", 2, t="20") == {"t": "accepted"}
-        broker.freeze()
-        await edge.turn("default/d1", t="40")
-        broker.thaw()
-        assert await far.desire("default/d1", 3, t="60") == {"t": "accepted"}
-        if conflicts := [e for told in edge.stage.told for e in told.events if e.kind == "conflict"]:
-            assert (await far.hear("edge-1/events"))["id"] == conflicts[0].id
+        assert await far.desire("default/d1", 2, t="10") == {"t": "accepted"}
+        assert edge.desired("default/d1") == {"t": "10"}
+        assert not [event for told in edge.stage.told for event in told.events], "no conflict"
+
+
+async def test_events_and_decisions_go_up_where_they_are_asked_for(broker: Mosquitto) -> None:
+    edge, silent = Edge(broker.port, events=True), Edge(broker.port, "edge-2")
+    async with heaven(broker.port) as far, edge.running(), silent.running():
+        for node in (edge, silent):
+            await node.stage.registry.apply(rule(states=HOT), "rule")
+            await node.stage.core.ask(Noted("", "test:1:0", 1, Event("e-1", 1, "test", "pump", "info", "it is told")))
+            await node.report("default/d1", t="31")
+        event = await far.hear("edge-1/events")
+        assert (event["id"], event["message"]) == ("e-1", "it is told")
+        decision = await far.hear("edge-1/decisions")
+        assert (decision["before"], decision["after"]) == ("A", "B")
+        await far.until(lambda: far.reported("default/d1", "edge-2"))
+        assert far.all("edge-2/events") + far.all("edge-2/decisions") == []
+
+
+async def test_events_wait_for_the_link_and_the_oldest_go(broker: Mosquitto) -> None:
+    edge = Edge(broker.port, events=True)
+    async with heaven(broker.port) as far, edge.running():
+        kill(broker)
+        await until(lambda: edge.cloud.state.phase == "offline")
+        edge.cloud.note([], [Event(f"e-{n}", 1, "test", "p", "info", "told") for n in range(EVENTS + 30)], [])
+        assert 0 < edge.cloud.state.dropped <= 30, "some are in hand"
+        broker.start()
+        last = f"e-{EVENTS + 29}"
+        await far.until(lambda: any(event["id"] == last for event in far.all("edge-1/events")))
+
+
+async def test_nothing_larger_than_the_broker_takes_is_sent(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "narrow", "max_packet_size 3000") as narrow:
+        edge = Edge(narrow.port)
+        async with heaven(narrow.port) as far, edge.running():
+            for n in range(100):
+                await edge.report(f"default/device-with-a-long-name-{n}", t="1")
+            await until(lambda: edge.unsynced == 0)
+            assert edge.cloud.state.counters.links == 1, "the list of devices did not end the link"
+            await far.until(lambda: len(far.twins) == 100)
 
 
 async def test_devices_and_models_are_made_changed_and_removed_from_afar(broker: Mosquitto) -> None:
@@ -251,7 +296,7 @@ async def test_whole_twins_come_on_request(broker: Mosquitto) -> None:
         await until(lambda: edge.unsynced == 0)
         async with heaven(broker.port) as far:
             assert far.twins == {}, "what was said before is gone for those who come later"
-            assert (await far.ask("edge-1/get", b""))["done"] == "50 whole twins follow"
+            assert (await far.ask("edge-1/get", b""))["done"] == "whole twins that follow: 50"
             await far.until(lambda: len(far.twins) == 50)
             assert far.reported("default/d7") == {"t": "7", "mode": "eco"}
             await far.until(lambda: len(far.all("edge-1/devices")[-1]["devices"]) == 50)
@@ -272,7 +317,7 @@ async def test_what_changed_while_the_link_was_cut_comes_once_and_newest(broker:
     async with heaven(broker.port) as far, edge.running():
         await edge.report("default/d1", t="0")
         await until(lambda: edge.unsynced == 0)
-        broker.kill()
+        kill(broker)
         await until(lambda: edge.cloud.state.phase == "offline")
         for n in range(1, 100):
             await edge.report("default/d1", t=str(n))
@@ -290,7 +335,7 @@ async def test_a_thousand_properties_of_a_hundred_devices_converge_after_a_cut(b
         for n in range(100):
             await edge.report(f"default/d{n}", **values)
         await until(lambda: edge.unsynced == 0)
-        broker.kill()
+        kill(broker)
         await until(lambda: edge.cloud.state.phase != "online")
         for n in range(100):
             await edge.report(f"default/d{n}", **{name: str(n + 1) for name in values})
@@ -303,6 +348,24 @@ async def test_a_thousand_properties_of_a_hundred_devices_converge_after_a_cut(b
         took = asyncio.get_running_loop().time() - began
         print(f"converged in {took:.2f} s")
         assert took <= 5.0
+
+
+async def test_a_broker_that_lost_all_it_had_is_told_again_on_request(broker: Mosquitto, tmp_path: Path) -> None:
+    edge = Edge(broker.port)
+    async with edge.running():
+        await edge.report("default/d1", t="1")
+        await until(lambda: edge.unsynced == 0)
+        broker.kill()
+        (tmp_path / "cloud" / "mosquitto.db").unlink(missing_ok=True)
+        await edge.report("default/d1", t="2")
+        broker.start()
+        await until(lambda: edge.unsynced == 0)
+        async with heaven(broker.port) as far:
+            assert (await far.hear("edge-1/state"))["online"] is True
+            assert (await far.hear("edge-1/devices"))["devices"] == {"default/d1": {"model": ""}}
+            await far.ask("edge-1/get", b"")
+            await far.until(lambda: far.reported("default/d1") == {"t": "2"})
+            assert await far.desire("default/d1", 1, t="3") == {"t": "accepted"}
 
 
 async def test_requests_made_while_the_node_is_away_wait_for_it(broker: Mosquitto) -> None:

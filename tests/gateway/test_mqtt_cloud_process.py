@@ -32,6 +32,7 @@ async def test_what_was_acknowledged_before_a_kill_reaches_the_cloud_after_it(tm
                 async with Sensor(gateway.broker(), "d1") as sensor:
                     await sensor.tell(t="0")
                     await far.until(lambda: far.reported("default/d1") == {"t": "0"})
+                    broker.write_sessions()  # else the far side would have to ask for what it missed
                     broker.kill()
                     for n in range(1, 21):
                         await sensor.tell(t=str(n), u=str(n))
