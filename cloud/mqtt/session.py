@@ -160,17 +160,27 @@ async def connected(
     session._listen()
     try:
         async with client:
-            await session._subscribe(subscriptions)
-            await session.publish(presence, birth, retain=True)
             try:
+                _heed_cancellation()
+                await session._subscribe(subscriptions)
+                _heed_cancellation()
+                await session.publish(presence, birth, retain=True)
                 yield session
-            finally:  # nothing is awaited here: aiomqtt's own goodbye would wait, and swallow a cancellation
+            finally:  # nothing is awaited here: aiomqtt's own goodbye would wait
                 session.say(presence, will)
                 session.end("the connection is closed")
     except (aiomqtt.MqttError, OSError, TimeoutError) as error:
+        _heed_cancellation()
         raise Unavailable(session.ended or _reason(error, config)) from error
     finally:
         session.end("the connection is closed")
+
+
+def _heed_cancellation() -> None:
+    """End a cancelled task: Python 3.11's `wait_for`, in aiomqtt, forgets that when what it waits for comes too."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _client(config: MqttConfig, password: str | None, tls: Any, will: aiomqtt.Will) -> aiomqtt.Client:
