@@ -20,38 +20,87 @@ from twins.values import PROPERTIES, TEXT, Property, Synced, Twin, Value, Versio
 
 NAME = 128
 """Characters of a property's name."""
+HINTS = 3
+"""Refused names for which the nearest valid one is told."""
 KNOWN = Verdict("known")
 
 
 def request(twin: Twin, s: Requested) -> list[Instruction]:
     """Take of a request what fits; what does not is refused property by property."""
-    verdicts: dict[str, Verdict] = {}
-    changes: dict[str, Change] = {}
-    wanted: dict[str, str] = {}
-    out: list[Instruction] = []
+    taking = _Taking(twin, s)
     for name, value in {**_absent(twin, s), **s.desired}.items():
-        last = twin.properties.get(name)
-        try:
-            verdict = _old(twin, last, s.version, value)
-            if verdict is None:
-                merge, current = _merged(twin, name, last, value, s)
-                twin.properties[name] = current
-                verdict = Verdict("kept", merge.value) if merge.winner == "edge" else Verdict("accepted", merge.value)
-                if merge.winner == "cloud":
-                    changes[name] = Change(None if last is None or last.deleted else last, current)
-                    if current.drifts and merge.value:
-                        wanted[name] = merge.value
-                if merge.conflict:
-                    out.append(Conflict(s.device, s.cause, name, _asked(last), merge.value))
-        except Rejected as error:
-            verdict = Verdict("refused", reason=error.reason, code=error.code)
+        verdict = taking.take(name, value)
         if name in s.desired or verdict.outcome in {"accepted", "kept"}:
-            verdicts[name] = verdict
+            taking.verdicts[name] = verdict
     if s.whole:
         twin.wished = max(twin.wished, s.version)
+    changes, wanted = taking.changes, taking.wanted
+    out: list[Instruction] = list(taking.conflicts)
     out.append(Revision(s.device, s.cause, changes, short=twin.short) if changes else Persist(s.device, s.cause))
     out += (told.delta(twin, s.cause) if wanted else []) + told.orders(twin, s.cause, wanted)
-    return [*out, Verdicts(s.device, s.cause, verdicts)]
+    return [*out, Verdicts(s.device, s.cause, taking.verdicts)]
+
+
+class _Taking:
+    """One request on its way into a twin, and what follows from it."""
+
+    def __init__(self, twin: Twin, s: Requested) -> None:
+        self.verdicts: dict[str, Verdict] = {}
+        self.changes: dict[str, Change] = {}
+        self.wanted: dict[str, str] = {}
+        self.conflicts: list[Conflict] = []
+        self._twin = twin
+        self._request = s
+        self._text = sum(map(size, twin.properties.values()))
+        self._hints = HINTS
+
+    def take(self, name: str, value: str | None) -> Verdict:
+        """What becomes of one property."""
+        twin, s = self._twin, self._request
+        last = twin.properties.get(name)
+        try:
+            old = _old(twin, last, s.version, value)
+            if old is not None:
+                return old
+            self._check(name, last, value)
+        except Rejected as error:
+            return Verdict("refused", reason=error.reason, code=error.code)
+        merge, current = _merged(last, value, kind_after(last, None, twin.declared.get(name), False), s)
+        twin.properties[name] = current
+        self._text += size(current) - (0 if last is None else size(last))
+        if merge.winner == "cloud":
+            self.changes[name] = Change(None if last is None or last.deleted else last, current)
+            if current.drifts and merge.value:
+                self.wanted[name] = merge.value
+        if merge.conflict:
+            self.conflicts.append(Conflict(s.device, s.cause, name, _asked(last), merge.value))
+        return Verdict("kept" if merge.winner == "edge" else "accepted", merge.value)
+
+    def _check(self, name: str, last: Property | None, value: str | None) -> None:
+        """Raise `Rejected` when the twin can't have such a property, or nothing such can be desired of it."""
+        twin = self._twin
+        declared = twin.declared.get(name)
+        if last is None:
+            self._check_name(name)
+        if value is None:
+            return
+        if declared is not None and not declared.writable:
+            raise Rejected(f"{name} is read only in the device's model: nothing can be desired of it", 403)
+        checked(name, kind_after(last, None, declared, False), value, declared, False)
+        text = self._text + len(value) - len(_asked(last) or "")
+        if text > TEXT:
+            raise Rejected(f"the values of {twin.device} would have {text} characters, more than a twin's {TEXT}")
+
+    def _check_name(self, name: str) -> None:
+        twin = self._twin
+        if twin.declared and name not in twin.declared:
+            self._hints -= 1  # to look for the nearest of many names takes milliseconds
+            hint = f": {nearest(name[:NAME], twin.declared)}" if self._hints >= 0 else ""
+            raise Rejected(f"{twin.device} has no property {name[:NAME]}{hint}", 404)
+        if not 0 < len(name) <= NAME or not name.isprintable():
+            raise Rejected(f"{name[:NAME]!r} is no name of a property: 1 to {NAME} printable characters are")
+        if len(twin.properties) >= PROPERTIES:
+            raise Rejected(f"{twin.device} has {PROPERTIES} properties already, as many as a twin may have")
 
 
 def _absent(twin: Twin, s: Requested) -> dict[str, str | None]:
@@ -72,14 +121,8 @@ def _old(twin: Twin, last: Property | None, version: int, value: str | None) -> 
     return None
 
 
-def _merged(twin: Twin, name: str, last: Property | None, value: str | None, s: Requested) -> tuple[Merge, Property]:
-    """The property after a newer request; `Rejected` when the value does not fit."""
-    declared = twin.declared.get(name)
-    kind = kind_after(last, None, declared, False)
-    if last is None:
-        _check_name(twin, name)
-    if value is not None:
-        _check_value(twin, name, last, value, kind)
+def _merged(last: Property | None, value: str | None, kind: str, s: Requested) -> tuple[Merge, Property]:
+    """The property after a newer request."""
     old = Property(deleted=True) if last is None else last  # of what is not there nothing may be desired, and noted
     merge = merge_desired(_base(old), _asked(old), value)
     desired = old.desired or Value("", s.seen, Version())
@@ -91,27 +134,6 @@ def _merged(twin: Twin, name: str, last: Property | None, value: str | None, s: 
     gone = old.deleted and not (merge.winner == "cloud" and merge.value)
     synced = Synced(old.synced.reported, old.synced.desired, value, old.synced.at)
     return merge, Property(old.reported, desired, "deleted" if gone else kind, old.optional, gone, synced)
-
-
-def _check_name(twin: Twin, name: str) -> None:
-    """Raise `Rejected` when the twin can't have such a property."""
-    if twin.declared and name not in twin.declared:
-        raise Rejected(f"{twin.device} has no property {name[:NAME]}: {nearest(name[:NAME], twin.declared)}", 404)
-    if not 0 < len(name) <= NAME or not name.isprintable():
-        raise Rejected(f"{name[:NAME]!r} is no name of a property: 1 to {NAME} printable characters are")
-    if len(twin.properties) >= PROPERTIES:
-        raise Rejected(f"{twin.device} has {PROPERTIES} properties already, as many as a twin may have")
-
-
-def _check_value(twin: Twin, name: str, last: Property | None, value: str, kind: str) -> None:
-    """Raise `Rejected` when such a value can't be desired."""
-    declared = twin.declared.get(name)
-    if declared is not None and not declared.writable:
-        raise Rejected(f"{name} is read only in the device's model: nothing can be desired of it", 403)
-    checked(name, kind, value, declared, False)
-    text = len(value) - len(_asked(last) or "") + sum(map(size, twin.properties.values()))
-    if text > TEXT:
-        raise Rejected(f"the values of {twin.device} would have {text} characters, more than the {TEXT} of a twin")
 
 
 def _asked(p: Property | None) -> str | None:

@@ -180,7 +180,7 @@ async def test_events_and_decisions_go_up_where_they_are_asked_for(broker: Mosqu
 
 
 async def test_events_wait_for_the_link_and_the_oldest_go(broker: Mosquitto) -> None:
-    edge = Edge(broker.port, events=True)
+    edge = Edge(broker.port, events=True, rate=10_000.0)
     async with heaven(broker.port) as far, edge.running():
         kill(broker)
         await until(lambda: edge.cloud.state.phase == "offline")

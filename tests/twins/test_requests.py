@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -165,6 +167,16 @@ def test_names_and_properties_have_limits() -> None:
     pump.request(1, **{f"p{n}": "1" for n in range(PROPERTIES)})
     verdict = pump.request(2, more="1")["more"]
     assert verdict.reason == f"{PUMP} has {PROPERTIES} properties already, as many as a twin may have"
+
+
+def test_a_request_of_as_many_names_as_may_be_takes_little_time_good_or_bad() -> None:
+    names = [f"property-{n}" for n in range(PROPERTIES)]
+    pump = Pump({name: Declared() for name in names})
+    for prefix in ("", "no-"):
+        began = time.process_time()
+        outcomes = pump.outcomes(1, **{f"{prefix}{name}": "1" for name in names})
+        assert set(outcomes.values()) == {"refused" if prefix else "accepted"}
+        assert time.process_time() - began < 0.5
 
 
 def test_what_was_taken_is_known_after_a_restart() -> None:
