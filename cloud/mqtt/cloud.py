@@ -18,7 +18,7 @@ from cloud.mqtt.events import Presence, encode, is_rival
 from cloud.mqtt.herald import Herald, Twins
 from cloud.mqtt.inbox import Change, Inbox, Manifests, Reply
 from cloud.mqtt.reports import Report, Reporter, Unconfirmed
-from cloud.mqtt.session import Inbound, Session, connected
+from cloud.mqtt.session import Inbound, Session, Untaken, connected
 from cloud.mqtt.topics import Topics
 from runtime.backoff import Backoff
 from runtime.clock import Clock
@@ -209,10 +209,12 @@ class MqttCloud:
             payload = encode(kind, source, answer, self._clock.now(), subject=message.topic, id_=id_)
             try:
                 await message.session.publish(f"{message.topic}/ack", payload)
+                self._counters.answered += 1
+            except Untaken as error:
+                logger.warning("the cloud gets no answer: %s", error)
             except Unavailable as error:
                 logger.debug("not answered on %.200s, it will come again: %s", message.topic, error)
                 return
-            self._counters.answered += 1
         message.session.acknowledge(message)
 
     def _presence(self, *, online: bool) -> bytes:

@@ -45,6 +45,10 @@ class Inbound(Struct, frozen=True):
     session: Session
 
 
+class Untaken(Unavailable):
+    """The link lives, but the broker does not take this message: it is too large, or its topic is not ours."""
+
+
 class Session:
     """A connection that is being made or held; see `connected`."""
 
@@ -68,7 +72,7 @@ class Session:
         A broker that says nothing for too long ends the connection.
         """
         if len(payload) + len(topic) + _OVERHEAD > self._room:
-            raise Unavailable(f"{len(payload)} bytes for {topic} are more than the {self._room} this broker takes")
+            raise Untaken(f"{len(payload)} bytes for {topic} are more than the {self._room} this broker takes")
         info = self._paho.publish(topic, payload, 1, retain, self._properties())
         if info.rc != 0:
             raise Unavailable(self.ended or "the connection is closing")
@@ -82,7 +86,7 @@ class Session:
         finally:
             self._waiting.pop(info.mid, None)
         if refused:
-            raise Unavailable(
+            raise Untaken(
                 f"the broker refuses {topic}: {refused}; its rights must let {self._config.client_id} write there"
             )
 

@@ -451,9 +451,10 @@ async def test_a_device_that_leaves_is_not_on_the_list_any_more(broker: Mosquitt
         await far.until(lambda: far.all("edge-1/devices")[-1]["devices"] == {})
 
 
-async def test_a_broker_that_refuses_what_we_write_keeps_it_pending(tmp_path: Path) -> None:
+async def test_what_the_broker_lets_us_not_write_stays_pending_and_what_comes_is_taken(tmp_path: Path) -> None:
     rights = tmp_path / "rights"
-    rights.write_text("topic read gemelo/#\ntopic write gemelo/+/state\ntopic write gemelo/+/devices\n")
+    lines = ["read gemelo/#", *(f"write gemelo/+/{topic}" for topic in ("state", "devices", "twins/+/+/desired"))]
+    rights.write_text("".join(f"topic {line}\n" for line in lines))
     with Mosquitto(tmp_path / "strict", f"acl_file {rights}") as strict:
         edge = Edge(strict.port)
         async with edge.running():
@@ -461,6 +462,11 @@ async def test_a_broker_that_refuses_what_we_write_keeps_it_pending(tmp_path: Pa
             await until(lambda: edge.cloud.state.counters.sent > 6)
             assert edge.unsynced == 1
             assert edge.cloud.state.phase == "online"
+        async with heaven(strict.port) as far, edge.running():
+            for version in range(1, 101):  # more than may be under way
+                body = {"version": version, "properties": {"t": version}}
+                await far.send("edge-1/twins/default/d1/desired", body)
+            await until(lambda: edge.desired("default/d1") == {"t": "100"})
 
 
 async def test_a_broker_that_stands_still_is_found_out_and_nothing_is_lost(broker: Mosquitto) -> None:
