@@ -87,6 +87,7 @@ class Skyward:
             route=self._relay.route,
             warn=self._warn,
         )
+
     @property
     def relayed(self) -> RelayCounts:
         """Custom messages, since the start."""
