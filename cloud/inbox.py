@@ -11,6 +11,7 @@ from cloud.frames import Members, Object, TwinUpdate
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
 from twins.errors import Rejected
+from twins.exchange import Outcome
 from twins.stimuli import Stimulus
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,11 @@ class Change:
         """(kind, `namespace/name`) -> JSON to keep on disk, or `None` to drop it."""
         return self._step.manifests
 
-    def done(self, committed: bool = True) -> None:
-        """It is on disk, and the cloud may be told; or it is not, and the cloud will send it again."""
+    def done(self, committed: bool = True, outcome: Outcome | None = None) -> None:
+        """It is on disk, and the cloud may be told; or it is not, and the cloud will send it again.
+
+        CloudCore has no word for a refusal: what the `outcome` says stays here.
+        """
         if self._settled.done():
             return
         if committed:

@@ -79,7 +79,7 @@ class Gateway:
         self._sight = sight = Sight(self._now, core, kernel.store.pictures, clock, causes.of("camera"))
         phones = Phones(core, sight.lookout, self._orders, clock, causes.of("phone"))
         self._mappers = Mappers(core, clock, causes.of("mapper"), news.note, strict=strict)
-        self._cloud = cloud = Skyward(core, clock, registry.learned, relay, causes.of("link"))
+        self._cloud = cloud = Skyward(core, registry, clock, relay, causes.of("link"))
         operations = Operations(core, registry, clock, causes.of("api"))
         edge = Edge(core, registry, operations, clock, causes)
         self._doors = Doors(

@@ -148,7 +148,7 @@ def _faults(config: Config) -> list[str]:
         if port and listen in taken:
             faults.append(f"{key}: {listen} is already {taken[listen]}; choose another port")
         taken[listen] = key
-    for name in ("web", "offload", "broker"):
+    for name in ("web", "offload", "broker", "cloud"):
         section = getattr(config, name)
         if (section.cert_file is None) != (section.key_file is None):
             faults.append(f"{name}: cert_file and key_file go together; give both or none")
@@ -158,6 +158,8 @@ def _faults(config: Config) -> list[str]:
         faults.append(f"node.zone: {config.node.zone!r} is no time zone: {hint}; write an IANA name")
     if config.cloud.kind != "none" and not config.cloud.url:
         faults.append(f'cloud.url: missing; kind = "{config.cloud.kind}" needs an address')
+    if config.cloud.kind == "mqtt" and not config.cloud.url.startswith(("mqtt://", "mqtts://")):
+        faults.append(f"cloud.url: {config.cloud.url!r} is no broker; write mqtts://host:8883 or mqtt://host:1883")
     return faults
 
 

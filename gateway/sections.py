@@ -29,6 +29,14 @@ NodeName = Annotated[
     ),
 ]
 Word = Annotated[str, Meta(pattern=r"^[^/+#\x00-\x1f]{0,128}$", description="one word of a topic, without / + and #")]
+Prefix = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^/+#$\x00-\x1f][^/+#\x00-\x1f]*(/[^/+#\x00-\x1f]+)*$",
+        max_length=256,
+        description="the beginning of topics, such as acme/plant-1, without + # and $",
+    ),
+]
 Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -119,18 +127,34 @@ class Store(Section, frozen=True):
 class Cloud(Section, frozen=True):
     """What the twins are kept in step with."""
 
-    kind: Literal["none", "cloudcore"] = "none"
-    """What the cloud is."""
+    kind: Literal["none", "cloudcore", "mqtt"] = "none"
+    """What the cloud is: KubeEdge's CloudCore, or any MQTT broker."""
     url: Url = ""
-    """CloudCore's websocket: `wss://host:10000`."""
+    """CloudCore's websocket, `wss://host:10000`; or the broker, `mqtts://host:8883` or `mqtt://host:1883`."""
     register_url: Url = ""
     """Where the node gets its certificate: `https://host:10002`; empty means the same host with that port."""
     token_file: Path | None = None
     """File that holds the token to join with."""
     heartbeat: Seconds = 15.0
     """Time between signs of life."""
-    rate: Seconds = 25.0
-    """Messages a second; KubeEdge's own edge sends at most 30."""
+    rate: Seconds | None = None
+    """Messages a second; absent: 25 to CloudCore, as KubeEdge's own edge sends at most 30, and 200 to a broker."""
+    protocol: Literal["5", "3.1.1"] = "5"
+    """mqtt: version spoken; 3.1.1 for brokers that know no newer one."""
+    topic: Prefix = "gemelo"
+    """mqtt: what all topics begin with; the node's name follows."""
+    user: str = ""
+    """mqtt: user name."""
+    password_file: Path | None = None
+    """mqtt: file that holds the password."""
+    ca_file: Path | None = None
+    """mqtt: certificates to trust; absent: the system's."""
+    cert_file: Path | None = None
+    """mqtt: client certificate."""
+    key_file: Path | None = None
+    """mqtt: key of the client certificate."""
+    events: bool = False
+    """mqtt: events and what rules decide go up too."""
     messages_mb: Positive = 16
     """Most space of custom messages of KubeEdge's rule router that wait for the cloud, in MiB; the oldest go first."""
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
+from gateway.manifests.registry import Registry
 from gateway.relay import Relay, RelayCounts
 from gateway.uplink import Uplink
+from rules.instructions import Decided
 from runtime.clock import Clock
 from twins.exchange import Event
 from twins.stimuli import Noted
@@ -21,9 +23,8 @@ from web.views import CloudView
 
 if TYPE_CHECKING:
     from cloud.cloudcore import CloudCore
-    from cloud.sync import Report
+    from cloud.mqtt.cloud import MqttCloud
 
-Learned = Callable[[str, str, bytes | None], None]
 STATES: dict[str, Literal["connected", "connecting", "cut", "off"]] = {
     "joining": "connecting",
     "connecting": "connecting",
@@ -35,25 +36,36 @@ STATES: dict[str, Literal["connected", "connecting", "cut", "off"]] = {
 class Skyward:
     """The part `cloud`. The link's libraries are loaded only when a cloud is configured."""
 
-    def __init__(self, core: Core, clock: Clock, learned: Learned, relay: Relay, next_cause: Callable[[], str]) -> None:
+    def __init__(
+        self, core: Core, registry: Registry, clock: Clock, relay: Relay, next_cause: Callable[[], str]
+    ) -> None:
         self._core = core
         self._clock = clock
-        self._learned = learned
+        self._registry = registry
         self._relay = relay
         self._next_cause = next_cause
         self._node = ""
         self._url = ""
         self._cloud: CloudCore | None = None
-        self._uplink: Uplink[Report] | None = None
+        self._mqtt: MqttCloud | None = None
+        self._uplink: Uplink[Any] | None = None
 
     def build(self, config: Config, manifests: Mapping[tuple[str, str], bytes], boot: int) -> None:
         """Make the link that the configuration asks for, upon the manifests that are kept."""
         section = config.cloud
-        self._cloud = self._uplink = None
+        self._cloud = self._mqtt = self._uplink = None
         self._node, self._url = config.node.name, section.url
-        self._relay.open(0 if section.kind == "none" else section.messages_mb << 20)
-        if section.kind == "none":
-            return
+        self._relay.open(section.messages_mb << 20 if section.kind == "cloudcore" else 0)
+        match section.kind:
+            case "cloudcore":
+                self._cloud = core = self._cloudcore(config, manifests, boot)
+                self._uplink = Uplink(core, self._core, self._clock, self._registry.learned)
+            case "mqtt":
+                self._mqtt = broker = self._broker(config, boot)
+                self._uplink = Uplink(broker, self._core, self._clock, self._registry.learned)
+
+    def _cloudcore(self, config: Config, manifests: Mapping[tuple[str, str], bytes], boot: int) -> CloudCore:
+        section = config.cloud
         from cloud.cloudcore import CloudCore
         from cloud.config import CloudCoreConfig
         from cloud.identity import Identity
@@ -64,9 +76,9 @@ class Skyward:
             register_url=section.register_url,
             token_file="" if section.token_file is None else str(section.token_file),
             heartbeat=section.heartbeat,
-            rate=section.rate,
+            rate=section.rate or CloudCoreConfig().rate,
         )
-        self._cloud = CloudCore(
+        return CloudCore(
             settings,
             identity,
             self._clock,
@@ -75,7 +87,6 @@ class Skyward:
             route=self._relay.route,
             warn=self._warn,
         )
-        self._uplink = Uplink(self._cloud, self._core, self._clock, self._learned)
 
     @property
     def relayed(self) -> RelayCounts:
@@ -84,23 +95,29 @@ class Skyward:
 
     def tell(self, committed: Committed) -> None:
         self._relay.tell(committed)
+        if self._mqtt is not None:
+            decided = [each for each in committed.decisions if isinstance(each, Decided)]
+            self._mqtt.note(committed.said, committed.events, decided)
         if self._uplink is not None:
             self._uplink.tell(committed)
 
     async def run(self) -> None:
-        if self._uplink is not None and self._cloud is not None:
+        if self._mqtt is not None and self._uplink is not None:
+            await self._uplink.run()
+        elif self._uplink is not None and self._cloud is not None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._uplink.run(), name="uplink")
                 group.create_task(self._relay.run(self._cloud), name="relay")
 
     def view(self) -> CloudView:
         """How it stands, for the page."""
-        if self._cloud is None or self._uplink is None:
+        cloud = self._cloud or self._mqtt
+        if cloud is None or self._uplink is None:
             return CloudView()
-        state = self._cloud.state
+        state = cloud.state
         counters = state.counters
         return CloudView(
-            "cloudcore",
+            "cloudcore" if self._mqtt is None else "mqtt",
             STATES[state.phase],
             state.reason,
             state.since,
@@ -112,6 +129,8 @@ class Skyward:
     def status(self) -> CloudStatus:
         """How it stands, in full."""
         relay, counts = self._relay, self._relay.counts
+        if self._mqtt is not None and self._uplink is not None:
+            return self._broker_status(self._mqtt, self._uplink.pending)
         if self._cloud is None or self._uplink is None:
             return CloudStatus()
         state = self._cloud.state
@@ -143,6 +162,40 @@ class Skyward:
                 counts.refused,
             ),
         )
+
+    def _broker_status(self, mqtt: MqttCloud, pending: int) -> CloudStatus:
+        state = mqtt.state
+        return CloudStatus(
+            kind="mqtt",
+            phase=state.phase,
+            reason=state.reason,
+            since=state.since,
+            url=self._url,
+            pending=pending,
+            conflicts=self._core.counts.conflicts,
+            counters=msgspec.structs.asdict(state.counters) | {"rejected": state.rejected, "dropped": state.dropped},
+        )
+
+    def _broker(self, config: Config, boot: int) -> MqttCloud:
+        from cloud.mqtt.cloud import MqttCloud
+        from cloud.mqtt.config import RATE, MqttConfig
+
+        section = config.cloud
+        settings = MqttConfig(
+            node=config.node.name,
+            url=section.url,
+            protocol=section.protocol,
+            topic=section.topic,
+            user=section.user,
+            password_file=section.password_file,
+            ca_file=section.ca_file,
+            cert_file=section.cert_file,
+            key_file=section.key_file,
+            events=section.events,
+            heartbeat=section.heartbeat,
+            rate=section.rate or RATE,
+        )
+        return MqttCloud(settings, self._core.twins, self._registry, self._clock, boot=boot)
 
     def _warn(self, words: str) -> None:
         """A person has to hear of it: somebody else may bring it about."""

@@ -31,6 +31,7 @@ from twins.instructions import (
     Refuse,
     Revision,
     Status,
+    Verdicts,
 )
 from twins.kinds import TEXT_KINDS, words
 from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Noted, Queued, Recorded, Stimulus, Updated
@@ -172,6 +173,8 @@ class Turn:
             case Conflict():
                 self._counts.conflicts += 1
                 self._event(notices.conflict(i, stimulus.seen))
+            case Verdicts():
+                return Outcome(verdicts=i.verdicts)
             case Refuse():
                 self._counts.refused += 1
                 self.committed.said.append(i)

@@ -57,7 +57,7 @@ class Change(Protocol):
     @property
     def manifests(self) -> Mapping[tuple[str, str], bytes | None]: ...
 
-    def done(self, committed: bool = True) -> None: ...
+    def done(self, committed: bool = True, outcome: Outcome | None = None) -> None: ...
 
 
 R = TypeVar("R", bound="Report")
@@ -192,4 +192,4 @@ class Uplink(Generic[R]):
                 continue
             if outcome.refused is not None:
                 logger.warning("what the cloud asks is refused: %s", outcome.refused)
-            change.done()
+            change.done(outcome=outcome)

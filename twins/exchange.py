@@ -171,8 +171,25 @@ class Rows(Struct, frozen=True):
     elapsed_us: int = 0
 
 
+class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What became of one property of a request, and the desired value that holds.
+
+    `kept`: the edge's own value holds, as it changed and the cloud's did not; `known`: it was taken before; `stale`: a
+    newer one was; `refused` for a `reason`, with a `code` of HTTP's.
+    """
+
+    outcome: Literal["accepted", "kept", "known", "stale", "refused"]
+    value: str | None = None
+    reason: str = ""
+    code: int = 0
+
+
 class Outcome(Struct, frozen=True, gc=False):
-    """What became of an offered input, told after its commit. `refused` is the reason, `None` when it was accepted."""
+    """What became of an offered input, told after its commit. `refused` is the reason, `None` when it was accepted.
+
+    `verdicts` tell of each property where they were asked for.
+    """
 
     refused: str | None = None
     code: int = 0
+    verdicts: dict[str, Verdict] = {}

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from twins.exchange import Verdict
 from twins.property import Change, Sides
 from twins.stimuli import Reply
 from twins.values import Attribute, Property
@@ -78,6 +79,12 @@ class Delta(Instruction, frozen=True, tag=True):
 
     properties: dict[str, Property]
     short: bool = False
+
+
+class Verdicts(Instruction, frozen=True, tag=True):
+    """Answer whoever requested what is desired: what became of it, property by property."""
+
+    verdicts: dict[str, Verdict]
 
 
 class StateAnswer(Instruction, frozen=True, tag=True):

@@ -138,6 +138,17 @@ class Synchronised(Stimulus, frozen=True, tag=True):
     reply: Reply | None = None
 
 
+class Requested(Stimulus, frozen=True, tag=True):
+    """A cloud desires values, `None` for nothing, in a message of its own; a newer one has a larger `version`.
+
+    A `whole` request desires nothing of the properties that it leaves out.
+    """
+
+    desired: dict[str, str | None]
+    version: int
+    whole: bool = False
+
+
 class Left(Stimulus, frozen=True, tag=True):
     """A device is a member no more; its twin is removed."""
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 import msgspec
 
 import twins.announcements as told
-from twins import edits, legacy, signs
+from twins import edits, legacy, requests, signs
 from twins.adoption import adopt, confirm
 from twins.digests import Digests
 from twins.errors import Rejected
@@ -41,6 +41,7 @@ from twins.stimuli import (
     Missed,
     Refused,
     Reply,
+    Requested,
     Seen,
     Stimulus,
     Synchronised,
@@ -84,6 +85,7 @@ class Twins:
             Admitted: self._admit,
             Enumerated: self._enumerate,
             Synchronised: self._synchronise,
+            Requested: self._request,
             Left: self._leave,
             Inferred: self._infer,
             Refused: self._refuse,
@@ -223,6 +225,10 @@ class Twins:
         except Rejected as error:
             return self._refusal(s, error.code, error.reason)
 
+    def _request(self, s: Requested) -> list[Instruction]:
+        twin = self._twins.get(s.device)
+        return self._refusal(s, 404, UNKNOWN_DEVICE) if twin is None else requests.request(twin, s)
+
     def _leave(self, s: Left) -> list[Instruction]:
         if self._twins.pop(s.device, None) is None:
             return []
@@ -243,8 +249,9 @@ class Twins:
         """The delta of every device that has one, to be told again after a broker was away."""
         return [d for twin in self._twins.values() for d in told.delta(twin, "link")]
 
-    def _refusal(self, s: Updated | Synchronised, code: int, reason: str) -> list[Instruction]:
-        return [Refuse(s.device, s.cause, code, reason, s.reply or Reply(), "twin/update" if s.reply else "")]
+    def _refusal(self, s: Updated | Synchronised | Requested, code: int, reason: str) -> list[Instruction]:
+        reply = None if isinstance(s, Requested) else s.reply
+        return [Refuse(s.device, s.cause, code, reason, reply or Reply(), "twin/update" if reply else "")]
 
 
 def _member(twin: Twin, *, strict: bool) -> Member:

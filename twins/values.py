@@ -103,6 +103,7 @@ class Twin(Struct):
     `seen` is when the device was last heard; `state` is what it said of itself in KubeEdge's words (`ok`, `offline`,
     …), `life` what its silence says; `declared` is what its manifest says of its properties; `origin` made it a member.
     `short`: somebody uses KubeEdge's older topics without a namespace, and is to hear documents and deltas there too.
+    `wished` is the version of the newest whole request of a cloud.
     """
 
     device: str
@@ -117,6 +118,7 @@ class Twin(Struct):
     attributes: dict[str, Attribute] = {}
     origin: Origin = "edge"
     short: bool = False
+    wished: int = 0
     life: Life = field(default_factory=Life)
 
     @property

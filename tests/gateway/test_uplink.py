@@ -10,6 +10,7 @@ from gateway.uplink import TOGETHER, Uplink
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Disk, Stage, body, rule, settle
 from twins.errors import Unavailable
+from twins.exchange import Outcome
 from twins.stimuli import Left, Seen, Stimulus, Updated
 from twins.twin import Twins
 from twins.values import Twin
@@ -35,7 +36,7 @@ class Wish:
         self.manifests = manifests or {}
         self.outcome: bool | None = None
 
-    def done(self, committed: bool = True) -> None:
+    def done(self, committed: bool = True, outcome: Outcome | None = None) -> None:
         self.outcome = committed
 
 

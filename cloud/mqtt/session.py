@@ -1,0 +1,226 @@
+"""One connection to the broker: an object per connection, never reused.
+
+aiomqtt keeps the connection. It acknowledges a message before we see it, and does not tell of a publish that an MQTT 5
+broker refuses: so beneath it paho's manual acknowledgement is switched on, and its confirmations are taken by us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiomqtt
+from msgspec import Struct
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from cloud.mqtt.backlog import Backlog
+from cloud.mqtt.config import MqttConfig
+from cloud.mqtt.events import LIMIT, STRUCTURED
+from runtime.clock import Clock
+from twins.errors import Unavailable
+
+UNDER_WAY = 64
+"""Messages that may be unconfirmed, either way."""
+_ROOM = LIMIT + 65_536
+"""Bytes of the largest packet that we take: larger ones MQTT 5 keeps from us."""
+_OVERHEAD = 128
+"""Bytes of a publish beside its topic and payload, at most."""
+_FIVE: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False}
+_OLDER: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
+
+
+class Inbound(Struct, frozen=True):
+    """A message of the cloud, on the connection it came by; `attributes` are the user properties of MQTT 5."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    attributes: tuple[tuple[str, str], ...]
+    qos: int
+    packet: int
+    session: Session
+
+
+class Untaken(Unavailable):
+    """The link lives, but the broker does not take this message: it is too large, or its topic is not ours."""
+
+
+class Session:
+    """A connection that is being made or held; see `connected`."""
+
+    def __init__(self, config: MqttConfig, clock: Clock, client: aiomqtt.Client) -> None:
+        self._config = config
+        self._clock = clock
+        self._client = client
+        self._paho: Any = client._client
+        self._backlog: Any = client._queue
+        self._waiting: dict[int, asyncio.Future[str]] = {}
+        self._room = 2**28
+        self.ended = ""
+
+    @property
+    def is_five(self) -> bool:
+        return self._config.protocol == "5"
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Send at QoS 1 and return when the broker has confirmed; `Unavailable` when it does not, or refuses.
+
+        A broker that says nothing for too long ends the connection.
+        """
+        if len(payload) + len(topic) + _OVERHEAD > self._room:
+            raise Untaken(f"{len(payload)} bytes for {topic} are more than the {self._room} this broker takes")
+        info = self._paho.publish(topic, payload, 1, retain, self._properties())
+        if info.rc != 0:
+            raise Unavailable(self.ended or "the connection is closing")
+        answer = self._waiting[info.mid] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self._config.answer):
+                refused = await answer
+        except TimeoutError:
+            self.end(f"the broker confirmed nothing for {self._config.answer:g} s")
+            raise Unavailable(self.ended) from None
+        finally:
+            self._waiting.pop(info.mid, None)
+        if refused:
+            raise Untaken(
+                f"the broker refuses {topic}: {refused}; its rights must let {self._config.client_id} write there"
+            )
+
+    def say(self, topic: str, payload: bytes) -> None:
+        """Send, retained, and wait for nothing: a farewell."""
+        self._paho.publish(topic, payload, 1, True, self._properties())
+
+    async def messages(self) -> AsyncIterator[Inbound]:
+        """What comes; ends with `Unavailable`."""
+        try:
+            async for m in self._client.messages:
+                told = tuple(getattr(m.properties, "UserProperty", ()))
+                yield Inbound(m.topic.value, bytes(m.payload), m.retain, told, m.qos, m.mid, self)
+                if self._backlog.overran and not self._backlog.qsize():
+                    self.end("more came at once than could be held; the rest comes with the next connection")
+        except aiomqtt.MqttError as error:
+            raise Unavailable(self.ended or _reason(error, self._config)) from error
+
+    def acknowledge(self, message: Inbound) -> None:
+        """The broker may forget the message; nothing when the connection is gone, and it will come again."""
+        if not self.ended and message.qos:
+            self._paho.ack(message.packet, message.qos)
+
+    def end(self, reason: str) -> None:
+        """Let go of the connection; whoever waits for a confirmation gets `Unavailable`."""
+        self.ended = self.ended or reason
+        self._paho.disconnect()
+        if not self._client._disconnected.done():  # on a dead connection nobody else would find out
+            self._client._disconnected.set_result(None)
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(Unavailable(self.ended))
+                answer.exception()  # whoever waited may be gone already
+
+    async def _subscribe(self, topics: tuple[str, ...]) -> None:
+        granted: Any = await self._client.subscribe([(topic, 1) for topic in topics], timeout=self._config.connect)
+        for topic, code in zip(topics, granted, strict=True):
+            if code.is_failure:
+                raise Unavailable(f"the broker refuses the subscription {topic}: its rights must let us read there")
+
+    def _listen(self) -> None:
+        def on_publish(client: Any, userdata: Any, mid: int, code: Any = None, properties: Any = None) -> None:
+            answer = self._waiting.get(mid)
+            if answer is not None and not answer.done():
+                answer.set_result(str(code) if code is not None and code.is_failure else "")
+
+        greeted = self._paho.on_connect
+
+        def on_connect(client: Any, userdata: Any, flags: Any, code: Any, properties: Any = None) -> None:
+            self._room = getattr(properties, "MaximumPacketSize", self._room)
+            greeted(client, userdata, flags, code, properties)
+
+        self._paho.on_publish, self._paho.on_connect = on_publish, on_connect
+
+    def _properties(self) -> Properties | None:
+        if not self.is_five:
+            return None
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.ContentType = STRUCTURED
+        return properties
+
+
+@asynccontextmanager
+async def connected(
+    config: MqttConfig, clock: Clock, subscriptions: tuple[str, ...], presence: str, birth: bytes, will: bytes
+) -> AsyncIterator[Session]:
+    """A connection with a persistent session, its subscriptions granted, and the node's birth said on `presence`.
+
+    Raises `Unavailable`. When it is left in order we say goodbye ourselves; else the broker says our last will.
+    """
+    password, tls = await asyncio.to_thread(lambda: (config.password(), config.tls()))
+    client = _client(config, password, tls, aiomqtt.Will(presence, will, qos=1, retain=True))
+    session = Session(config, clock, client)
+    session._paho.manual_ack_set(True)
+    session._listen()
+    try:
+        async with client:
+            try:
+                _heed_cancellation()
+                await session._subscribe(subscriptions)
+                _heed_cancellation()
+                await session.publish(presence, birth, retain=True)
+                yield session
+            finally:  # nothing is awaited here: aiomqtt's own goodbye would wait
+                session.say(presence, will)
+                session.end("the connection is closed")
+    except (aiomqtt.MqttError, OSError, TimeoutError) as error:
+        _heed_cancellation()
+        raise Unavailable(session.ended or _reason(error, config)) from error
+    finally:
+        session.end("the connection is closed")
+
+
+def _heed_cancellation() -> None:
+    """End a cancelled task: Python 3.11's `wait_for`, in aiomqtt, forgets that when what it waits for comes too."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def _client(config: MqttConfig, password: str | None, tls: Any, will: aiomqtt.Will) -> aiomqtt.Client:
+    host, port = config.address
+    five = config.protocol == "5"
+    client = aiomqtt.Client(
+        host,
+        port,
+        identifier=config.client_id,
+        username=config.user or None,
+        password=password,
+        **(_FIVE if five else _OLDER),
+        properties=_wishes(config) if five else None,
+        will=will,
+        keepalive=max(5, round(config.heartbeat)),
+        timeout=config.connect,
+        tls_context=tls,
+        max_inflight_messages=UNDER_WAY,
+        queue_type=Backlog,
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+    )
+    client._client.connect_timeout = config.connect
+    return client
+
+
+def _wishes(config: MqttConfig) -> Properties:
+    """What we ask of a broker that speaks MQTT 5."""
+    wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    wishes.SessionExpiryInterval = config.session_expiry
+    wishes.ReceiveMaximum = UNDER_WAY
+    wishes.MaximumPacketSize = 2 * _ROOM
+    return wishes
+
+
+def _reason(error: BaseException, config: MqttConfig) -> str:
+    """Why the broker is away, in words."""
+    cause = error.__cause__ or error
+    host, port = config.address
+    return f"broker {host}:{port}: {str(cause) or 'it does not answer'}"
