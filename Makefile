@@ -7,11 +7,11 @@ ARGS ?=
 IMAGE := $(foreach extra,sql offload dmi vision sparkplug modbus,--extra $(extra))
 UV := uv==0.13.8
 
-.PHONY: help demo run test soak fuzz check bench lock proto docs image layers clean
+.PHONY: help demo run test soak cloud-faults fuzz check bench lock proto docs image layers clean
 .DEFAULT_GOAL := help
 
 help:  ## show this
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 	@echo "ARGS='…' is passed on: make demo ARGS='--for 60s', make test ARGS='tests/twins -k merge'"
 
 demo: $(VENV)/.run  ## broker, gateway, 20 devices, a camera, a phone, a stand-in cloud and the page, in one terminal
@@ -25,6 +25,9 @@ test: $(VENV)/.dev  ## all tests; what a test needs and this machine lacks is sk
 
 soak: $(VENV)/.dev  ## the tests that take minutes: kills again and again, a minute of the demo with its ledger
 	@$(BIN)/python -m pytest -m slow -s $(ARGS)
+
+cloud-faults: $(VENV)/.dev  ## the slow part of the cloud's fault matrix: five minutes
+	@$(BIN)/python -m pytest -m slow -s tests/cloud/test_faults.py $(ARGS)
 
 fuzz: $(VENV)/.dev  ## hostile bytes into what reads messages, a minute; ARGS='--for 900' for longer; better with `pip install atheris`
 	@$(BIN)/python -m tests.fuzz $(ARGS)

@@ -18,7 +18,11 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import load_der_x509_certificate
 
+from cloud.identity import make_request
+from simulator.cloudcore.authority import Authority
 from simulator.cloudcore.faults import Fault
 from simulator.cloudcore.options import Options
 from simulator.cloudcore.server import CloudCore as StandIn
@@ -32,6 +36,8 @@ from tests.mosquitto import Mosquitto
 
 EQUAL = 5.0
 """Seconds from the first link that holds, or from the end of a fault that broke none."""
+ANSWER = 10.0
+"""Seconds that a report waits for its answer."""
 BACK = 15.0
 """Seconds until there is a link again: its backoff is at most 5 s, a handshake on this wire takes its own time."""
 PROPERTIES = ("n", "target")
@@ -290,10 +296,65 @@ async def test_round_trips_of_two_seconds_and_thirty_percent_of_loss(options: Op
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", get_args(Fault))
 async def test_each_fault_of_the_stand_in(options: Options, tmp_path: Path, kind: Fault) -> None:
+    """A report that got no answer is sent again after 10 s: so long the fault lasts for it."""
     async with scene(tmp_path, options) as one:
         await frames(one, kind, seconds=5.0)
-        print(f"equal {await one.settle():.2f} s after the fault")
+        print(f"{kind}: equal {await one.settle(EQUAL + ANSWER):.2f} s after the fault")
         await one.check()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_certificate_that_expired_while_the_cloud_was_away(options: Options, tmp_path: Path) -> None:
+    """Nobody could renew it: the node joins anew, with its token."""
+    async with scene(tmp_path, msgspec.structs.replace(options, certificate_life=8.0)) as one:
+        one.certificates.cut()
+        one.link.cut()
+        issued = one.cloud.record.counts["certificate"]
+        await one.go_on(9.0)
+        one.certificates.mend()
+        one.link.mend()
+        await one.linked()
+        print(f"equal {await one.settle():.2f} s after the link")
+        await one.check()
+        assert one.cloud.record.counts["certificate"] > issued
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_wrong_certificate_of_the_node_and_one_of_the_cloud(options: Options, tmp_path: Path) -> None:
+    async with scene(tmp_path, options) as one:
+        own = tmp_path / "gateway/data/cloud/node.pem"
+        right = own.read_bytes()
+        assert one.gateway.stop() == 0
+        own.write_bytes(_foreign(tmp_path / "other"))
+        links = one.cloud.record.counts["connected"]
+        await one.start_gateway()
+        await one.go_on(3.0)
+        one.gateway.logged("cloud offline: ")
+        assert one.cloud.record.counts["connected"] == links, "the cloud took a certificate of another authority"
+
+        await one.stop_cloud()
+        own.write_bytes(right)
+        ours, theirs = one.options, tmp_path / "impostor"
+        theirs.mkdir()
+        one.options = msgspec.structs.replace(ours, data=theirs)
+        async with serve(one.options) as impostor:
+            await one.go_on(3.0)
+            assert impostor.record.counts == {}, "a cloud of another authority heard something"
+        one.options = ours
+        await one.start_cloud()
+        await one.linked()
+        print(f"equal {await one.settle():.2f} s after the link")
+        await one.check()
+
+
+def _foreign(folder: Path) -> bytes:
+    """A certificate for this node, of an authority that is not the cloud's."""
+    key, request = make_request(NODE)
+    der = Authority(folder, "127.0.0.1").sign(request, NODE, 3600.0)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    return secret + load_der_x509_certificate(der).public_bytes(Encoding.PEM)
 
 
 @pytest.mark.slow
