@@ -28,6 +28,7 @@ BENCHES = {
     "turn": (),
     "answers": (),
     "journal": (),
+    "cloud": (),
     "offload": ("grpc",),
     "inference": ("openvino", "PIL"),
 }

@@ -54,7 +54,7 @@ class Ledger:
         return ""
 
     def check(self, devices: Devices, points: dict[str, list[float]], record: list[dict[str, Any]]) -> None:
-        """At the end, when everything is answered. `points`: count, distinct, least and greatest of each device's `n`."""
+        """At the end, when all is answered. `points`: count, distinct, least and greatest of each device's `n`."""
         assert self.answered == self.sent, "unanswered, or answered twice"
         assert points == {device: [n, n, 1.0, float(n)] for device, n in self.sent.items()}, "missing or doubled"
         for device, count in self.sent.items():

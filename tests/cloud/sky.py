@@ -131,7 +131,7 @@ class Wire:
         while True:
             await self._cloud.connected.wait()
             self._cloud.controller.connected(cast("Session", self))
-            while self._cloud.connected.is_set():
+            while self._cloud.connected.is_set():  # noqa: ASYNC110 - virtual time
                 await asyncio.sleep(LATENCY)
             self._cloud.controller.gone(cast("Session", self))
             self._queue.clear()
@@ -176,7 +176,7 @@ class Edge:
         twins = Twins()
         twins.restore(found.twins, found.seen)
         self.stage = Stage(disk, twins=twins)
-        self.wire = Wire(cloud, self.stage.clock, cast("dict[tuple[str, str], bytes]", found.manifests))
+        self.wire = Wire(cloud, self.stage.clock, found.manifests)
         self.uplink = Uplink(self.wire, self.stage.core, self.stage.clock, lambda *_: None)
         self.stage.core.listen(self.uplink)
 

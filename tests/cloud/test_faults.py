@@ -1,8 +1,9 @@
 """The fault matrix: a gateway process, devices on a real broker, the stand-in cloud, and a bad network between.
 
-Devices report and the cloud asks for the whole time. After each fault everything that was acknowledged is there, nothing
-took effect twice, the order of each device is kept, no version went back, and both sides are equal within 5 s of
-the first link that holds. `make cloud-faults` has more of it: minutes, every fault of the stand-in, kills again and again.
+Devices report and the cloud asks for the whole time. After each fault everything that was acknowledged is there,
+nothing took effect twice, the order of each device is kept, no version went back, and both sides are equal within 5 s
+of the first link that holds. `make cloud-faults` has more of it: minutes, each fault of the stand-in, kills again and
+again.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class Scene:
         self._asked += 1
         for device in self.names:
             self.ledger.asked[device] = self._asked
-            self.cloud.cluster.desire(*device.split("/"), {"target": str(self._asked)})
+            self.cloud.cluster.desire("default", device.partition("/")[2], {"target": str(self._asked)})
 
     async def go_on(self, seconds: float) -> None:
         """Devices report, people ask."""

@@ -55,14 +55,14 @@ async def until(true: Callable[[], bool], within: float) -> float:
     """The virtual seconds it took."""
     began = asyncio.get_running_loop().time()
     async with asyncio.timeout(within):
-        while not true():
+        while not true():  # noqa: ASYNC110 - virtual time
             await asyncio.sleep(0.25)
     return asyncio.get_running_loop().time() - began
 
 
 @in_virtual_time
 async def test_after_a_day_the_sides_are_equal_within_five_seconds_of_what_the_cloud_sends(tmp_path: Path) -> None:
-    """1,000 changed properties on 100 devices; 100 devices added, 100 changed and 100 removed in the cloud meanwhile."""
+    """1,000 changed properties on 100 devices; 100 devices come, 100 change and 100 go in the cloud meanwhile."""
     cloud = Cloud(tmp_path)
     cloud.cluster.apply(MODEL)
     for n in range(200):

@@ -18,7 +18,7 @@ _RTO = 0.2
 
 
 class Wire:
-    """`async with Wire(port) as wire`: whoever connects to `wire.port` reaches `port`, in the way that the fault allows.
+    """`async with Wire(port) as wire`: whoever connects to `wire.port` reaches `port`, as the fault allows.
 
     `delay` is one way, in seconds; `loss` is a part of 1; `cut` refuses, `freeze` swallows what is open now.
     """
