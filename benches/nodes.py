@@ -2,8 +2,8 @@
 
     python -m benches.nodes LINK CERTIFICATES TOKEN_FILE FIRST COUNT DEVICES FOLDER
 
-Each line on standard input is a value: every device of every node reports it. One word a line on standard output:
-`ready` when every node has its devices, `done` when the cloud has confirmed the value.
+Each line on standard input is a value and the seconds over which nodes report it, one after the other. One word a
+line on standard output: `ready` when every node has its devices, `done` when the cloud has confirmed the value.
 """
 
 from __future__ import annotations
@@ -110,8 +110,10 @@ async def main() -> None:
         await until(lambda: all(len(node.devices) == devices for node in nodes))
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
+            value, seconds = line.split()
             for node in nodes:
-                await node.report({"value": line.strip()})
+                await node.report({"value": value})
+                await asyncio.sleep(float(seconds) / count)
             await until(lambda: not any(node.unsynced for node in nodes))
             print("done", flush=True)
         for task in tasks:

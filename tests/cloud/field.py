@@ -60,7 +60,7 @@ class Field:
                     self._client = client
                     self._online.set()
                     async for message in client.messages:
-                        self._hear(str(message.topic), json.loads(bytes(message.payload)))  # type: ignore[arg-type]
+                        self._hear(str(message.topic), json.loads(bytes(message.payload)))
             self._online.clear()
             await asyncio.sleep(0.05)
 

@@ -17,6 +17,7 @@ from tests.cloud.stage import NODE
 from tests.gateway.stage import Disk, settle
 
 DAY = 86_400.0
+LIVES = 30
 NAMES = tuple(f"p{n}" for n in range(10))
 EQUAL = 5.0
 """Seconds after the last object that the cloud sends; its comparison, which is when it begins to, comes before."""
@@ -108,6 +109,28 @@ async def test_local_updates_are_as_fast_joined_cut_or_draining(tmp_path: Path) 
             assert edge.stage.clock.monotonic() == began
 
 
+@in_virtual_time
+async def test_what_is_on_its_way_when_the_link_is_cut_is_sent_again(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    cloud = Cloud(tmp_path)
+    cloud.cluster.apply(MODEL)
+    for n in range(60):
+        add(cloud, f"says{n}")
+        add(cloud, f"hears{n}", p1="0")
+    async with Edge(cloud, Disk()).running() as edge:
+        await until(lambda: edge.desired() == wishes(cloud), 60)
+        for n in range(60):  # each device says one thing, so that nothing said later brings it along
+            cloud.connected.set()
+            await asyncio.sleep(chance.uniform(6.0, 12.0))
+            await edge.report(f"default/says{n}", n, p0="said")
+            cloud.cluster.desire("default", f"hears{n}", {"p1": "asked"})
+            await asyncio.sleep(chance.uniform(0.0, 0.15))
+            cloud.connected.clear()
+            await asyncio.sleep(1.0)
+        cloud.connected.set()
+        await until(lambda: equal(cloud, edge), 60)
+
+
 @pytest.mark.parametrize("seed", range(2))
 @in_virtual_time
 async def test_kills_on_either_side_of_a_commit_and_cuts_lose_and_double_nothing(tmp_path: Path, seed: int) -> None:
@@ -115,8 +138,8 @@ async def test_kills_on_either_side_of_a_commit_and_cuts_lose_and_double_nothing
     cloud, disk = Cloud(tmp_path), Disk()
     cloud.cluster.apply(MODEL)
     devices = [f"default/d{n}" for n in range(5)]
-    for device in devices:
-        add(cloud, device.partition("/")[2], p1="0")
+    for name in (*(device[8:] for device in devices), *(f"once{life}" for life in range(LIVES))):
+        add(cloud, name, p1="0")
     sent = dict.fromkeys(devices, 0)
     answered = dict.fromkeys(devices, 0)
     asked = 0
@@ -138,7 +161,7 @@ async def test_kills_on_either_side_of_a_commit_and_cuts_lose_and_double_nothing
 
     async with Edge(cloud, disk).running() as edge:
         await until(lambda: edge.desired() == wishes(cloud), 60)
-    for _ in range(30):
+    for life in range(LIVES):
         disk.held = False
         async with Edge(cloud, disk).running() as edge, asyncio.TaskGroup() as group:
             whole(edge)
@@ -150,7 +173,8 @@ async def test_kills_on_either_side_of_a_commit_and_cuts_lose_and_double_nothing
                     cloud.cluster.desire("default", chance.choice(devices)[8:], {"p1": str(asked)})
                 await say(edge, chance.choice(devices))
                 await asyncio.sleep(chance.choice((0.0, 0.01, 0.1, 1.0, 6.0)))
-            disk.held = True  # the last breath: something is decided, and perhaps it reaches the disk
+            disk.held = True  # the last breath: things are decided, and perhaps they reach the disk
+            cloud.cluster.desire("default", f"once{life}", {"p1": "asked"})
             last = group.create_task(say(edge, chance.choice(devices)))
             await asyncio.sleep(chance.choice((0.0, 0.03, 0.1)))
             if chance.random() < 0.5:
@@ -162,7 +186,8 @@ async def test_kills_on_either_side_of_a_commit_and_cuts_lose_and_double_nothing
     cloud.connected.set()
     async with Edge(cloud, disk).running() as edge:
         for device in devices:
-            await say(edge, device)
+            if answered[device] < sent[device]:
+                await say(edge, device)  # again; nobody else says anything that would bring old news along
         await until(lambda: equal(cloud, edge), 30)
         whole(edge)
         for device in devices:
