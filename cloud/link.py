@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 _INBOX = 256
 """Messages waiting to be handed over. When full, objects wait (CloudCore has one in flight), all else is
 dropped: today's clouds say everything in objects."""
+_LONGEST = 16
+"""How often the usual deadline an answer may take, doubled after each silence and halved after each success."""
 
 Take = Callable[[Object | Members | TwinUpdate], Awaitable[bool]]
 Route = Callable[[Routed], None]
@@ -68,6 +70,7 @@ class Link:
         self._inbox: Mailbox[Object | Members | TwinUpdate] = Mailbox("cloud.received", _INBOX)
         self._held: set[str] = set()
         self._waiting: dict[str, asyncio.Future[bool | None]] = {}
+        self._patience = config.answer
         self.ended = ""
         self.dropped = False
         """The cloud ended it, or something between; not we."""
@@ -137,17 +140,21 @@ class Link:
                 id_ = _id()
                 answers[id_] = self._waiting[id_] = asyncio.get_running_loop().create_future()
                 await self._report(one, id_)
-            await asyncio.wait(answers.values(), timeout=self._config.answer)
+            await asyncio.wait(answers.values(), timeout=self._patience)
         finally:
             for id_ in answers:
                 self._waiting.pop(id_, None)
         if any(answer.done() and answer.result() is None for answer in answers.values()):
             raise Unavailable(self.ended)
-        return [
+        silent = [
             one
             for one, answer in zip(reports, answers.values(), strict=True)
             if not (answer.done() and answer.result())
         ]
+        # A cloud that is behind answers late: with one deadline for ever, all that is sent again would be late too.
+        change = 2.0 if silent else 0.5
+        self._patience = min(max(self._patience * change, self._config.answer), self._config.answer * _LONGEST)
+        return silent
 
     async def _until_broken(self, part: Callable[[], Awaitable[None]], over: asyncio.Event) -> None:
         """Not by an error of the group: it would hide that we are cancelled in the same moment (Python < 3.13)."""

@@ -213,6 +213,17 @@ async def _reason(config, identity):
     return core.state.reason
 
 
+async def test_a_cloud_that_is_behind_is_given_more_time_and_its_late_answers_count(options, tmp_path):
+    async with world(options) as place, running(Edge(place, tmp_path / "pki", place.config(answer=0.5))) as edge:
+        place.cloud.cluster.apply(device("d1"))
+        await place.until(lambda: edge.core.state.devices)
+        place.cloud.start("slow", 60)
+        edge.report("d1", mode="auto")
+        await place.until(lambda: edge.core.state.counters.confirmed == 1, within=30)
+        assert edge.failures
+        assert place.cloud.faults.on("slow")
+
+
 @pytest.mark.parametrize("kind", get_args(Fault))
 async def test_whatever_the_cloud_does_for_a_while_both_sides_end_up_equal(options, tmp_path, kind):
     config = {"heartbeat": 0.2, "answer": 0.3}
