@@ -274,6 +274,19 @@ async def test_after_a_fault_nothing_is_missing_or_there_twice(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+async def test_a_link_that_breaks_again_and_again(options: Options, tmp_path: Path) -> None:
+    """And the next connection works. After a fourth time the gateway thinks of a rival, and waits for 10 s."""
+    async with scene(tmp_path, options) as one:
+        for _ in range(3):
+            one.link.blink()
+            await one.go_on(0.5)
+            await one.linked()
+        print(f"equal {await one.settle():.2f} s after the link")
+        await one.check()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_a_link_that_is_cut_for_a_minute(options: Options, tmp_path: Path) -> None:
     async with scene(tmp_path, options) as one:
         await cut(one, 60.0)

@@ -49,6 +49,10 @@ class Wire:
     def cut(self) -> None:
         """Break what is open, refuse what comes."""
         self._cut = True
+        self.blink()
+
+    def blink(self) -> None:
+        """Break what is open; who comes gets through."""
         for carrier in self._carriers:
             carrier.cancel()
 
@@ -86,8 +90,8 @@ class Wire:
             async with asyncio.TaskGroup() as group:
                 for way in ways:
                     group.create_task(way.run())
-        except* ConnectionError:
-            pass  # one side is gone; so is the other now
+        except* (ConnectionError, asyncio.CancelledError):
+            pass  # one side is gone, so is the other now; or it was cut: Python 3.11's server chokes on a cancelled task
         finally:
             del self._carriers[carrier]
             forth.transport.abort()
