@@ -219,7 +219,7 @@ async def test_a_cloud_that_is_behind_is_given_more_time_and_its_late_answers_co
         await place.until(lambda: edge.core.state.devices)
         place.cloud.start("slow", 60)
         edge.report("d1", mode="auto")
-        await place.until(lambda: edge.core.state.counters.confirmed == 1, within=30)
+        await place.until(lambda: edge.core.state.counters.confirmed == 1, within=40)
         assert edge.failures
         assert place.cloud.faults.on("slow")
 

@@ -91,7 +91,7 @@ class Wire:
                 for way in ways:
                     group.create_task(way.run())
         except* (ConnectionError, asyncio.CancelledError):
-            pass  # one side is gone, so is the other now; or it was cut: Python 3.11's server chokes on a cancelled task
+            pass  # one side is gone, so is the other; or it was cut: Python 3.11's server chokes on a cancelled task
         finally:
             del self._carriers[carrier]
             forth.transport.abort()
