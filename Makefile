@@ -27,7 +27,7 @@ soak: $(VENV)/.dev  ## the tests that take minutes: kills again and again, a min
 	@$(BIN)/python -m pytest -m slow -s $(ARGS)
 
 cloud-faults: $(VENV)/.dev  ## the slow part of the cloud's fault matrix: five minutes
-	@$(BIN)/python -m pytest -m slow -s tests/cloud/test_faults.py $(ARGS)
+	@$(BIN)/python -m pytest -m slow -s tests/cloud $(ARGS)
 
 fuzz: $(VENV)/.dev  ## hostile bytes into what reads messages, a minute; ARGS='--for 900' for longer; better with `pip install atheris`
 	@$(BIN)/python -m tests.fuzz $(ARGS)

@@ -213,6 +213,7 @@ async def _reason(config, identity):
     return core.state.reason
 
 
+@pytest.mark.slow
 async def test_a_cloud_that_is_behind_is_given_more_time_and_its_late_answers_count(options, tmp_path):
     async with world(options) as place, running(Edge(place, tmp_path / "pki", place.config(answer=0.5))) as edge:
         place.cloud.cluster.apply(device("d1"))
