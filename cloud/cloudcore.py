@@ -17,6 +17,8 @@ from cloud.identity import Identity
 from cloud.inbox import Change, Inbox
 from cloud.line import Line
 from cloud.link import Route
+from cloud.node import Facts
+from cloud.registration import Registration
 from cloud.rivalry import accusation
 from cloud.state import CloudState, Counters, Phase
 from cloud.sync import Report
@@ -41,6 +43,7 @@ class CloudCore:
     """Implements the ports `Cloud` and `Post`. `manifests` are those found on disk.
 
     `route` takes what the rule router wants; `warn` is told, in words, what a person has to mend.
+    With `node` this gateway is made a Node of the cluster.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class CloudCore:
         boot: int = 0,
         route: Route = _nobody,
         warn: Callable[[str], None] = _nobody,
+        node: Facts | None = None,
     ) -> None:
         self._config = config
         self._identity = identity
@@ -60,7 +64,9 @@ class CloudCore:
         self._catalog = Catalog(manifests or {})
         self._inbox = Inbox(self._catalog, clock, boot, config.commit)
         self._counters = Counters()
-        self._line = Line(config, identity, clock, self._inbox.take, route, self._counters)
+        self._registration = Registration(node, clock)
+        take, registration = self._inbox.take, self._registration
+        self._line = Line(config, identity, clock, take, route, registration, self._counters)
         self._warn = warn
         self._undeclared: dict[str, tuple[str, ...]] = {}
         self._online = asyncio.Event()
@@ -134,6 +140,7 @@ class CloudCore:
             valid=validity,
             rejections=dict(self._inbox.rejections),
             rival=self._line.rivalry.suspected,
+            node=self._registration.state,
         )
 
     async def _stay(self) -> None:

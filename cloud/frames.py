@@ -73,6 +73,7 @@ class Answered(Struct, frozen=True):
 
     parent: str
     ok: bool
+    content: bytes = b""
 
 
 class Ping(Struct, frozen=True):
@@ -104,6 +105,7 @@ class _Header(Struct, omit_defaults=True):
     parent_msg_id: str = ""
     timestamp: int = 0
     resourceversion: str = ""
+    sync: bool = False
 
 
 class _Route(Struct, omit_defaults=True):
@@ -140,7 +142,7 @@ def decode(data: str | bytes) -> Incoming:
         raise Rejected(reason) from error
     header, route = frame.header, frame.route
     if header.parent_msg_id:
-        return Answered(header.parent_msg_id, route.operation != "error")
+        return Answered(header.parent_msg_id, route.operation != "error", bytes(frame.content))
     if route.operation in ("ping", "pong", "config"):
         return Ping(header.msg_id, route.resource)
     if route.group == "twin" and route.resource in ("membership", "membership/detail"):
@@ -209,6 +211,13 @@ def upload(topic: str, payload: bytes, id: str, at_ms: int) -> bytes:  # noqa: A
 def ping(id: str, at_ms: int) -> bytes:  # noqa: A002
     """Ask the transport whether it lives: it answers when it has handed on all that was sent before."""
     return _encode(id, at_ms, _Route("websocket", "resource", "ping", "node"), Raw(b'"ping"'))
+
+
+def request(operation: str, resource: str, content: object, id: str, at_ms: int) -> bytes:  # noqa: A002
+    """Ask for something of the node's own in the API: its Node, status, lease. It is answered."""
+    route = _Route("edged", "meta", operation, resource)
+    header = _Header(id, timestamp=at_ms, sync=True)
+    return msgspec.json.encode(_Frame(header, route, Raw(msgspec.json.encode(content)))) + b"\n"
 
 
 def _encode(id: str, at_ms: int, route: _Route, content: Raw, *, parent: str = "") -> bytes:  # noqa: A002

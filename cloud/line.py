@@ -14,6 +14,7 @@ from cloud.frames import MAX_FRAME
 from cloud.gate import Gate
 from cloud.identity import Identity
 from cloud.link import Link, Route, Take
+from cloud.registration import Registration
 from cloud.rivalry import Rivalry
 from cloud.state import Counters
 from cloud.sync import Report
@@ -25,7 +26,14 @@ class Line:
     """`async with line`: `serve` makes the first link of a row, `move` the next; `rivalry` hears how they end."""
 
     def __init__(
-        self, config: CloudCoreConfig, identity: Identity, clock: Clock, take: Take, route: Route, counters: Counters
+        self,
+        config: CloudCoreConfig,
+        identity: Identity,
+        clock: Clock,
+        take: Take,
+        route: Route,
+        registration: Registration,
+        counters: Counters,
     ) -> None:
         self.rivalry = Rivalry()
         self._config = config
@@ -33,6 +41,7 @@ class Line:
         self._clock = clock
         self._take = take
         self._route = route
+        self._registration = registration
         self._counters = counters
         self._budget = Budget(config.rate, config.burst, clock)
         self._gate = Gate()
@@ -121,4 +130,14 @@ class Line:
             reason = f"cannot connect to {config.url}: {cause or type(error).__name__}"
             raise Unavailable(reason) from error
         self._counters.links += 1
-        return Link(socket, node, config, self._clock, self._budget, self._take, self._route, self._counters)
+        return Link(
+            socket,
+            node,
+            config,
+            self._clock,
+            self._budget,
+            self._take,
+            self._route,
+            self._registration,
+            self._counters,
+        )

@@ -1,7 +1,7 @@
 """One connection to CloudHub. Single-use: it dies with its websocket.
 
-Three tasks: one reads, one keeps alive, one hands objects over and acknowledges them. Confirmations find their
-report by id, and never wait behind objects.
+Four tasks: one reads, one keeps alive, one hands objects over and acknowledges them, one looks after the Node.
+Answers find their question by id, and never wait behind objects.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import aiohttp
 from cloud import frames
 from cloud.budget import Budget
 from cloud.config import CloudCoreConfig
-from cloud.frames import Members, Object, Routed, TwinUpdate
+from cloud.frames import Answered, Members, Object, Routed, TwinUpdate
+from cloud.registration import Registration
 from cloud.state import Counters
 from cloud.sync import Report
 from runtime.clock import Clock
@@ -57,6 +58,7 @@ class Link:
         budget: Budget,
         take: Take,
         route: Route,
+        registration: Registration,
         counters: Counters,
     ) -> None:
         self._socket = socket
@@ -66,10 +68,11 @@ class Link:
         self._budget = budget
         self._take = take
         self._route = route
+        self._registration = registration
         self._counters = counters
         self._inbox: Mailbox[Object | Members | TwinUpdate] = Mailbox("cloud.received", _INBOX)
         self._held: set[str] = set()
-        self._waiting: dict[str, asyncio.Future[bool | None]] = {}
+        self._waiting: dict[str, asyncio.Future[Answered | None]] = {}
         self._patience = config.answer
         self.ended = ""
         self.dropped = False
@@ -84,6 +87,7 @@ class Link:
                     tasks.create_task(self._until_broken(self._read, over), name="cloud-read"),
                     tasks.create_task(self._until_broken(self._keep_alive, over), name="cloud-keepalive"),
                     tasks.create_task(self._until_broken(self._hand_over, over), name="cloud-hand-over"),
+                    tasks.create_task(self._registration.run(self._ask), name="cloud-node"),
                 ]
                 await over.wait()
                 for part in parts:
@@ -120,20 +124,33 @@ class Link:
         for topic, payload in messages:
             await self._budget.take()
             await self._send(frames.upload(topic, payload, _id(), self._now()))
+        await self._answered(lambda id_: frames.ping(id_, self._now()), "a ping")
+        self._counters.uploaded += len(messages)
+
+    async def _ask(self, operation: str, resource: str, content: object) -> bytes:
+        """What the cloud answers to a request; raises `Unavailable` when it does not."""
+        await self._budget.take()
+        what = f"the {operation} of {resource}"
+        said = await self._answered(lambda id_: frames.request(operation, resource, content, id_, self._now()), what)
+        return said.content
+
+    async def _answered(self, frame: Callable[[str], bytes], what: str) -> Answered:
+        """Send the frame of an id; its answer, or `Unavailable`."""
         id_ = _id()
         answer = self._waiting[id_] = asyncio.get_running_loop().create_future()
         try:
-            await self._send(frames.ping(id_, self._now()))
+            await self._send(frame(id_))
             await asyncio.wait({answer}, timeout=self._config.answer)
         finally:
             self._waiting.pop(id_, None)
-        if not (answer.done() and answer.result()):
-            raise Unavailable(self.ended or f"the cloud did not answer a ping within {self._config.answer:g} s")
-        self._counters.uploaded += len(messages)
+        said: Answered | None = answer.result() if answer.done() else None
+        if said is None:
+            raise Unavailable(self.ended or f"the cloud did not answer {what} within {self._config.answer:g} s")
+        return said
 
     async def _send_all(self, reports: Sequence[Report]) -> list[Report]:
         """Send, then wait for the answers; those without one."""
-        answers: dict[str, asyncio.Future[bool | None]] = {}
+        answers: dict[str, asyncio.Future[Answered | None]] = {}
         try:
             for one in reports:
                 await self._budget.take()
@@ -149,7 +166,7 @@ class Link:
         silent = [
             one
             for one, answer in zip(reports, answers.values(), strict=True)
-            if not (answer.done() and answer.result())
+            if not (answer.done() and (said := answer.result()) and said.ok)
         ]
         # A cloud that is behind answers late: with one deadline for ever, all that is sent again would be late too.
         change = 2.0 if silent else 0.5
@@ -185,10 +202,10 @@ class Link:
 
     async def _sort(self, said: frames.Incoming) -> None:
         match said:
-            case frames.Answered(parent, ok):
-                answer = self._waiting.get(parent)
+            case Answered():
+                answer = self._waiting.get(said.parent)
                 if answer is not None and not answer.done():
-                    answer.set_result(ok)
+                    answer.set_result(said)
             case Object():
                 if said.id not in self._held:  # else it is a repeat of one that we still have in hand
                     self._held.add(said.id)

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from cloud.identity import Validity
+from cloud.registration import Registered
 
 Phase = Literal["joining", "connecting", "online", "offline"]
 
@@ -51,3 +52,5 @@ class CloudState(Struct, frozen=True):
     """Objects of the cloud that cannot be read as they are now, and why."""
     rival: bool = False
     """A second node of our name seems to be there."""
+    node: Registered = Registered("off")
+    """Our Node in the cluster."""

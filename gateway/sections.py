@@ -135,6 +135,9 @@ class Cloud(Section, frozen=True):
     """Where the node gets its certificate: `https://host:10002`; empty means the same host with that port."""
     token_file: Path | None = None
     """File that holds the token to join with."""
+    register_node: bool = True
+    """Make this gateway a Node of the cluster, ready while it is linked; without, what is deleted in the cloud while
+    CloudCore is down stays here. It takes no pods."""
     heartbeat: Seconds = 15.0
     """Time between signs of life."""
     rate: Seconds | None = None

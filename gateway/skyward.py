@@ -14,6 +14,7 @@ from gateway.core import Core
 from gateway.manifests.registry import Registry
 from gateway.relay import Relay, RelayCounts
 from gateway.uplink import Uplink
+from gateway.wiring import product_version
 from rules.instructions import Decided
 from runtime.clock import Clock
 from twins.exchange import Event
@@ -69,6 +70,7 @@ class Skyward:
         from cloud.cloudcore import CloudCore
         from cloud.config import CloudCoreConfig
         from cloud.identity import Identity
+        from cloud.machine import facts
 
         identity = Identity(config.store.path / "cloud", config.node.name, self._clock)
         settings = CloudCoreConfig(
@@ -86,6 +88,7 @@ class Skyward:
             boot=boot,
             route=self._relay.route,
             warn=self._warn,
+            node=facts(config.node.name, product_version(), config.node.labels) if section.register_node else None,
         )
 
     @property
@@ -144,6 +147,8 @@ class Skyward:
             since=state.since,
             url=self._url,
             rival=state.rival,
+            node=state.node.state,
+            node_reason=state.node.reason,
             certificate=certificate,
             devices=state.devices,
             pending=self._uplink.pending,

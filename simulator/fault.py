@@ -10,7 +10,7 @@ from simulator.duration import seconds
 NAME = "fault"
 HELP = "make the stand-in cloud misbehave: gemelo-sim fault cloud --for 30s"
 
-_KINDS = ("cut", "refuse", "noack", "duplicate", "reorder", "slow", "half-open")
+_KINDS = ("cut", "refuse", "noack", "duplicate", "reorder", "slow", "half-open", "deny")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -37,7 +37,8 @@ class CloudStatus(Struct, frozen=True):
 
     `undeclared` are properties that the cloud would drop, because its Device does not list them, so they stay here;
     `rejected` objects that can't be read, with the reason; `conflicts` counts desired values that were changed on both
-    sides; `rival` tells that a second node of our name seems to be there. `counters` grow from the start on.
+    sides; `rival` tells that a second node of our name seems to be there; `node`
+    whether this gateway is a Node of the cluster, and if not, why. `counters` grow from the start on.
     """
 
     kind: str = "none"
@@ -46,6 +47,8 @@ class CloudStatus(Struct, frozen=True):
     since: int = 0
     url: str = ""
     rival: bool = False
+    node: Literal["off", "waiting", "registered", "refused"] = "off"
+    node_reason: str = ""
     certificate: CertificateView | None = None
     devices: int = 0
     pending: int = 0

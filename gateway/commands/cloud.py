@@ -18,6 +18,12 @@ from runtime.clock import SystemClock
 from twins.errors import Rejected
 
 HELP = "join KubeEdge's cloud, and see how it stands: gemelo cloud join HOST --token-file FILE"
+_NODE = {
+    "off": "not registered, as cloud.register_node says",
+    "waiting": "not registered yet",
+    "registered": "registered",
+    "refused": "not registered",
+}
 LINK, CERTIFICATES = 10000, 10002
 """Ports of CloudCore's websocket, and of where it issues certificates."""
 
@@ -130,6 +136,7 @@ def _status(s: View) -> None:
     else:
         until, renewal = _day(certificate["not_after"]), _day(certificate["renew_at"])
         print(f"certificate: good from {_day(certificate['not_before'])} until {until}, renewed {renewal}")
+    print(f"node: {_NODE[s['node']]}{s['node_reason'] and ': ' + show.plain(s['node_reason'])}")
     print(f"devices: {s['devices']} of the cloud, {s['pending']} with news that it has not confirmed")
     _messages(s["messages"])
     print(f"conflicts: {s['conflicts']}")

@@ -7,6 +7,7 @@ PATCH           /devices/{namespace}/{name}   {"desired": {property: value, ...}
 GET             /devicestatuses/{namespace}/{name}
 POST            /router/{node}                {"operation": "subscribe", "topic": "default/t1"}, as the rule router says
                                               it; likewise "unsubscribe", and "publish" with a "payload"
+GET             /nodes/{node}                 a Node that is registered, and its Lease; DELETE removes it
 POST            /apply                        any number of YAML documents
 GET             /log?since=N                  JSON lines of everything received
 POST            /fault                        {"kind": "cut", "for": 30}; GET lists those that are on
@@ -43,6 +44,8 @@ def routes(cloud: CloudCore) -> web.Application:
     app.router.add_post("/fault", api.fault)
     app.router.add_post("/apply", api.apply)
     app.router.add_post("/router/{node}", api.route)
+    app.router.add_get("/nodes/{node}", api.node)
+    app.router.add_delete("/nodes/{node}", api.unregister)
     app.router.add_get("/{plural}", api.list)
     app.router.add_get("/{plural}/{namespace}/{name}", api.get)
     app.router.add_put("/{plural:devices|devicemodels}/{namespace}/{name}", api.put)
@@ -109,6 +112,14 @@ class _Api:
     async def apply(self, request: web.Request) -> web.Response:
         applied = [self._cloud.cluster.apply(_object(one)) for one in yaml.safe_load_all(await request.text()) if one]
         return web.json_response([_name(one) for one in applied])
+
+    async def node(self, request: web.Request) -> web.Response:
+        nodes, name = self._cloud.controller.nodes, request.match_info["node"]
+        found = nodes.get(name)
+        return _found(found and {"node": found, "lease": nodes.get(name, "lease")}, request)
+
+    async def unregister(self, request: web.Request) -> web.Response:
+        return _found(self._cloud.controller.unregister(request.match_info["node"]), request)
 
     async def list(self, request: web.Request) -> web.Response:
         kind = _kind(request)

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import copy
 import logging
-import uuid
-
-from msgspec import Struct
+from pathlib import Path
 
 from simulator.cloudcore.cluster import API, Cluster
 from simulator.cloudcore.messages import Json, membership, message
+from simulator.cloudcore.nodes import Nodes
 from simulator.cloudcore.session import Delivery, Session
+from simulator.cloudcore.syncs import Syncs
 
 logger = logging.getLogger(__name__)
-
-
-class Synced(Struct):
-    """An ObjectSync: which version of an object a node has acknowledged; 0 means none."""
-
-    kind: str
-    namespace: str
-    name: str
-    version: int = 0
 
 
 class Controller:
     """Watches the cluster, owns the sessions and the ObjectSyncs."""
 
-    def __init__(self, cluster: Cluster, nodes: tuple[str, ...]) -> None:
+    def __init__(self, cluster: Cluster, nodes: tuple[str, ...], directory: Path) -> None:
         self._cluster = cluster
-        self._nodes: dict[str, Json] = {name: _node(name, index) for index, name in enumerate(nodes)}
-        self._syncs: dict[tuple[str, str], Synced] = {}
         self.sessions: dict[str, Session] = {}
+        self.nodes = Nodes(directory / "nodes", nodes, self._registered)
+        self._syncs = Syncs(directory / "syncs", lambda name: self.nodes.get(name) is not None)
         cluster.watch(self._changed)
         for device in cluster.all("Device"):
             self._owe(device)
@@ -40,7 +31,7 @@ class Controller:
         """A node came; the session it replaces is given back. A node that has not seen its Node object gets it."""
         old = self.sessions.get(session.node)
         self.sessions[session.node] = session
-        node = self._nodes.get(session.node)
+        node = self.nodes.get(session.node)
         if node is not None and (session.node, node["metadata"]["uid"]) not in self._syncs:
             self._push(session.node, "update", node, source="edgecontroller")
         return old
@@ -52,13 +43,21 @@ class Controller:
     def acked(self, node: str, item: Delivery) -> None:
         """The node has this version; of a deleted object nothing is kept."""
         if item.delete:
-            self._syncs.pop((node, item.uid), None)
-        elif (sync := self._syncs.get((node, item.uid))) is not None:
-            sync.version = max(sync.version, item.version)
+            self._syncs.end(node, item.uid)
+        else:
+            self._syncs.acknowledge(node, item.uid, item.version)
+
+    def unregister(self, name: str) -> Json | None:
+        """The Node is deleted in the API: CloudHub hangs up on it."""
+        node = self.nodes.delete(name)
+        session = self.sessions.get(name)
+        if node is not None and session is not None:
+            session.abort()
+        return node
 
     def reconcile(self) -> None:
         """Send each connected node what differs from what it acknowledged; the source is `edgecontroller`."""
-        for (node, uid), sync in list(self._syncs.items()):
+        for (node, uid), sync in self._syncs:
             session = self.sessions.get(node)
             if session is None or session.holds(uid) or sync.kind == "Node":
                 continue
@@ -69,6 +68,10 @@ class Controller:
                 self._push(node, "delete", gone, source="edgecontroller")
             elif int(live["metadata"]["resourceVersion"]) > sync.version:
                 self._push(node, "update", live, source="edgecontroller")
+
+    def _registered(self, node: Json) -> None:
+        if node["metadata"]["name"] in self.sessions:
+            self._push(node["metadata"]["name"], "update", node, source="edgecontroller")
 
     def _changed(self, old: Json | None, new: Json | None) -> None:
         either = new or old
@@ -121,7 +124,7 @@ class Controller:
         namespace = meta.get("namespace", "null")
         version = meta.get("resourceVersion", "")
         if operation != "delete":
-            sync = self._syncs.setdefault((node, meta["uid"]), Synced(kind, namespace, meta["name"]))
+            sync = self._syncs.begin(node, meta["uid"], kind, namespace, meta["name"])
             if int(version) <= sync.version:
                 return  # the node has it: a model that goes along with each change of its devices
         session = self.sessions.get(node)
@@ -144,9 +147,3 @@ class Controller:
 
 def _node_of(device: Json | None) -> str:
     return device["spec"].get("nodeName", "") if device else ""
-
-
-def _node(name: str, index: int) -> Json:
-    labels = {"kubernetes.io/hostname": name, "node-role.kubernetes.io/edge": ""}
-    meta = {"name": name, "uid": str(uuid.uuid4()), "resourceVersion": str(index + 1), "labels": labels}
-    return {"kind": "Node", "apiVersion": "v1", "metadata": meta, "spec": {}, "status": {}}

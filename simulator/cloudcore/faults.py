@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Literal, get_args
 
-Fault = Literal["cut", "refuse", "noack", "duplicate", "reorder", "slow", "half-open"]
+Fault = Literal["cut", "refuse", "noack", "duplicate", "reorder", "slow", "half-open", "deny"]
 
 MEANING: dict[Fault, str] = {
     "cut": "links are aborted, new ones refused",
@@ -14,6 +14,7 @@ MEANING: dict[Fault, str] = {
     "duplicate": "every object and answer is sent twice",
     "reorder": "what is said together goes out in reverse, and the newest object goes first",
     "slow": "every received message waits a second",
+    "deny": "what a node asks about itself is refused, as by RBAC",
     "half-open": "links stay open and nothing passes; then they are aborted",
 }
 

@@ -58,7 +58,7 @@ class CloudCore:
         self.options = options
         self.authority = Authority(options.data / "pki", options.host)
         self.cluster = Cluster(options.data / "objects")
-        self.controller = Controller(self.cluster, options.nodes)
+        self.controller = Controller(self.cluster, options.nodes, options.data)
         self.faults = Faults()
         self.record = Record(options.data / "received.jsonl")
         self._upstream = Upstream(self.cluster, lose_first=options.lose_first)
@@ -155,8 +155,17 @@ class CloudCore:
                 self.record.add(session.node, "uploaded", said)  # the rule router answers nobody
             case {"source": "twin", "operation": "update"}:
                 self._report(session, said)
+            case {"source": "edged", "group": "meta"}:
+                self._node(session, said)
             case _:
                 self.record.add(session.node, "ignored", said)
+
+    def _node(self, session: Session, said: Json) -> None:
+        """A node asks about itself."""
+        answer = self.controller.nodes.answer(said, denied=self.faults.on("deny"))
+        self.record.add(session.node, "asked" if answer is not None else "ignored", said)
+        if answer is not None:
+            session.tell(answer)
 
     def _report(self, session: Session, said: Json) -> None:
         outcome = self._upstream.take(said)

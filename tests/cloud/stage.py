@@ -14,6 +14,7 @@ from cloud.cloudcore import CloudCore
 from cloud.config import CloudCoreConfig
 from cloud.frames import Routed
 from cloud.identity import Identity
+from cloud.node import Facts
 from runtime.clock import Clock, SystemClock
 from simulator.cloudcore.options import Options
 from simulator.cloudcore.server import CloudCore as StandIn
@@ -106,6 +107,7 @@ class Edge:
         config: CloudCoreConfig,
         manifests: dict | None = None,
         clock: Clock | None = None,
+        node: Facts | None = None,
     ) -> None:
         self.world = world
         self.clock = clock or SystemClock()
@@ -121,6 +123,7 @@ class Edge:
             boot=1,
             route=self.route,
             warn=self.warn,
+            node=node,
         )
         self.twins = Twins()
         self.stimuli: list[Any] = []

@@ -65,7 +65,7 @@ def test_what_is_no_message_is_rejected_with_the_reason():
 
 def test_an_error_answer_is_an_answer_that_is_not_ok():
     text = '{"header":{"msg_id":"a","parent_msg_id":"b"},"route":{"operation":"error"},"content":"no"}'
-    assert frames.decode(text) == frames.Answered("b", False)
+    assert frames.decode(text) == frames.Answered("b", False, b'"no"')
 
 
 def test_our_keepalive_is_edgecores_byte_for_byte():
