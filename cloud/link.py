@@ -17,9 +17,10 @@ from cloud import frames
 from cloud.budget import Budget
 from cloud.config import CloudCoreConfig
 from cloud.frames import Answered, Members, Object, Routed, TwinUpdate
+from cloud.patience import Patience
 from cloud.registration import Registration
 from cloud.state import Counters
-from cloud.sync import Report
+from cloud.sync import Report, Unanswered
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
 from twins.errors import Rejected, Unavailable
@@ -29,21 +30,14 @@ logger = logging.getLogger(__name__)
 _INBOX = 256
 """Messages waiting to be handed over. When full, objects wait (CloudCore has one in flight), all else is
 dropped: today's clouds say everything in objects."""
-_LONGEST = 16
-"""How often the usual deadline an answer may take, doubled after each silence and halved after each success."""
 
 Take = Callable[[Object | Members | TwinUpdate], Awaitable[bool]]
 Route = Callable[[Routed], None]
 """Takes what the rule router wants; never waits."""
 
 
-class Unanswered(Unavailable):
-    """The link lives, but the cloud said nothing to these reports: it does not know the device, or is in trouble."""
-
-    def __init__(self, reports: Sequence[Report]) -> None:
-        names = ", ".join(sorted({one.device for one in reports})[:5])
-        super().__init__(f"the cloud did not confirm {len(reports)} reports ({names}); they may be sent again later")
-        self.reports = tuple(reports)
+class Silent(Unavailable):
+    """No answer came in time; the link may live."""
 
 
 class Link:
@@ -73,7 +67,7 @@ class Link:
         self._inbox: Mailbox[Object | Members | TwinUpdate] = Mailbox("cloud.received", _INBOX)
         self._held: set[str] = set()
         self._waiting: dict[str, asyncio.Future[Answered | None]] = {}
-        self._patience = config.answer
+        self._patience = Patience(config.answer)
         self.ended = ""
         self.dropped = False
         """The cloud ended it, or something between; not we."""
@@ -107,12 +101,13 @@ class Link:
 
     async def push(self, reports: Sequence[Report]) -> None:
         """Return when all are confirmed. Raises `Unavailable` when the link breaks, `Unanswered` when it lives."""
-        silent = await self._send_all(reports)
-        again = [one for one in reports if one.twice and one not in silent]
-        if again:
-            silent += await self._send_all(again)
-        self._counters.confirmed += len(reports) - len(silent)
-        if silent:
+        async with asyncio.TaskGroup() as group:
+            sent = [group.create_task(self._deliver(one), name="cloud-report") for one in reports]
+        outcomes = [task.result() for task in sent]
+        self._counters.confirmed += outcomes.count(True)
+        if None in outcomes:
+            raise Unavailable(self.ended or "the link broke")
+        if silent := [one for one, outcome in zip(reports, outcomes, strict=True) if not outcome]:
             self._counters.unanswered += len(silent)
             raise Unanswered(silent)
 
@@ -134,44 +129,41 @@ class Link:
         said = await self._answered(lambda id_: frames.request(operation, resource, content, id_, self._now()), what)
         return said.content
 
-    async def _answered(self, frame: Callable[[str], bytes], what: str) -> Answered:
-        """Send the frame of an id; its answer, or `Unavailable`."""
-        id_ = _id()
+    async def _answered(self, frame: Callable[[str], bytes], what: str, within: float = 0.0) -> Answered:
+        """Send the frame of an id; its answer. Raises `Silent` without one, `Unavailable` when the link breaks."""
+        id_, within = _id(), within or self._config.answer
         answer = self._waiting[id_] = asyncio.get_running_loop().create_future()
         try:
             await self._send(frame(id_))
-            await asyncio.wait({answer}, timeout=self._config.answer)
+            await asyncio.wait({answer}, timeout=within)
         finally:
             self._waiting.pop(id_, None)
-        said: Answered | None = answer.result() if answer.done() else None
+        if not answer.done():
+            raise Silent(f"the cloud did not answer {what} within {within:g} s")
+        said: Answered | None = answer.result()
         if said is None:
-            raise Unavailable(self.ended or f"the cloud did not answer {what} within {self._config.answer:g} s")
+            raise Unavailable(self.ended)
         return said
 
-    async def _send_all(self, reports: Sequence[Report]) -> list[Report]:
-        """Send, then wait for the answers; those without one."""
-        answers: dict[str, asyncio.Future[Answered | None]] = {}
+    async def _deliver(self, one: Report) -> bool | None:
+        """Whether the cloud confirmed it in time; `None` when the link broke."""
+        encode = frames.state_report if one.kind == "state" else frames.twin_report
         try:
-            for one in reports:
+            for _ in range(2 if one.twice else 1):
                 await self._budget.take()
-                id_ = _id()
-                answers[id_] = self._waiting[id_] = asyncio.get_running_loop().create_future()
-                await self._report(one, id_)
-            await asyncio.wait(answers.values(), timeout=self._patience)
-        finally:
-            for id_ in answers:
-                self._waiting.pop(id_, None)
-        if any(answer.done() and answer.result() is None for answer in answers.values()):
-            raise Unavailable(self.ended)
-        silent = [
-            one
-            for one, answer in zip(reports, answers.values(), strict=True)
-            if not (answer.done() and (said := answer.result()) and said.ok)
-        ]
-        # A cloud that is behind answers late: with one deadline for ever, all that is sent again would be late too.
-        change = 2.0 if silent else 0.5
-        self._patience = min(max(self._patience * change, self._config.answer), self._config.answer * _LONGEST)
-        return silent
+                self._counters.sent += 1
+                began, patience = self._clock.monotonic(), self._patience.seconds
+                frame = lambda id_: encode(one.device, one.content, id_, self._now())  # noqa: E731
+                said = await self._answered(frame, one.device, patience)
+                self._patience.answered(self._clock.monotonic() - began)
+                if not said.ok:
+                    return False
+        except Silent:
+            self._patience.silent(patience)
+            return False
+        except Unavailable:
+            return None
+        return True
 
     async def _until_broken(self, part: Callable[[], Awaitable[None]], over: asyncio.Event) -> None:
         """Not by an error of the group: it would hide that we are cancelled in the same moment (Python < 3.13)."""
@@ -180,11 +172,6 @@ class Link:
         except Unavailable as broken:
             self.ended = self.ended or str(broken)
         over.set()
-
-    async def _report(self, one: Report, id_: str) -> None:
-        encode = frames.state_report if one.kind == "state" else frames.twin_report
-        await self._send(encode(one.device, one.content, id_, self._now()))
-        self._counters.sent += 1
 
     async def _read(self) -> None:
         while True:

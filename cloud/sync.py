@@ -7,13 +7,14 @@ appended), so a report with a property that was never confirmed is sent twice, t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from twins.errors import Unavailable
 from twins.values import Property, Twin, Value
 
 
@@ -31,6 +32,15 @@ class Report(Struct, frozen=True):
     twice: bool = False
     kind: Literal["twin", "state"] = "twin"
     joined: int = 0
+
+
+class Unanswered(Unavailable):
+    """The link lives, but the cloud said nothing to these reports: it does not know the device, or is in trouble."""
+
+    def __init__(self, reports: Sequence[Report]) -> None:
+        names = ", ".join(sorted({one.device for one in reports})[:5])
+        super().__init__(f"the cloud did not confirm {len(reports)} reports ({names}); they may be sent again later")
+        self.reports = tuple(reports)
 
 
 def report(twin: Twin, declared: Collection[str], at: int, cause: str = "") -> Report | None:

@@ -2,7 +2,8 @@
 
 There is no queue of values: a twin knows which of its versions the cloud has confirmed (`Property.synced`), so what is
 waiting is the set of devices that have something newer, and the newest value is read when it is sent. That set is
-rebuilt from the twins after a restart.
+rebuilt from the twins after a restart. Each device is sent and waited for by itself: one that the cloud does not answer
+holds up no other.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from gateway.committed import Committed
 from gateway.core import Core
+from gateway.dispatch import Dispatch, News, Silence
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable
@@ -29,10 +30,8 @@ CLOUD = "cloud"
 """Cause of manifests from the cloud."""
 CONFIRMED = "cloud:confirmed"
 """Cause of what a confirmation writes."""
-News = tuple[str, Literal["twin", "state"]]
-"""A device, and what of it is new to the cloud; with the first cause of that."""
-TOGETHER = 20
-"""Reports on their way at once."""
+TOGETHER = 50
+"""Devices with a report on its way at once: as many as KubeEdge's rate takes at a round trip of two seconds."""
 
 
 class Report(Protocol):
@@ -64,7 +63,11 @@ R = TypeVar("R", bound="Report")
 
 
 class Cloud(Protocol[R]):
-    """The peer. `push` returns when it has confirmed; `report` is `None` when it has all it would take."""
+    """The peer. `push` returns when it has confirmed; `report` is `None` when it has all it would take.
+
+    `push` is called for many devices at once. An `Unavailable` with `reports` tells that it only did not confirm those,
+    and that the link lives.
+    """
 
     async def run(self) -> None: ...
 
@@ -93,32 +96,40 @@ class Uplink(Generic[R]):
         self._core = core
         self._clock = clock
         self._learned = learned
-        self._news: dict[News, str] = {}
+        self._dispatch = Dispatch(TOGETHER)
         self._wake = asyncio.Event()
+        self._broken = False
+        self._confirmed = 0
 
     @property
     def pending(self) -> int:
         """Devices with something that the cloud has not confirmed."""
-        return len({device for device, _ in self._news})
+        return len(self._dispatch)
+
+    @property
+    def silences(self) -> tuple[Silence, ...]:
+        """Devices that the cloud does not answer."""
+        return self._dispatch.silences
 
     def tell(self, committed: Committed) -> None:
         """Note which devices have news for the cloud, and take up the manifests that it sent."""
         for applied in committed.applied:
             if applied.cause == CLOUD:
                 self._learned(applied.kind, applied.name, applied.body)
+            if applied.kind == "Device":
+                (self._dispatch.forget if applied.body is None else self._dispatch.forgive)(applied.name)
         for device, cause in committed.changed.items():
-            self._news.setdefault((device, "twin"), cause)
+            self._dispatch.add(device, "twin", cause)
         for status in committed.statuses:
-            self._news.setdefault((status.device, "state"), status.cause)
-        if self._news:
-            self._wake.set()
+            self._dispatch.add(status.device, "state", status.cause)
+        self._wake.set()
 
     async def run(self) -> None:
         for twin in self._core.twins:
             if any(p.unsynced for p in twin.properties.values()):
-                self._news.setdefault((twin.device, "twin"), "restart")
+                self._dispatch.add(twin.device, "twin", "restart")
             if twin.status:
-                self._news.setdefault((twin.device, "state"), "restart")
+                self._dispatch.add(twin.device, "state", "restart")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._cloud.run(), name="cloud.link")
             group.create_task(self._up(), name="cloud.up")
@@ -126,60 +137,69 @@ class Uplink(Generic[R]):
 
     async def _up(self) -> None:
         backoff = Backoff(first=0.2, limit=5.0)
-        self._wake.set()
-        while True:
-            await self._cloud.online()
-            await self._wake.wait()
-            self._wake.clear()
-            while self._news:
-                try:
-                    await self._push()
-                    backoff.reset()
-                except Unavailable as error:
-                    logger.info("the cloud has not confirmed: %s; it is sent again", error)
-                    self._wake.set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._cloud.online()
+                if self._broken:
+                    self._broken = False
                     await self._clock.sleep(backoff.next())
-                    break
+                    continue
+                confirmed = self._confirmed
+                news = await self._next()
+                if self._confirmed > confirmed:
+                    backoff.reset()
+                row = self._row(news)
+                if row is None:
+                    self._dispatch.done(news, settled=self._core.twins.get(news.device) is None)
+                    await asyncio.sleep(0)  # there may be thousands of them
+                else:
+                    group.create_task(self._send(news, row), name="cloud.report")
 
-    async def _push(self) -> None:
-        """Send some of the news; what the cloud does not confirm stays noted."""
-        taken = dict(islice(self._news.items(), TOGETHER))
-        rows: dict[News, R] = {}
-        for news, cause in taken.items():
-            del self._news[news]
-            row = self._row(news, cause)
-            if row is not None:
-                rows[news] = row
-        if not rows:
-            return
-        silent: Sequence[object] = tuple(rows.values())
+    async def _next(self) -> News:
+        """The next thing to say, as soon as there is one and room for it on the way."""
+        while True:
+            self._wake.clear()
+            now = self._clock.monotonic()
+            news = self._dispatch.take(now)
+            if news is not None:
+                return news
+            due = self._dispatch.due
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if due is None else max(0.01, due - now)):
+                    await self._wake.wait()
+
+    async def _send(self, news: News, row: R) -> None:
+        """Send one report, for as long as it takes; what the cloud does not confirm stays noted."""
+        confirmed = self._confirmed
         try:
-            await self._cloud.push(tuple(rows.values()))
-            silent = ()
+            await self._cloud.push((row,))
         except Unavailable as error:
-            silent = getattr(error, "reports", silent)  # a link that lives names those that got no answer
-            raise
-        finally:
-            unanswered = set(map(id, silent))
-            for news, row in rows.items():
-                if id(row) in unanswered:
-                    self._news.setdefault(news, taken[news])
-            await self._confirm([row for row in rows.values() if id(row) not in unanswered])
+            if hasattr(error, "reports"):  # the link lives
+                alone, now = self._confirmed > confirmed, self._clock.monotonic()
+                silence = self._dispatch.silent(news, now, self._clock.now(), alone=alone)
+                if silence.attempts == 1:
+                    logger.info("the cloud does not answer for %s: %s", news.device, error)
+            else:
+                self._broken = True
+                self._dispatch.back(news)
+        else:
+            self._confirmed += 1
+            await self._confirm(row)
+            self._dispatch.done(news, settled=True)
+        self._wake.set()
 
-    async def _confirm(self, rows: Sequence[R]) -> None:
-        now = self._clock.now()
-        proofs = [row for row in rows if row.versions]
-        confirmed = [Confirmed(row.device, CONFIRMED, now, dict(row.versions), row.joined) for row in proofs]
-        if confirmed:
-            with suppress(TimeoutError):  # they are taken, only late; what a crash loses is sent again
-                await self._core.ask(*confirmed)  # not before it counts, else the same is sent twice
+    async def _confirm(self, row: R) -> None:
+        if row.versions:
+            proof = Confirmed(row.device, CONFIRMED, self._clock.now(), dict(row.versions), row.joined)
+            with suppress(TimeoutError):  # it is taken, only late; what a crash loses is sent again
+                await self._core.ask(proof)  # not before it counts, else the same is sent twice
 
-    def _row(self, news: News, cause: str) -> R | None:
-        device, kind = news
-        twin = self._core.twins.get(device)
+    def _row(self, news: News) -> R | None:
+        twin = self._core.twins.get(news.device)
         if twin is None:
             return None
-        return self._cloud.report(twin, cause) if kind == "twin" else self._cloud.state_report(twin, cause)
+        make = self._cloud.report if news.kind == "twin" else self._cloud.state_report
+        return make(twin, news.cause)
 
     async def _down(self) -> None:
         async for change in self._cloud.changes():

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from cloud.cloudcore import CloudCore
-from cloud.link import Unanswered
+from cloud.sync import Unanswered
 from runtime.clock import SystemClock
 from simulator.cloudcore.faults import Fault
 from tests.cloud.stage import NODE, Edge, device, running, world

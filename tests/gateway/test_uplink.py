@@ -26,6 +26,14 @@ class Note(Struct, frozen=True):
     joined: int = 0
 
 
+class Unanswered(Unavailable):
+    """The link lives, and these reports are not confirmed."""
+
+    def __init__(self, reports: Sequence[Note]) -> None:
+        super().__init__("no answer")
+        self.reports = reports
+
+
 class Wish:
     """What the cloud asks for."""
 
@@ -48,6 +56,10 @@ class Heaven:
         self.states: list[tuple[str, str]] = []
         self.pushes: list[int] = []
         self.confirms = True
+        self.flying = 0
+        self.busiest = 0
+        self.mute: set[str] = set()
+        """Devices that it never answers for."""
         self.wishes: asyncio.Queue[Wish] = asyncio.Queue(100)
         self._online = asyncio.Event()
         self._online.set()
@@ -73,7 +85,18 @@ class Heaven:
                 self.values.setdefault(row.device, {}).update(row.values)
             else:
                 self.states.append((row.device, row.values["state"]))
-        await asyncio.sleep(0.1)
+        self.flying += len(rows)
+        self.busiest = max(self.busiest, self.flying)
+        try:
+            await self._answer(rows)
+        finally:
+            self.flying -= len(rows)
+
+    async def _answer(self, rows: Sequence[Note]) -> None:
+        silent = [row for row in rows if row.device in self.mute or self.mute == {"*"}]
+        await asyncio.sleep(10 if silent else 0.1)
+        if silent:
+            raise Unanswered(silent)
         if not self.confirms:
             raise Unavailable("no confirmation came")
 
@@ -129,7 +152,7 @@ async def test_what_a_device_reports_reaches_the_cloud_and_its_confirmation_is_o
         await sky.report("default/d1", "1")
         await asyncio.sleep(0.05)
         assert sky.unsynced() == ["default/d1"]
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
         assert sky.cloud.values == {"default/d1": {"t": "1"}}
         assert (sky.unsynced(), sky.uplink.pending) == ([], 0)
     again = Twins()
@@ -170,7 +193,7 @@ async def test_a_cut_costs_nothing_and_only_the_newest_value_is_sent_after_it() 
         assert (sky.unsynced(), sky.uplink.pending) == ([], 0)
         assert {int(values["t"]) for values in sky.cloud.values.values()} == set(range(51, 101))
         assert sum(sky.cloud.pushes) == 2 + 50 + 49, "the state of each that was heard for the first time too"
-        assert max(sky.cloud.pushes) <= TOGETHER
+        assert sky.cloud.busiest <= TOGETHER
 
 
 @in_virtual_time
@@ -182,7 +205,7 @@ async def test_a_value_that_changes_while_its_report_is_on_its_way_is_reported_t
         await sky.report("default/d1", "2")
         await asyncio.sleep(0.3)
         assert sky.cloud.values == {"default/d1": {"t": "2"}}
-        assert (sky.unsynced(), len(sky.cloud.pushes)) == ([], 2)
+        assert (sky.unsynced(), len(sky.cloud.pushes)) == ([], 3), "two values and a state"
 
 
 @in_virtual_time
@@ -265,3 +288,79 @@ async def test_a_manifest_of_the_cloud_that_is_refused_is_neither_kept_nor_learn
         assert wish.outcome is True
         assert sky.learned == []
         assert sky.stage.disk.found().manifests == {}
+
+
+@in_virtual_time
+async def test_a_device_that_the_cloud_never_answers_for_holds_up_no_other_and_is_asked_ever_more_rarely() -> None:
+    sky = Sky()
+    sky.cloud.mute = {"default/d0"}
+    async with sky.running():
+        for second in range(1, 601):
+            for n in range(100 if second <= 20 else 2):
+                await sky.report(f"default/d{n}", str(second))
+            await asyncio.sleep(1)
+            waits = set(sky.unsynced()) - {"default/d0"}
+            assert waits == set(), f"second {second}: {len(waits)} wait"
+        (silence,) = sky.uplink.silences
+        assert (silence.device, silence.alone) == ("default/d0", True)
+        assert 4 <= silence.attempts <= 9
+        sky.cloud.mute = set()
+        await asyncio.sleep(301)
+        assert (sky.unsynced(), sky.uplink.silences) == ([], ())
+        assert sky.cloud.values["default/d0"] == {"t": "600"}
+
+
+@in_virtual_time
+async def test_when_the_cloud_answers_for_no_device_none_is_blamed_and_all_go_soon_after() -> None:
+    sky = Sky()
+    sky.cloud.mute = {"*"}
+    async with sky.running():
+        for n in range(100):
+            await sky.report(f"default/d{n}", "1")
+        await asyncio.sleep(900)
+        assert not any(silence.alone for silence in sky.uplink.silences)
+        assert sky.cloud.busiest <= TOGETHER
+        sky.cloud.mute = set()
+        await asyncio.sleep(15)
+        assert (sky.unsynced(), sky.uplink.silences, sky.uplink.pending) == ([], (), 0)
+
+
+@in_virtual_time
+async def test_a_device_has_one_report_on_its_way_at_a_time_and_the_order_is_kept() -> None:
+    sky = Sky()
+    async with sky.running():
+        for n in range(20):
+            await sky.report("default/d1", str(n))
+            await asyncio.sleep(0.03)
+            assert sky.cloud.flying <= 1
+        await asyncio.sleep(1)
+        assert sky.cloud.values == {"default/d1": {"t": "19"}}
+
+
+@in_virtual_time
+async def test_a_silent_device_is_tried_at_once_when_the_cloud_sends_its_device_anew() -> None:
+    sky = Sky()
+    sky.cloud.mute = {"default/d0"}
+    async with sky.running():
+        for n in range(600):
+            await sky.report("default/d0", str(n))
+            await sky.report("default/d1", str(n))
+            await asyncio.sleep(1)
+        sky.cloud.mute = set()
+        device = {"kind": "Device", "metadata": {"name": "d0"}}
+        await sky.cloud.wishes.put(Wish([], {("Device", "default/d0"): body(device)}))
+        await asyncio.sleep(11)
+        assert sky.unsynced() == []
+
+
+@in_virtual_time
+async def test_a_silent_device_that_left_is_forgotten() -> None:
+    sky = Sky()
+    sky.cloud.mute = {"default/d0"}
+    async with sky.running():
+        await sky.report("default/d0", "1")
+        await asyncio.sleep(30)
+        assert sky.uplink.silences
+        await sky.stage.core.ask(Left("default/d0", "test:1:0", 0))
+        await asyncio.sleep(30)
+        assert (sky.uplink.silences, sky.uplink.pending) == ((), 0)
