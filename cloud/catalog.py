@@ -87,7 +87,14 @@ class Catalog:
             if data is not None:
                 self._take(key, data)
             else:
-                (self._devices if key[0] == "Device" else self._models).pop(key[1], None)
+                self.forget(*key)
+
+    def forget(self, kind: str, name: str) -> None:
+        """It is not on disk any more."""
+        if kind == "Device":
+            self._devices.pop(name, None)
+        elif kind == "DeviceModel":
+            self._models.pop(name, None)
 
     def _take(self, key: Key, data: bytes) -> None:
         manifest = msgspec.json.decode(data, type=Manifest)

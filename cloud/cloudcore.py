@@ -120,6 +120,10 @@ class CloudCore:
             return None
         return sync.state_report(twin, self._clock.now(), cause)
 
+    def forget(self, kind: str, name: str) -> None:
+        """The object was deleted here, whatever the cloud has: what it says of it next is news."""
+        self._catalog.forget(kind, name)
+
     async def online(self) -> None:
         """Return when there is a link."""
         await self._online.wait()

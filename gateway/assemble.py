@@ -40,7 +40,7 @@ from gateway.skyward import Skyward
 from gateway.sparkplug import SparkplugHost
 from runtime.clock import Clock
 from runtime.supervision import Part
-from twins.exchange import Recovered
+from twins.exchange import Condition, Recovered
 from web.revisions import Revisions
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,11 @@ class Gateway:
         phones = Phones(core, sight.lookout, self._orders, clock, causes.of("phone"))
         self._mappers = Mappers(core, clock, causes.of("mapper"), news.note, strict=strict)
         self._cloud = cloud = Skyward(core, registry, clock, relay, causes.of("link"))
-        operations = Operations(core, registry, clock, causes.of("api"))
+
+        def conditions(device: str) -> tuple[Condition, ...]:
+            return registry.conditions(device) + cloud.conditions(device)
+
+        operations = Operations(core, registry, clock, causes.of("api"), conditions)
         edge = Edge(core, registry, operations, clock, causes)
         self._doors = Doors(
             self._now,
@@ -101,7 +105,7 @@ class Gateway:
             limits,
             unit=mappings.unit,
             picture=sight.gallery.version,
-            conditions=registry.conditions,
+            conditions=conditions,
         )
         self._console = Console(
             wiring.node(config, clock),

@@ -15,6 +15,7 @@ from gateway.manifests.schemas import schema
 from gateway.manifests.standing import manifest_of, standing
 from runtime.clock import Clock
 from twins.errors import Rejected
+from twins.exchange import Condition
 from twins.schema import nearest
 from twins.stimuli import Edit, Left, Updated
 from twins.values import device_id
@@ -23,11 +24,19 @@ from twins.values import device_id
 class Operations:
     """Implements `web.ports.Commands`."""
 
-    def __init__(self, core: Core, registry: Registry, clock: Clock, next_cause: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        registry: Registry,
+        clock: Clock,
+        next_cause: Callable[[], str],
+        conditions: Callable[[str], tuple[Condition, ...]] | None = None,
+    ) -> None:
         self._core = core
         self._registry = registry
         self._clock = clock
         self._next_cause = next_cause
+        self._conditions = conditions or registry.conditions
 
     async def set_desired(self, device: str, values: Mapping[str, str], who: str) -> str:
         twin = self._core.twins.get(device)
@@ -61,7 +70,7 @@ class Operations:
             found |= {t.device: manifest_of(t) for t in self._core.twins if not self._registry.is_device(t.device)}
             for device, manifest in found.items():
                 if (twin := self._core.twins.get(device)) is not None:
-                    manifest["status"] = standing(twin, self._registry.conditions(device))
+                    manifest["status"] = standing(twin, self._conditions(device))
         elif kind == "DeviceStatus":
             found = {t.device: manifest_of(t, kind) | {"status": standing(t)} for t in self._core.twins}
         if name and name not in found:
@@ -71,10 +80,10 @@ class Operations:
     def schema(self, kind: str) -> dict[str, Any]:
         return schema(kind)
 
-    async def delete(self, kind: str, name: str) -> None:
+    async def delete(self, kind: str, name: str, *, force: bool = False) -> None:
         name = name if "/" in name else device_id("default", name)
         declared = self._registry.is_device(name)
         if kind == "Device" and not declared and self._core.twins.get(name) is not None:
             await self._core.ask(Left(name, self._next_cause(), self._clock.now()))  # it joined by its first message
             return
-        await self._registry.delete(kind, name)
+        await self._registry.delete(kind, name, force=force)

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from gateway.dispatch import Silence
 from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
 from gateway.manifests.registry import Registry
 from gateway.relay import Relay, RelayCounts
-from gateway.uplink import Uplink
+from gateway.uplink import CLOUD, Uplink
 from gateway.wiring import product_version
 from rules.instructions import Decided
 from runtime.clock import Clock
-from twins.exchange import Event
+from twins.exchange import Condition, Event
 from twins.stimuli import Noted
-from web.cloud import CertificateView, CloudStatus, MessagesView
+from web.cloud import CertificateView, CloudStatus, MessagesView, UnansweredView
 from web.views import CloudView
 
 if TYPE_CHECKING:
@@ -32,6 +33,16 @@ STATES: dict[str, Literal["connected", "connecting", "cut", "off"]] = {
     "online": "connected",
     "offline": "cut",
 }
+
+
+def reason_of(silence: Silence) -> str:
+    """The likely reason why the cloud does not answer for a device, and what to do, for people."""
+    if silence.alone:
+        return (
+            "it answers for others, so it has no such device any more, or cannot store its status; if it is deleted "
+            f"there: gemelo delete --force device {silence.device}"
+        )
+    return "it answers for no device: its Kubernetes API may be away, or this is the only one, and deleted there"
 
 
 class Skyward:
@@ -101,6 +112,9 @@ class Skyward:
         if self._mqtt is not None:
             decided = [each for each in committed.decisions if isinstance(each, Decided)]
             self._mqtt.note(committed.said, committed.events, decided)
+        for applied in committed.applied:
+            if self._cloud is not None and applied.body is None and applied.cause != CLOUD:
+                self._cloud.forget(applied.kind, applied.name)  # deleted here, by force: it may come again
         if self._uplink is not None:
             self._uplink.tell(committed)
 
@@ -153,6 +167,7 @@ class Skyward:
             devices=state.devices,
             pending=self._uplink.pending,
             waiting=state.pending,
+            unanswered=self._unanswered(),
             undeclared=state.undeclared,
             rejected=state.rejections,
             conflicts=self._core.counts.conflicts,
@@ -201,6 +216,24 @@ class Skyward:
             rate=section.rate or RATE,
         )
         return MqttCloud(settings, self._core.twins, self._registry, self._clock, boot=boot)
+
+    def conditions(self, device: str) -> tuple[Condition, ...]:
+        """What keeps the cloud from knowing how a device is."""
+        silences = self._uplink.silences if self._uplink is not None else ()
+        return tuple(
+            Condition("Unconfirmed", f"not confirmed by the cloud {each.attempts} times: {reason_of(each)}")
+            for each in silences
+            if each.device == device
+        )
+
+    def _unanswered(self) -> tuple[UnansweredView, ...]:
+        wall, now = self._clock.now(), self._clock.monotonic()
+        return tuple(
+            UnansweredView(
+                each.device, each.since, each.attempts, wall + int((each.again - now) * 1e6), reason_of(each)
+            )
+            for each in (self._uplink.silences if self._uplink is not None else ())
+        )
 
     def _warn(self, words: str) -> None:
         """A person has to hear of it: somebody else may bring it about."""

@@ -117,7 +117,7 @@ class Event(Struct, frozen=True):
 class Condition(Struct, frozen=True):
     """Something that keeps an object from being what its manifest says: a word for programs, a line for people."""
 
-    reason: Literal["ModelMissing", "Invalid"]
+    reason: Literal["ModelMissing", "Invalid", "Unconfirmed"]
     message: str
 
 

@@ -32,8 +32,19 @@ class MessagesView(Struct, frozen=True):
     refused: int = 0
 
 
+class UnansweredView(Struct, frozen=True):
+    """A device that the cloud does not answer: since when, how often it was told, when it is told next, and why."""
+
+    device: str
+    since: int
+    attempts: int
+    again: int
+    reason: str
+
+
 class CloudStatus(Struct, frozen=True):
-    """`pending` are devices with news that the cloud has not confirmed, `waiting` those whose model it has not sent.
+    """`pending` are devices with news that the cloud has not confirmed, `waiting` those whose model it has not sent,
+    `unanswered` those for which it confirms nothing.
 
     `undeclared` are properties that the cloud would drop, because its Device does not list them, so they stay here;
     `rejected` objects that can't be read, with the reason; `conflicts` counts desired values that were changed on both
@@ -53,6 +64,7 @@ class CloudStatus(Struct, frozen=True):
     devices: int = 0
     pending: int = 0
     waiting: tuple[str, ...] = ()
+    unanswered: tuple[UnansweredView, ...] = ()
     undeclared: dict[str, tuple[str, ...]] = {}
     rejected: dict[str, str] = {}
     conflicts: int = 0

@@ -22,7 +22,7 @@ class ManifestApi:
             Route("POST", "/api/v1/manifests", self.apply, "Apply manifests", Applied, dict, takes=(YAML, JSON)),
             Route("GET", "/api/v1/manifests/{kind}", self.objects, "All objects of a kind", list[dict[str, Any]]),
             Route("GET", "/api/v1/manifests/{kind}/{namespace}/{name}", self.object, "One object", dict[str, Any]),
-            Route("DELETE", "/api/v1/manifests/{kind}/{name:.+}", self.delete, "Delete an object"),
+            Route("DELETE", "/api/v1/manifests/{kind}/{name:.+}", self.delete, "Delete an object", query=("force",)),
             Route("GET", "/api/v1/schemas/{kind}", self.schema, "The JSON Schema of a kind", dict[str, Any]),
         ]
 
@@ -41,5 +41,6 @@ class ManifestApi:
         return json_of(self._commands.schema(request.match_info["kind"]))
 
     async def delete(self, request: web.Request) -> web.Response:
-        await self._commands.delete(request.match_info["kind"], request.match_info["name"])
+        force = request.query.get("force", "") == "true"
+        await self._commands.delete(request.match_info["kind"], request.match_info["name"], force=force)
         return web.Response(status=204)

@@ -44,8 +44,11 @@ class Commands(Protocol):
         """The manifests of a kind, or the one called `namespace/name`; those of devices with their `status`."""
         ...
 
-    async def delete(self, kind: str, name: str) -> None:
-        """`name` is `name` in the default namespace, or `namespace/name`."""
+    async def delete(self, kind: str, name: str, *, force: bool = False) -> None:
+        """`name` is `name` in the default namespace, or `namespace/name`. By force also what is the cloud's.
+
+        What the cloud still has comes again when it is changed there.
+        """
         ...
 
     def schema(self, kind: str) -> dict[str, Any]:

@@ -142,11 +142,16 @@ def _status(s: View) -> None:
     print(f"conflicts: {s['conflicts']}")
     print("counters: " + "  ".join(f"{name} {count}" for name, count in s["counters"].items()))
     rows: list[tuple[Any, ...]] = [(name, "waits for its model") for name in s["waiting"]]
+    rows += [(each["device"], _unanswered(each)) for each in s["unanswered"]]
     rows += [(name, f"not declared in the cloud: {', '.join(names)}") for name, names in s["undeclared"].items()]
     rows += [(name, f"rejected: {why}") for name, why in s["rejected"].items()]
     if rows:
         print()
         show.table(("object", "what keeps it from the cloud"), rows)
+
+
+def _unanswered(u: View) -> str:
+    return f"told {u['attempts']} times since {_time(u['since'])}, not confirmed: {show.plain(u['reason'])}"
 
 
 def _messages(m: View) -> None:

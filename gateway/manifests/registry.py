@@ -150,11 +150,14 @@ class Registry:
             return
         self._keep(kind, name, body, manifest)
 
-    async def delete(self, kind: str, name: str) -> str:
-        """Delete a manifest and what it stands for. Raises `Rejected` (404) when there is none."""
+    async def delete(self, kind: str, name: str, *, force: bool = False) -> str:
+        """Delete a manifest and what it stands for; of the cloud's only by force.
+
+        Raises `Rejected`: 404 when there is none, 409 when it is the cloud's.
+        """
         self._known(kind)
         async with self._turn:
-            return await self._delete(kind, name)
+            return await self._delete(kind, name, force=force)
 
     async def _apply(
         self, kind: str, name: str, manifest: Any, data: dict[str, Any], where: str, origin: Origin
@@ -172,11 +175,12 @@ class Registry:
         done = "created" if known is None else "configured"
         return f"{kind.lower()}/{name} {done}{self._declarations.remark(kind, name)}"
 
-    async def _delete(self, kind: str, name: str) -> str:
+    async def _delete(self, kind: str, name: str, *, force: bool) -> str:
         if (kind, name) not in self._bodies:
             names = [n for k, n in self._bodies if k == kind]
             raise Rejected(f"there is no {kind} {name}: {nearest(name, names)}", 404)
-        self._refuse_clouds(kind, name, "delete it there")
+        if not force:
+            self._refuse_clouds(kind, name, "delete it there; when it is gone there, delete it here by force (--force)")
         stimuli: list[Stimulus] = [self._applied(kind, name, None)]
         if _has_twin(kind, self._kinds[kind]):
             stimuli.append(Left(name, self._next_cause(), self._clock.now()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import stat
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,6 +138,50 @@ def test_status_tells_link_certificate_counters_and_what_the_cloud_does_not_take
     assert shown.startswith(f"online  {cloud.link}  since ")
     assert "default/d1  not declared in the cloud: ghost" in shown
     assert "certificate: good from" in shown
+
+
+def test_one_device_of_a_hundred_that_the_cloud_never_confirms_slows_no_other_is_told_and_goes_by_force(
+    cloud: Cloud, gateway: Gateway
+) -> None:
+    names = [f"p{n}" for n in range(100)]
+    for name in names:
+        cloud.ask("POST", "/apply", yaml.safe_load(DEVICE.replace("name: d1", f"name: {name}")))
+    until(lambda: status(gateway)["devices"] == 101)
+    cloud.stop()  # and what it knew of the first is lost, as when a CloudCore starts that does not know the node
+    (cloud.folder / "objects" / "Device" / "default" / "p0.json").unlink()
+    for path in (cloud.folder / "syncs").glob("*/*.json"):
+        path.unlink()
+    cloud.start()
+    until(lambda: status(gateway)["phase"] == "online")
+
+    for number in range(4):
+        began = time.monotonic()
+        twin = json.dumps({"event_id": "e", "twin": {"temperature": {"actual": {"value": str(number)}}}})
+        topics = [(f"$hw/events/device/default/{name}/twin/update", twin, 1) for name in names]
+        publish.multiple(topics, "127.0.0.1", gateway.broker())
+        until(lambda n=number: values(cloud) == dict.fromkeys(names[1:], str(n)), what=lambda: str(values(cloud)))
+        assert time.monotonic() - began < 5, "an answer is waited for 10 s"
+
+    (silent,) = until(lambda: status(gateway)["unanswered"])
+    assert (silent["device"], silent["attempts"]) == ("default/p0", 1)
+    assert "--force device default/p0" in silent["reason"]
+    assert "default/p0  told 1 times since" in invoke("cloud", "status", "--url", gateway.url).stdout
+    assert "Unconfirmed: not confirmed by the cloud" in invoke("describe", "device", "p0", "--url", gateway.url).stdout
+
+    refused = invoke("delete", "device", "p0", "--url", gateway.url)
+    assert (refused.returncode, "--force" in refused.stderr) == (1, True)
+    assert invoke("delete", "--force", "device", "p0", "p1", "--url", gateway.url).returncode == 0
+    until(lambda: status(gateway)["devices"] == 99)
+    assert status(gateway)["unanswered"] == []
+    cloud.ask("PATCH", "/devices/default/p1", {"desired": {"temperature": "5"}})
+    until(lambda: status(gateway)["devices"] == 100)  # what the cloud still has comes again
+    assert gateway.is_calm()
+
+
+def values(cloud: Cloud) -> dict[str, str]:
+    """What the API says of the hundred."""
+    found = {s["metadata"]["name"]: s["status"].get("twins", []) for s in cloud.ask("GET", "/devicestatuses")["items"]}
+    return {name: twins[0]["reported"]["value"] for name, twins in found.items() if name.startswith("p") and twins}
 
 
 def test_status_without_a_cloud_says_how_to_join_one(tmp_path: Path) -> None:

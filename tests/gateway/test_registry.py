@@ -223,8 +223,10 @@ async def test_what_the_cloud_manages_is_neither_changed_nor_deleted_here() -> N
         with pytest.raises(Rejected, match="managed by the cloud") as refused:
             await stage.registry.apply(device(nodeName="here"), "test")
         assert refused.value.code == 409
-        with pytest.raises(Rejected, match="managed by the cloud"):
+        with pytest.raises(Rejected, match=r"managed by the cloud.*--force"):
             await stage.registry.delete("Device", "default/d1")
+        await stage.registry.delete("Device", "default/d1", force=True)
+        assert list(stage.registry.of("Device")) == []
 
 
 @pytest.mark.parametrize("name", ["../../x", "a\nb", "Upper", "", "x" * 254, "-a", "\u0440ump-1"])

@@ -168,7 +168,7 @@ class Room:
             raise Rejected(message, 404)
         return {"title": kind, "type": "object"}
 
-    async def delete(self, kind: str, name: str) -> None:
+    async def delete(self, kind: str, name: str, *, force: bool = False) -> None:
         if self.manifests.pop((kind, name), None) is None:
             message = f'there is no {kind} "{name}"'
             raise Rejected(message, 404)
