@@ -19,6 +19,7 @@ LEASES = "kube-node-lease"
 GRACE = 40
 """Seconds after which Kubernetes takes a node for lost whose lease was not renewed."""
 TAINT = {"key": "gemelo.dev/no-pods", "effect": "NoExecute"}
+_OURS = "-gemelo-"
 _KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
@@ -48,6 +49,18 @@ class Answer(Struct, frozen=True):
 class _Metadata(Struct):
     uid: str = ""
     resource_version: str = msgspec.field(default="", name="resourceVersion")
+
+
+class _Info(Struct):
+    version: str = msgspec.field(default="", name="kubeletVersion")
+
+
+class _NodeStatus(Struct):
+    info: _Info = msgspec.field(default_factory=_Info, name="nodeInfo")
+
+
+class _Node(Struct):
+    status: _NodeStatus = msgspec.field(default_factory=_NodeStatus)
 
 
 class _Object(Struct):
@@ -95,7 +108,7 @@ def status(facts: Facts, since: int, at: int) -> str:
         "lastTransitionTime": _time(since, "seconds"),
     }
     info = {
-        "kubeletVersion": f"v0.0.0-gemelo-v{facts.version}",  # read as a version by some; there is no kubelet
+        "kubeletVersion": f"v0.0.0{_OURS}v{facts.version}",  # read as a version by some; there is no kubelet
         "kubeProxyVersion": "",
         "containerRuntimeVersion": "none",
         "kernelVersion": facts.kernel,
@@ -140,6 +153,15 @@ def read(content: bytes) -> Answer:
         return Answer(status.reason or "Refused", status.message or "the cloud gives no reason")
     metadata = (said.object or _Object()).metadata
     return Answer("", "", metadata.uid, metadata.resource_version)
+
+
+def foreign(content: bytes) -> bool:
+    """True for a Node with a kubelet of its own, which looks after it: that of the machine we run on, or EdgeCore's."""
+    try:
+        version = msgspec.json.decode(content, type=_Node).status.info.version
+    except msgspec.MsgspecError:
+        return False
+    return bool(version) and _OURS not in version
 
 
 def _time(at: int, precision: str) -> str:

@@ -33,7 +33,7 @@ _ROUNDS = 20
 class Registered(Struct, frozen=True):
     """How it stands; `reason` says why the cloud has not registered us."""
 
-    state: Literal["off", "waiting", "registered", "refused"]
+    state: Literal["off", "waiting", "registered", "foreign", "refused"]
     reason: str = ""
 
 
@@ -53,18 +53,24 @@ class Registration:
         while True:
             try:
                 uid = await self._register(ask, self._facts, since)
-                self._turn(Registered("registered"))
                 backoff.reset()
+                if uid is None:
+                    self._turn(Registered("foreign", "its Node has a kubelet of its own, and is left to that"))
+                    await self._clock.sleep(_RENEWAL * _ROUNDS)
+                    continue
+                self._turn(Registered("registered"))
                 await self._renew(ask, self._facts.name, uid)
             except (Rejected, Unavailable) as error:
                 self._turn(Registered("refused", str(error)))
                 await self._clock.sleep(backoff.next())
 
-    async def _register(self, ask: Ask, facts: Facts, since: int) -> str:
-        """Make the Node unless it is there, and say that it is ready; its uid."""
+    async def _register(self, ask: Ask, facts: Facts, since: int) -> str | None:
+        """Make the Node unless it is there, and say that it is ready; its uid, `None` when it is another's."""
         made = node.read(await ask("insert", f"default/node/{facts.name}", node.node(facts)))
         if made.reason != "AlreadyExists":
             _check(made, "make the Node")
+        elif node.foreign(await ask("query", f"default/node/{facts.name}", None)):
+            return None
         said = node.status(facts, since, self._clock.now())
         return _check(node.read(await ask("patch", f"default/nodepatch/{facts.name}", said)), "patch its status").uid
 
@@ -83,7 +89,7 @@ class Registration:
 
     def _turn(self, state: Registered) -> None:
         if state != self.state:  # once per reason, not once per attempt
-            level = logging.WARNING if state.reason else logging.INFO
+            level = logging.WARNING if state.state == "refused" else logging.INFO
             logger.log(level, "node %s%s", state.state, state.reason and f": {state.reason}")
         self.state = state
 

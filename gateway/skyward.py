@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from gateway.dispatch import Silence
 from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
+from gateway.dispatch import Silence
 from gateway.manifests.registry import Registry
 from gateway.relay import Relay, RelayCounts
 from gateway.uplink import CLOUD, Uplink

@@ -22,6 +22,7 @@ _NODE = {
     "off": "not registered, as cloud.register_node says",
     "waiting": "not registered yet",
     "registered": "registered",
+    "foreign": "there already",
     "refused": "not registered",
 }
 LINK, CERTIFICATES = 10000, 10002

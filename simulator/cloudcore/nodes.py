@@ -46,7 +46,9 @@ class Nodes:
         if found is None:
             return None
         value, error = found
-        content = {"Object": value, "Err": error and {"ErrStatus": error}}
+        content: Json = {"Object": value, "Err": error and {"ErrStatus": error}}
+        if route["operation"] == "query" and "/node/" in route["resource"]:
+            content = value or {"ErrStatus": error}
         parent = said["header"]["msg_id"]
         return message("edgecontroller", "resource", "response", route["resource"], content, parent=parent)
 

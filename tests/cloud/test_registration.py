@@ -88,7 +88,33 @@ async def test_the_node_and_the_lease_of_an_earlier_time_are_taken_over(counter)
         async with registering(lambda r=registration: r.run(counter.ask)):
             await asyncio.sleep(1)
             assert registration.state.state == "registered"
-    assert counter.asked[3:] == ["insert node", "patch nodepatch", "insert lease", "query lease", "update lease"]
+    again = ["insert node", "query node", "patch nodepatch", "insert lease", "query lease", "update lease"]
+    assert counter.asked[3:] == again
+
+
+@in_virtual_time
+@pytest.mark.parametrize("version", ["v1.30.7", "v1.30.7-kubeedge-v1.23.1"])
+async def test_a_node_with_a_kubelet_of_its_own_is_left_alone(counter, version):
+    """A gateway in a pod, or beside EdgeCore: to say that this machine takes no pods would be the end of them."""
+    status = {"nodeInfo": {"kubeletVersion": version}, "allocatable": {"pods": "110"}}
+    theirs = {"metadata": {}, "spec": {}, "status": status}
+    await counter.ask("insert", f"default/node/{NODE}", theirs)
+    before = counter.nodes.get(NODE)
+    registration = Registration(FACTS, VirtualClock())
+    async with registering(lambda: registration.run(counter.ask)):
+        await asyncio.sleep(1000)
+        assert registration.state.state == "foreign"
+        assert counter.nodes.get(NODE) == before
+        assert counter.nodes.get(NODE, "lease") is None
+
+
+@in_virtual_time
+async def test_a_node_made_by_hand_is_taken_over(counter):
+    await counter.ask("insert", f"default/node/{NODE}", {"metadata": {}, "spec": {}, "status": {}})
+    registration = Registration(FACTS, VirtualClock())
+    async with registering(lambda: registration.run(counter.ask)):
+        await asyncio.sleep(1)
+        assert counter.ready()["status"] == "True"
 
 
 @in_virtual_time
