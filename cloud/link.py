@@ -17,7 +17,7 @@ from cloud import frames
 from cloud.budget import Budget
 from cloud.config import CloudCoreConfig
 from cloud.frames import Answered, Members, Object, Routed, TwinUpdate
-from cloud.patience import Patience
+from cloud.patience import Patience, Silent
 from cloud.registration import Registration
 from cloud.state import Counters
 from cloud.sync import Report, Unanswered
@@ -34,10 +34,6 @@ dropped: today's clouds say everything in objects."""
 Take = Callable[[Object | Members | TwinUpdate], Awaitable[bool]]
 Route = Callable[[Routed], None]
 """Takes what the rule router wants; never waits."""
-
-
-class Silent(Unavailable):
-    """No answer came in time; the link may live."""
 
 
 class Link:
@@ -125,9 +121,8 @@ class Link:
     async def _ask(self, operation: str, resource: str, content: object) -> bytes:
         """What the cloud answers to a request; raises `Unavailable` when it does not."""
         await self._budget.take()
-        what = f"the {operation} of {resource}"
-        said = await self._answered(lambda id_: frames.request(operation, resource, content, id_, self._now()), what)
-        return said.content
+        frame = lambda id_: frames.request(operation, resource, content, id_, self._now())  # noqa: E731
+        return (await self._answered(frame, f"the {operation} of {resource}")).content
 
     async def _answered(self, frame: Callable[[str], bytes], what: str, within: float = 0.0) -> Answered:
         """Send the frame of an id; its answer. Raises `Silent` without one, `Unavailable` when the link breaks."""

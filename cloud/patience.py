@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twins.errors import Unavailable
+
 LONGEST = 16
 """Times the usual."""
 
@@ -24,3 +26,7 @@ class Patience:
 
     def _within(self, seconds: float) -> float:
         return min(max(seconds, self._usual), LONGEST * self._usual)
+
+
+class Silent(Unavailable):
+    """No answer came in time; the link may live."""

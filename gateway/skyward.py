@@ -219,7 +219,7 @@ class Skyward:
 
     def conditions(self, device: str) -> tuple[Condition, ...]:
         """What keeps the cloud from knowing how a device is."""
-        silences = self._uplink.silences if self._uplink is not None else ()
+        silences = self._uplink.silences if self._uplink is not None and self._cloud is not None else ()
         return tuple(
             Condition("Unconfirmed", f"not confirmed by the cloud {each.attempts} times: {reason_of(each)}")
             for each in silences
