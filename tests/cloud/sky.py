@@ -44,8 +44,8 @@ class Cloud:
     """What CloudCore is, without doors. `stored` are the values that came up, in order."""
 
     def __init__(self, folder: Path) -> None:
-        self.cluster = Cluster(folder)
-        self.controller = Controller(self.cluster, (NODE,))
+        self.cluster = Cluster(folder / "objects")
+        self.controller = Controller(self.cluster, (NODE,), folder)
         self.upstream = Upstream(self.cluster, lose_first=True)
         self.stored: list[tuple[str, dict[str, str]]] = []
         self.messages = 0
