@@ -12,8 +12,8 @@ SHORT = 45.0
 """Seconds: a link that lived longer had no rival; KubeEdge's own would be back by then."""
 STRIKES = 4
 """Short links in a row that raise the suspicion."""
-TRUCE, LONGEST = 10.0, 300.0
-"""Seconds to leave the link to the other at first, and at most: two that fight starve both."""
+TRUCE, LONGEST = 10.0, 60.0
+"""Seconds to leave the link to the other at first, and at most: a network that flaps looks the same."""
 
 
 class Rivalry:
