@@ -1,0 +1,78 @@
+"""An MQTT broker above the gateway: link and uplink, and how it stands with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.committed import Committed
+from gateway.config import Config
+from gateway.core import Core
+from gateway.manifests.registry import Registry
+from gateway.uplink import Uplink
+from rules.instructions import Decided
+from runtime.clock import Clock
+from twins.exchange import Condition
+from web.cloud import CloudStatus
+
+if TYPE_CHECKING:
+    from cloud.mqtt.cloud import MqttCloud
+
+
+class CloudBroker:
+    """Implements `Sky`."""
+
+    kind = "mqtt"
+
+    def __init__(self, config: Config, core: Core, registry: Registry, clock: Clock, boot: int) -> None:
+        self._url = config.cloud.url
+        self.link = _link(config, core, registry, clock, boot)
+        self.uplink = Uplink(self.link, core, clock, registry.learned)
+
+    def tell(self, committed: Committed) -> None:
+        decided = [each for each in committed.decisions if isinstance(each, Decided)]
+        self.link.note(committed.said, committed.events, decided)
+        self.uplink.tell(committed)
+
+    async def run(self) -> None:
+        await self.uplink.run()
+
+    def status(self) -> CloudStatus:
+        """How it stands, in full."""
+        state = self.link.state
+        return CloudStatus(
+            kind=self.kind,
+            phase=state.phase,
+            reason=state.reason,
+            since=state.since,
+            url=self._url,
+            pending=self.uplink.pending,
+            counters=msgspec.structs.asdict(state.counters) | {"rejected": state.rejected, "dropped": state.dropped},
+        )
+
+    def conditions(self, device: str) -> tuple[Condition, ...]:
+        """None: a broker confirms whatever it is sent."""
+        return ()
+
+
+def _link(config: Config, core: Core, registry: Registry, clock: Clock, boot: int) -> MqttCloud:
+    from cloud.mqtt.cloud import MqttCloud
+    from cloud.mqtt.config import RATE, MqttConfig
+
+    section = config.cloud
+    settings = MqttConfig(
+        node=config.node.name,
+        url=section.url,
+        protocol=section.protocol,
+        topic=section.topic,
+        user=section.user,
+        password_file=section.password_file,
+        ca_file=section.ca_file,
+        cert_file=section.cert_file,
+        key_file=section.key_file,
+        events=section.events,
+        heartbeat=section.heartbeat,
+        rate=section.rate or RATE,
+    )
+    return MqttCloud(settings, core.twins, registry, clock, boot=boot)

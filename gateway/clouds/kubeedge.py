@@ -1,0 +1,149 @@
+"""A KubeEdge CloudCore above the gateway: link, uplink and custom messages, and how it stands with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.committed import Committed
+from gateway.config import Config
+from gateway.core import Core
+from gateway.dispatch import Silence
+from gateway.manifests.registry import Registry
+from gateway.relay import Relay
+from gateway.uplink import CLOUD, Uplink
+from gateway.wiring import product_version
+from runtime.clock import Clock
+from twins.exchange import Condition
+from web.cloud import CertificateView, CloudStatus, MessagesView, UnansweredView
+
+if TYPE_CHECKING:
+    from cloud.cloudcore import CloudCore
+
+
+class KubeEdge:
+    """Implements `Sky` upon the manifests that are kept. `warn` hears of what somebody else may bring about."""
+
+    kind = "cloudcore"
+
+    def __init__(
+        self,
+        config: Config,
+        core: Core,
+        registry: Registry,
+        clock: Clock,
+        relay: Relay,
+        warn: Callable[[str], None],
+        manifests: Mapping[tuple[str, str], bytes],
+        boot: int,
+    ) -> None:
+        self._clock = clock
+        self._relay = relay
+        self._url = config.cloud.url
+        self.link = _link(config, clock, relay, warn, manifests, boot)
+        self.uplink = Uplink(self.link, core, clock, registry.learned)
+
+    def tell(self, committed: Committed) -> None:
+        for applied in committed.applied:
+            if applied.body is None and applied.cause != CLOUD:
+                self.link.forget(applied.kind, applied.name)  # deleted here, by force: it may come again
+        self.uplink.tell(committed)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.uplink.run(), name="uplink")
+            group.create_task(self._relay.run(self.link), name="relay")
+
+    def status(self) -> CloudStatus:
+        """How it stands, in full."""
+        state = self.link.state
+        certificate = None
+        if state.valid is not None:
+            certificate = CertificateView(state.valid.not_before, state.valid.not_after, state.renew_at or 0)
+        return CloudStatus(
+            kind=self.kind,
+            phase=state.phase,
+            reason=state.reason,
+            since=state.since,
+            url=self._url,
+            rival=state.rival,
+            node=state.node.state,
+            node_reason=state.node.reason,
+            certificate=certificate,
+            devices=state.devices,
+            pending=self.uplink.pending,
+            waiting=state.pending,
+            unanswered=self._unanswered(),
+            undeclared=state.undeclared,
+            rejected=state.rejections,
+            counters=msgspec.structs.asdict(state.counters) | {"rejected": state.rejected},
+            messages=self._messages(),
+        )
+
+    def conditions(self, device: str) -> tuple[Condition, ...]:
+        """What keeps the cloud from knowing how a device is."""
+        return tuple(
+            Condition("Unconfirmed", f"not confirmed by the cloud {each.attempts} times: {reason_of(each)}")
+            for each in self.uplink.silences
+            if each.device == device
+        )
+
+    def _unanswered(self) -> tuple[UnansweredView, ...]:
+        wall, now = self._clock.now(), self._clock.monotonic()
+        return tuple(
+            UnansweredView(
+                each.device, each.since, each.attempts, wall + int((each.again - now) * 1e6), reason_of(each)
+            )
+            for each in self.uplink.silences
+        )
+
+    def _messages(self) -> MessagesView:
+        relay, counts = self._relay, self._relay.counts
+        return MessagesView(
+            tuple(sorted(relay.topics)),
+            len(relay.backlog),
+            relay.backlog.bytes,
+            counts.forwarded,
+            counts.dropped,
+            counts.published,
+            counts.refused,
+        )
+
+
+def _link(
+    config: Config,
+    clock: Clock,
+    relay: Relay,
+    warn: Callable[[str], None],
+    manifests: Mapping[tuple[str, str], bytes],
+    boot: int,
+) -> CloudCore:
+    section = config.cloud
+    from cloud.cloudcore import CloudCore
+    from cloud.config import CloudCoreConfig
+    from cloud.identity import Identity
+    from cloud.machine import facts
+
+    identity = Identity(config.store.path / "cloud", config.node.name, clock)
+    settings = CloudCoreConfig(
+        url=section.url,
+        register_url=section.register_url,
+        token_file="" if section.token_file is None else str(section.token_file),
+        heartbeat=section.heartbeat,
+        rate=section.rate or CloudCoreConfig().rate,
+    )
+    node = facts(config.node.name, product_version(), config.node.labels) if section.register_node else None
+    return CloudCore(settings, identity, clock, manifests=manifests, boot=boot, route=relay.route, warn=warn, node=node)
+
+
+def reason_of(silence: Silence) -> str:
+    """The likely reason why the cloud does not answer for a device, and what to do, for people."""
+    if silence.alone:
+        return (
+            "it answers for others, so it has no such device any more, or cannot store its status; if it is deleted "
+            f"there: gemelo delete --force device {silence.device}"
+        )
+    return "it answers for no device: its Kubernetes API may be away, or this is the only one, and deleted there"
