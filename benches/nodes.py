@@ -59,7 +59,7 @@ class Node:
         self.twins = Twins()
         self.core = Core(self.twins, Rules(), Memory(), Timers(self._clock), self._clock)
         self.cloud = CloudCore(config, self._identity, self._clock)
-        self.uplink: Uplink[Report] = Uplink(self.cloud, self.core, self._clock, lambda *_: None)
+        self.uplink: Uplink[Report] = Uplink(self.cloud, self.core, self._clock)
         self.core.listen(self.uplink)
 
     async def join(self, token: str) -> None:

@@ -62,7 +62,7 @@ class Skyward:
         core, registry, clock = self._core, self._registry, self._clock
         match section.kind:
             case "cloudcore":
-                self._sky = KubeEdge(config, core, registry, clock, self._relay, self._warn, manifests, boot)
+                self._sky = KubeEdge(config, core, clock, self._relay, self._warn, manifests, boot)
             case "mqtt":
                 self._sky = CloudBroker(config, core, registry, clock, boot)
 

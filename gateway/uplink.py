@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
@@ -90,12 +90,10 @@ class Uplink(Generic[R]):
         cloud: Cloud[R],
         core: Core,
         clock: Clock,
-        learned: Callable[[str, str, bytes | None], None],
     ) -> None:
         self._cloud = cloud
         self._core = core
         self._clock = clock
-        self._learned = learned
         self._dispatch = Dispatch(TOGETHER)
         self._wake = asyncio.Event()
         self._broken = False
@@ -112,10 +110,8 @@ class Uplink(Generic[R]):
         return self._dispatch.silences
 
     def tell(self, committed: Committed) -> None:
-        """Note which devices have news for the cloud, and take up the manifests that it sent."""
+        """Note which devices have news for the cloud."""
         for applied in committed.applied:
-            if applied.cause == CLOUD:
-                self._learned(applied.kind, applied.name, applied.body)
             if applied.kind == "Device":
                 (self._dispatch.forget if applied.body is None else self._dispatch.forgive)(applied.name)
         for device, cause in committed.changed.items():

@@ -28,7 +28,7 @@ class CloudBroker:
     def __init__(self, config: Config, core: Core, registry: Registry, clock: Clock, boot: int) -> None:
         self._url = config.cloud.url
         self.link = _link(config, core, registry, clock, boot)
-        self.uplink = Uplink(self.link, core, clock, registry.learned)
+        self.uplink = Uplink(self.link, core, clock)
 
     def tell(self, committed: Committed) -> None:
         decided = [each for each in committed.decisions if isinstance(each, Decided)]

@@ -12,7 +12,6 @@ from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
 from gateway.dispatch import Silence
-from gateway.manifests.registry import Registry
 from gateway.relay import Relay
 from gateway.uplink import CLOUD, Uplink
 from gateway.wiring import product_version
@@ -33,7 +32,6 @@ class KubeEdge:
         self,
         config: Config,
         core: Core,
-        registry: Registry,
         clock: Clock,
         relay: Relay,
         warn: Callable[[str], None],
@@ -44,7 +42,7 @@ class KubeEdge:
         self._relay = relay
         self._url = config.cloud.url
         self.link = _link(config, clock, relay, warn, manifests, boot)
-        self.uplink = Uplink(self.link, core, clock, registry.learned)
+        self.uplink = Uplink(self.link, core, clock)
 
     def tell(self, committed: Committed) -> None:
         for applied in committed.applied:

@@ -177,7 +177,7 @@ class Edge:
         twins.restore(found.twins, found.seen)
         self.stage = Stage(disk, twins=twins)
         self.wire = Wire(cloud, self.stage.clock, found.manifests)
-        self.uplink = Uplink(self.wire, self.stage.core, self.stage.clock, lambda *_: None)
+        self.uplink = Uplink(self.wire, self.stage.core, self.stage.clock)
         self.stage.core.listen(self.uplink)
 
     @asynccontextmanager

@@ -129,7 +129,7 @@ class Parts:
         self.twins.restore(found.twins, found.seen)
         self.sky = Sky(CloudCoreConfig(), self._identity, self.clock, manifests=found.manifests, boot=found.boot)
         self.sky.up = up
-        self.uplink = Uplink(self.sky, self.core, self.clock, lambda *_: None)
+        self.uplink = Uplink(self.sky, self.core, self.clock)
         for listener in (self, self.uplink):
             self.core.listen(listener)
         try:

@@ -60,7 +60,7 @@ class Edge:
         config = MqttConfig(node, f"mqtt://127.0.0.1:{port}", **settings)
         clock = SystemClock()
         self.cloud = MqttCloud(config, twins, self.stage.registry, clock)
-        self.uplink = Uplink(self.cloud, self.stage.core, clock, self.stage.registry.learned)
+        self.uplink = Uplink(self.cloud, self.stage.core, clock)
         self.stage.core.listen(self)
 
     def tell(self, committed: Committed) -> None:

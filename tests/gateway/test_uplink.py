@@ -122,10 +122,7 @@ class Sky:
     def __init__(self, disk: Disk | None = None, twins: Twins | None = None) -> None:
         self.stage = Stage(disk, twins=twins)
         self.cloud = Heaven()
-        self.learned: list[tuple[str, str]] = []
-        self.uplink = Uplink(
-            self.cloud, self.stage.core, self.stage.clock, lambda kind, name, _: self.learned.append((kind, name))
-        )
+        self.uplink = Uplink(self.cloud, self.stage.core, self.stage.clock)
         self.stage.core.listen(self.uplink)
 
     @asynccontextmanager
@@ -140,6 +137,11 @@ class Sky:
 
     async def report(self, device: str, value: str) -> None:
         await self.stage.report(device, t=value)
+
+    @property
+    def learned(self) -> list[tuple[str, str]]:
+        """The manifests whose commit was announced."""
+        return [(applied.kind, applied.name) for told in self.stage.told for applied in told.applied]
 
     def unsynced(self) -> list[str]:
         return [t.device for t in self.stage.twins if any(p.unsynced for p in t.properties.values())]
