@@ -364,7 +364,7 @@ async def test_an_unplugged_camera_is_told_and_comes_back_when_it_is_plugged_in(
         ("[web\n", ["not TOML", "line 1"]),
         ('[node]\nzone = "Europe/Nowhere"', ["node.zone", "Europe/Nowhere"]),
         ('[web]\ntoken_file = "absent"', ["web.token_file", "absent"]),
-        ('[cloud]\nkind = "mqtt"\nurl = "mqtt://127.0.0.1:1"', ["cloud.kind", "cloudcore"]),
+        ('[cloud]\nkind = "mqtt"\nurl = "https://127.0.0.1:1"', ["cloud.url", "mqtt"]),
     ],
 )
 def test_wrong_toml_ends_with_one_line_that_names_file_key_and_way_out(tmp_path, text, wanted):
