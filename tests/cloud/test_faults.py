@@ -261,7 +261,14 @@ async def doubled(one: Scene) -> None:
     await frames(one, *(kind for kind in get_args(Fault) if kind in ("duplicate", "reorder")))
 
 
-@pytest.mark.parametrize("faults", [(cut,), (killed,), (half_open, doubled, restarted)], ids=("cut", "killed", "more"))
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param((cut,), id="cut"),
+        pytest.param((killed,), id="killed"),
+        pytest.param((half_open, doubled, restarted), id="more", marks=pytest.mark.slow),
+    ],
+)
 async def test_after_a_fault_nothing_is_missing_or_there_twice(
     options: Options, tmp_path: Path, faults: tuple[Happening, ...]
 ) -> None:

@@ -140,6 +140,7 @@ def test_status_tells_link_certificate_counters_and_what_the_cloud_does_not_take
     assert "certificate: good from" in shown
 
 
+@pytest.mark.slow
 def test_one_device_of_a_hundred_that_the_cloud_never_confirms_slows_no_other_is_told_and_goes_by_force(
     cloud: Cloud, gateway: Gateway
 ) -> None:
