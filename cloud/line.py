@@ -54,6 +54,9 @@ class Line:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        coming = self._next
+        if coming is not None and coming.done() and (left := coming.result()) is not None:
+            await left.close("stopped")  # it was made, and the end came before it was served
         await self._http.close()
 
     async def push(self, rows: Sequence[Report]) -> None:
