@@ -176,7 +176,7 @@ class Gateway:
         if "web" in sections:
             sections.add("edge_api")  # it has the page's token and certificate
         if "broker" not in sections:
-            await self._mqtt.reread()
+            await self._mqtt.own.reread()
         page = self._front.page(config) if "web" in sections else None  # refused here, or not at all
         self._doors.check(config, sections)
         self.config = config

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -17,15 +17,13 @@ from devices.mqtt import rights
 from devices.mqtt.credentials import Credential, Credentials
 from gateway.config import Config, address
 from gateway.manifests.registry import Registry
+from gateway.ownbroker import OwnBroker
 from runtime.clock import Clock
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Event, Severity
 from twins.stimuli import Noted, Stimulus
 from twins.values import NAME_RULE, is_name
 from web.enrolment import CredentialBody, CredentialView, IssuedView
-
-if TYPE_CHECKING:
-    from devices.mqtt.authority import Authority
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +43,7 @@ class Doorkeeper(Protocol):
     def address(self) -> str: ...
 
     @property
-    def encrypted(self) -> str: ...
-
-    @property
-    def authority(self) -> Authority: ...
-
-    async def reread(self) -> None: ...
+    def own(self) -> OwnBroker: ...
 
     def cut(self, user: str) -> None: ...
 
@@ -166,13 +159,13 @@ class Enrolment:
         held = self._credentials.of(device)
         own = rights.topics(device, self._granted)
         if certificate:
-            made = self._broker.authority.issue(device, request)
+            made = self._broker.own.authority.issue(device, request)
             self._credentials.give_certificate(device, made.serial, made.until)
             given: dict[str, Any] = {
-                "broker": _reached(self._broker.encrypted, host),
+                "broker": _reached(self._broker.own.encrypted, host),
                 "certificate": made.certificate,
                 "key": made.key,
-                "authority": self._broker.authority.certificate,
+                "authority": self._broker.own.authority.certificate,
                 "until": made.until,
             }
         else:
@@ -185,7 +178,7 @@ class Enrolment:
     async def _settle(self, gone: dict[str, Credential]) -> None:
         """Make what changed hold: on disk, then at the broker. `gone` is what devices had before."""
         await self._credentials.save()
-        await self._broker.reread()
+        await self._broker.own.reread()
         for device, credential in gone.items():
             if credential.serial:
                 self._broker.cut(device)

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from devices.dmi.wire import dmi_pb2 as pb
+from twins.digest import digest
 from twins.errors import Rejected
-from twins.kubeedge.reader import BAD_KEY, BAD_VALUE, NAME_LIMIT, STRICT_VALUE, digest
+from twins.kubeedge.address import NAME_LIMIT
+from twins.kubeedge.reader import BAD_KEY, BAD_VALUE, STRICT_VALUE
 from twins.kubeedge.wishes import KEY
 from twins.stimuli import Edit, Refused, Reply, Seen, Stimulus, Updated
 from twins.values import PROPERTIES, device_id

@@ -16,8 +16,9 @@ import msgspec
 from devices.telemetry.frame import DEPTH, NAME, PROPERTIES
 from devices.telemetry.leaves import flat, text
 from devices.telemetry.route import NoDevice
+from twins.digest import digest
 from twins.errors import Rejected
-from twins.kubeedge.reader import BODY_LIMIT, digest
+from twins.kubeedge.reader import BODY_LIMIT
 from twins.stimuli import Edit, Updated
 
 __all__ = ["DEPTH", "NAME", "PREFIX", "PROPERTIES", "ROOT", "SUBSCRIPTIONS", "NoDevice", "read"]

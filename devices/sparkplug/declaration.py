@@ -7,7 +7,7 @@ from typing import Any
 
 from devices.sparkplug import datatype as types
 from devices.sparkplug.birth import Birth
-from devices.sparkplug.sessions import Arrival
+from devices.sparkplug.heard import Arrival
 from devices.sparkplug.topic import ANNOTATION, Place
 from devices.telemetry.grants import DISCOVERED
 from twins.liveness import ATTENDED, INTERVAL

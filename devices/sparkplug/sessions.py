@@ -17,12 +17,13 @@ from msgspec import Struct
 
 from devices.sparkplug import datatype as types
 from devices.sparkplug.birth import BIRTHS, Birth, Born, Definition
+from devices.sparkplug.heard import Arrival, Heard, SparkplugCounts
 from devices.sparkplug.topic import Place
 from devices.telemetry.frame import FRAMES
+from twins.digest import digest
 from twins.errors import Rejected
 from twins.exchange import Point
 from twins.kinds import read, words
-from twins.kubeedge.reader import digest
 from twins.stimuli import Edit, Recorded, Seen, Stimulus, Updated
 
 if TYPE_CHECKING:
@@ -37,43 +38,6 @@ METRICS = 200_000
 ROUND = 256
 REBIRTH = "Node Control/Rebirth"
 UNHEARD = "its birth was not heard"
-
-
-class Arrival(Struct, frozen=True):
-    """How a message came; `seq` is its digest, `again` says that it may have come before."""
-
-    cause: str
-    seen: int
-    seq: int = 0
-    again: bool = False
-
-
-class Heard(Struct):
-    """What one message means. `ask` says why its node has to be born again; empty where it has not."""
-
-    stimuli: list[Stimulus] = []
-    birth: Birth | None = None
-    ask: str = ""
-
-
-class SparkplugCounts(Struct):
-    """`births`, `data` and `deaths` were taken, `stale` deaths were of an earlier session; `gaps` in the numbers.
-
-    `unborn` messages came of whom no birth was heard; `unknown` metrics of a message its birth did not name. `asked`
-    nodes were asked to be born again, `held` times it was too soon for that; `commands` were sent, `unsent` not.
-    """
-
-    births: int = 0
-    data: int = 0
-    deaths: int = 0
-    stale: int = 0
-    gaps: int = 0
-    unborn: int = 0
-    unknown: int = 0
-    asked: int = 0
-    held: int = 0
-    commands: int = 0
-    unsent: int = 0
 
 
 class Book(Protocol):

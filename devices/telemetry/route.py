@@ -16,8 +16,8 @@ from devices.telemetry.manifest import PLACE, DeviceState, Mapping, PropertyMapp
 from devices.telemetry.path import Found, Path
 from devices.telemetry.topic import Topic
 from devices.telemetry.value import Conversion, microseconds
+from twins.digest import digest
 from twins.errors import Rejected
-from twins.kubeedge.reader import digest
 from twins.stimuli import Edit, Seen, Updated
 from twins.values import is_name
 

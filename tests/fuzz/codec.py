@@ -14,8 +14,9 @@ import msgspec
 
 from devices.mqtt import telemetry
 from devices.sparkplug.declaration import joined, manifests
+from devices.sparkplug.heard import Arrival
 from devices.sparkplug.payload import decode
-from devices.sparkplug.sessions import Arrival, Sessions
+from devices.sparkplug.sessions import Sessions
 from devices.sparkplug.topic import Place
 from devices.telemetry.formats import decoder
 from twins.errors import Rejected

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,13 +158,12 @@ def other_user() -> int:
 
 
 @pytest.fixture
-def open_folder(tmp_path: Path) -> Path:
-    """A folder that other users reach."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder == Path("/tmp") or folder.stat().st_uid != os.geteuid():
-            break
+def open_folder() -> Iterator[Path]:
+    """A folder that other users reach; pytest's own is closed again by each run that begins."""
+    with tempfile.TemporaryDirectory(prefix="gemelo-") as name:
+        folder = Path(name)
         folder.chmod(0o755)
-    return tmp_path
+        yield folder
 
 
 def test_a_store_without_the_right_to_write_ends_the_start_with_one_line_and_a_way_out(open_folder, other_user):

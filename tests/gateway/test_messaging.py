@@ -26,6 +26,6 @@ def messaging(text: str, folder: Path) -> Messaging:
 async def test_without_mosquitto_no_broker_without_rights_takes_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broker: str
 ) -> None:
-    monkeypatch.setattr("gateway.messaging.find_mosquitto", lambda: None)
+    monkeypatch.setattr("gateway.ownbroker.find_mosquitto", lambda: None)
     with pytest.raises(Unavailable, match=r"apt-get install mosquitto; or, .* \[broker\] anonymous = true on loopback"):
         await messaging(f"[broker]\n{broker}", tmp_path).run()

@@ -12,9 +12,9 @@ import pytest
 from devices.sparkplug.manifest import Sparkplug
 from devices.sparkplug.payload import Metric, Payload, decode, encode
 from devices.telemetry.mappings import Mappings
-from gateway import sparkplug
 from gateway.discovery import Discoverer
-from gateway.sparkplug import PATIENCE, SparkplugHost
+from gateway.sparkplug import SparkplugHost, host, places
+from gateway.sparkplug.rebirths import PACE, PATIENCE
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Stage, settle
 from twins.errors import Rejected
@@ -131,7 +131,7 @@ async def test_a_node_is_asked_for_its_birth_once_in_ten_seconds_and_many_one_af
         for n in range(100):
             await p.hear("NDATA", LOAD, node=f"g/{{}}/n{n}")
         assert len(p.said.messages) < 10
-        await asyncio.sleep(100 * sparkplug.PACE + 1)
+        await asyncio.sleep(100 * PACE + 1)
         assert len(p.said.messages) == 102
 
 
@@ -248,7 +248,7 @@ async def test_a_device_that_a_person_gave_the_place_has_its_own_name_and_manife
 
 @in_virtual_time
 async def test_births_make_no_more_devices_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sparkplug, "MOST", 1)
+    monkeypatch.setattr(places, "MOST", 1)
     async with plant() as p:
         await p.born()
         with pytest.raises(Rejected, match="1 devices are here, and beyond 1 no birth makes another"):
@@ -259,7 +259,7 @@ async def test_births_make_no_more_devices_than_there_is_room_for(monkeypatch: p
 
 @in_virtual_time
 async def test_devices_whose_manifests_wait_take_room_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sparkplug, "MOST", 1)
+    monkeypatch.setattr(places, "MOST", 1)
     async with plant(declares=False) as p:
         await p.born()
         with pytest.raises(Rejected, match="no birth makes another"):
@@ -270,7 +270,7 @@ async def test_devices_whose_manifests_wait_take_room_too(monkeypatch: pytest.Mo
 async def test_a_birth_that_can_not_wait_for_its_manifest_is_refused_and_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sparkplug, "WAITING", 1)
+    monkeypatch.setattr(host, "WAITING", 1)
     async with plant(declares=False) as p:
         await p.born()
         with pytest.raises(Rejected, match="1 births wait for the store"):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twins.kubeedge import Reader, Writer
-from twins.kubeedge.reader import address
+from twins.kubeedge.address import address
 from twins.kubeedge.writer import ANSWER_LIMIT
 from twins.stimuli import Asked, Joined, Listed, Refused, Seen, Updated
 from twins.twin import Twins

@@ -9,7 +9,8 @@ Topics are read by position, so a namespace called `dev` or `events` works, whic
     $hw/events/node/{node}/membership/get
 """
 
-from twins.kubeedge.reader import SUBSCRIPTIONS, Reader
+from twins.kubeedge.address import SUBSCRIPTIONS
+from twins.kubeedge.reader import Reader
 from twins.kubeedge.writer import Writer
 
 __all__ = ["SUBSCRIPTIONS", "Reader", "Writer"]

@@ -1,16 +1,16 @@
-"""MQTT messages to stimuli: topics by position, bodies through typed decoders with limits."""
+"""MQTT messages to stimuli: bodies through typed decoders with limits."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from twins.digest import digest
 from twins.errors import Rejected
 from twins.instructions import CLOUD_TOPIC
+from twins.kubeedge.address import Address, Addresses
 from twins.kubeedge.folding import LIMIT, folded
 from twins.kubeedge.wishes import BAD_SYNC, KEY, NO_VALUE, synchronised
 from twins.stimuli import Asked, Edit, Listed, Refused, Reply, Seen, Stimulus, Updated
@@ -19,22 +19,8 @@ from twins.values import PROPERTIES
 BODY_LIMIT = 256 * 1024
 REASON_LIMIT = 200
 """Characters of a reason that are kept."""
-NAME_LIMIT = 253
-"""Characters of a namespace or name: Kubernetes' own limit. What is longer is nobody's topic."""
-TOPIC_LIMIT = 640
-"""Characters of a topic: two names and the words around them. What is longer is not even remembered."""
-TOPICS = 50_000
-"""Topics whose meaning is remembered."""
 KEYS = 10_000
 """Names of properties that are known to be right."""
-SUBSCRIPTIONS = (
-    "$hw/events/device/+/+/twin/+",
-    "$hw/events/device/+/+/state/update",
-    "$hw/events/device/+/twin/+",
-    "$hw/events/device/+/state/update",
-    "$hw/events/node/+/membership/get",
-)
-
 BAD_BODY = "Unmarshal update request body failed, please check the request"
 NO_TWIN = "Update twin error, key:twin does not exist"
 BAD_KEY = (
@@ -49,14 +35,6 @@ CLOUD_ONLY = "twin/cloud_updated is the cloud's topic: publish twin/update inste
 
 STRICT_VALUE = re.compile(r"[a-zA-Z0-9\-_.,:/@#]{0,512}")
 """What a value may be in strict mode."""
-
-
-class Address(NamedTuple):
-    """What a topic says: which device (or node), which verb, and whether it is of the one-segment form."""
-
-    device: str
-    verb: str
-    short: bool
 
 
 class _Stamp(Struct, gc=False):
@@ -111,24 +89,6 @@ class Early(Rejected):
     """A body that EdgeCore refuses before it knows who asks."""
 
 
-def address(topic: str) -> Address | None:
-    """Who and what a topic is about, by position; `None` when it is none of ours."""
-    parts = topic.split("/")
-    if parts[:2] != ["$hw", "events"] or not all(0 < len(part) <= NAME_LIMIT for part in parts):
-        return None
-    if parts[2:3] == ["device"]:
-        verb = "/".join(parts[-2:])
-        if verb not in {"twin/update", "twin/get", CLOUD_TOPIC, "state/update"}:
-            return None
-        if len(parts) == 7:
-            return Address(f"{parts[3]}/{parts[4]}", verb, False)
-        if len(parts) == 6:
-            return Address(f"default/{parts[3]}", verb, True)
-    if len(parts) == 6 and parts[2] == "node" and parts[4:] == ["membership", "get"]:
-        return Address(parts[3], "membership/get", False)
-    return None
-
-
 class Reader:
     """MQTT messages to stimuli. One per gateway; remembers the topics it has read.
 
@@ -138,7 +98,7 @@ class Reader:
     def __init__(self, node: str, *, strict: bool = False) -> None:
         self._node = node
         self._strict = strict
-        self._topics: dict[str, Address | None] = {}
+        self._addresses = Addresses(short=not strict)
         self._keys: set[str] = set()
 
     def read(
@@ -149,7 +109,7 @@ class Reader:
         `packet` and `duplicate` are MQTT's packet id and DUP flag: they tell a redelivery from a device that says the
         same thing again.
         """
-        where = self._address(topic)
+        where = self._addresses.find(topic)
         if where is None:
             return None
         try:
@@ -237,26 +197,6 @@ class Reader:
         if isinstance(value, bool):
             return "true" if value else "false"
         return str(value)
-
-    def _address(self, topic: str) -> Address | None:
-        try:
-            return self._topics[topic]
-        except KeyError:
-            if len(topic) > TOPIC_LIMIT:
-                return None
-            if len(self._topics) >= TOPICS:
-                self._topics.clear()
-            where = address(topic)
-            if where is not None and where.short and self._strict:
-                where = None
-            self._topics[topic] = where
-            return where
-
-
-def digest(device: str, payload: bytes, packet: int = 0) -> int:
-    """64 bits that name a message: the same message again has the same."""
-    key = f"{device}\0{packet}\0".encode()
-    return int.from_bytes(hashlib.blake2b(key + payload, digest_size=8).digest(), "big", signed=True)
 
 
 def _synchronised(where: Address, payload: bytes, cause: str, seen: int) -> Stimulus:

@@ -23,7 +23,7 @@ from devices.mqtt.mosquitto import Settings, find_mosquitto, find_plugin
 from devices.mqtt.rights import CONTROL
 from runtime.clock import SystemClock
 from twins.errors import Rejected
-from twins.kubeedge.reader import address
+from twins.kubeedge.address import address
 
 pytestmark = pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed")
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from devices.sparkplug.heard import Arrival, Heard
 from devices.sparkplug.payload import Metric, Payload, decode
-from devices.sparkplug.sessions import Arrival, Heard, Sessions
+from devices.sparkplug.sessions import Sessions
 from devices.sparkplug.topic import Place, filters, granted, place_of, read, unfolded
 from twins.errors import Rejected
 from twins.stimuli import Recorded, Seen, Updated

@@ -1,49 +1,41 @@
-"""Sparkplug in the gateway: births become manifests, desired values commands, and what is amiss a request for a birth.
-
-The manifests are the memory of which device is whose: an annotation names the one place whose messages it is made of,
-and a device of any other origin is not touched. What the births said is kept in memory alone, so after a start each
-node is asked again when it first speaks, or when something is desired of it.
-"""
+"""The host: hears what nodes say, before the others who read topics."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from devices.sparkplug import datatype as types
 from devices.sparkplug.birth import Birth
-from devices.sparkplug.declaration import description, is_ours, joined, manifests
+from devices.sparkplug.declaration import is_ours, joined, manifests
+from devices.sparkplug.heard import Arrival, Heard
 from devices.sparkplug.manifest import Sparkplug
-from devices.sparkplug.sessions import NODES, REBIRTH, Arrival, Heard, Sessions
-from devices.sparkplug.topic import ANNOTATION, PREFIX, Place, filters, granted, place_of, read, unfolded
+from devices.sparkplug.sessions import Sessions
+from devices.sparkplug.topic import PREFIX, Place, filters, granted, read, unfolded
 from devices.telemetry.grants import Topics
 from devices.telemetry.topic import disjoint
 from gateway.manifests.registry import Registry
 from gateway.messaging import Plain
+from gateway.sparkplug.places import Places
+from gateway.sparkplug.rebirths import Rebirths
+from gateway.sparkplug.voice import Messages, Mute, Voice
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox, Policy
+from twins.digest import digest
 from twins.errors import Rejected
 from twins.exchange import Outcome
-from twins.kubeedge.reader import digest
 from twins.stimuli import Stimulus
 from twins.twin import Twins
 from twins.values import device_id
 
 logger = logging.getLogger(__name__)
 
-Messages = Sequence[tuple[str, bytes]]
 WAITING = 4096
-"""Births that wait to become manifests, and nodes that wait to be asked; the newest of each counts."""
-MOST = 10_000
-"""Devices here beyond which no birth makes another, but for those on their way then."""
-PATIENCE = 10.0
-"""Seconds in which a node is asked for its birth once."""
-PACE = 0.05
-"""Seconds between two nodes that are asked: after a start every one is, and each answers with all it has."""
+"""Births that wait to become manifests; the newest of a device counts."""
 NO_CODEC = "Sparkplug needs protobuf: pip install 'gemelo[sparkplug]'"
 _SHOWN = 200
 
@@ -53,21 +45,6 @@ class _Told(Struct, frozen=True):
 
     birth: Birth
     manifests: tuple[dict[str, Any], ...]
-
-
-class Voice(Protocol):
-    """Where messages go out: `Messaging`."""
-
-    @property
-    def connects(self) -> int:
-        """Another number after each connection to the broker."""
-        ...
-
-    def say(self, messages: Messages) -> None: ...
-
-    def regrant(self) -> None:
-        """What devices are granted may be something else now."""
-        ...
 
 
 class SparkplugHost:
@@ -84,21 +61,19 @@ class SparkplugHost:
         clock: Clock,
         settled: Callable[[], Awaitable[Outcome]],
     ) -> None:
-        self.sessions = Sessions(self)
         self._others = others
         self._registry = registry
         self._twins = twins
         self._clock = clock
         self._settled = settled
-        self._voice: Voice | None = None
+        self._voice: Voice = Mute()
         self._heard_by = 0
         self._hosts: dict[str, Sparkplug] = {}
         self._own: frozenset[str] = frozenset()
-        self._places: dict[str, Place] = {}
-        self._names: dict[Place, str] = {}
-        self._asked: dict[Place, float] = {}
+        self._places = Places(registry, twins, self._moved)
+        self.sessions = Sessions(self._places)
+        self._rebirths = Rebirths(self.sessions.counts, lambda messages: self._voice.say(messages), clock)
         self._births: Mailbox[_Told] = Mailbox("births", WAITING, Policy.KEEP_LATEST, key=lambda t: t.birth.device)
-        self._asks: Mailbox[Place] = Mailbox("rebirths", WAITING, Policy.KEEP_LATEST, key=lambda place: place)
 
     def speak_by(self, voice: Voice) -> None:
         """Publish there, and say there when a node's rights are others: it hears by us, so it is made after us."""
@@ -115,17 +90,7 @@ class SparkplugHost:
 
     def follow(self, device: str, manifest: Any) -> None:
         """A Device changed or went: note whose it is now."""
-        before = self._places.pop(device, None)
-        place = None if manifest is None else place_of(manifest.metadata.annotations.get(ANNOTATION, ""))
-        if before is not None and before != place:
-            self.sessions.drop(device, before)
-            if self._names.get(before) == device:
-                del self._names[before]
-        if place is not None:
-            self._places[device] = place
-            self._names.setdefault(place, device)
-        if before != place and self._voice is not None:
-            self._voice.regrant()
+        self._places.follow(device, manifest)
 
     @property
     def filters(self) -> frozenset[str]:
@@ -146,7 +111,7 @@ class SparkplugHost:
         arrival = Arrival(cause, seen, digest(topic, payload, packet), duplicate)
         heard = self._read(host, verb, place, payload, arrival)
         if heard.ask and host.spec.commands:
-            self._ask(place.above, heard.ask)
+            self._rebirths.ask(place.above, heard.ask)
         return [*others, *heard.stimuli]
 
     def commands(self, device: str, values: Mapping[str, str]) -> Messages:
@@ -156,54 +121,30 @@ class SparkplugHost:
     def granted(self, device: str, reserved: Collection[str] = ()) -> Topics:
         """What a device may write and read: a node its own topics and those of its devices."""
         others = self._others.granted(device, self._own.union(reserved))
-        place = self._places.get(device) or self._expected(device)
-        if place is None or self._names.get(place, device) != device or self._host(place.group) is None:
+        place = self._places.of(device) or self._expected(device)
+        if place is None or (self._places.device(place) or device) != device or self._host(place.group) is None:
             return others
         return others + granted(place)
-
-    def claim(self, device: str, place: Place) -> None:
-        """Raise `Rejected` when the device, or the name of its model, is another's; and when there are too many."""
-        body = self._registry.body("Device", device)
-        twin = self._twins.get(device)
-        if body is None:
-            free = twin is None or twin.description == description(place)
-        else:
-            free = (body["metadata"].get("annotations") or {}).get(ANNOTATION) == place.source
-        if not free:
-            raise Rejected(
-                f"{place.source}: the device {device} is another's; "
-                f"to make it this one's, give its manifest the annotation {ANNOTATION}: {place.source}"
-            )
-        if body is None and twin is None and len(self._twins) >= MOST:
-            many = f"{len(self._twins)} devices are here, and beyond {MOST} no birth makes another"
-            raise Rejected(f"{place.source}: {many}: declare it, or delete some")
-        model = self._registry.body("DeviceModel", device)
-        if model is not None and not is_ours(model) and (body is None or is_ours(body)):
-            raise Rejected(f"{place.source}: the DeviceModel {device} is a person's")
-
-    def devices(self, place: Place) -> Iterable[str]:
-        """The devices that are made of the place, and of what is below it."""
-        return [d for d, each in self._places.items() if each == place or (not place.device and each.above == place)]
 
     async def run(self) -> None:
         """Make manifests of births and ask for births, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._declare(), name="sparkplug.births")
-            group.create_task(self._inquire(), name="sparkplug.rebirths")
+            group.create_task(self._rebirths.run(), name="sparkplug.rebirths")
 
     def _read(self, host: Sparkplug, verb: str, place: Place, body: bytes, arrival: Arrival) -> Heard:
         try:
             from devices.sparkplug.payload import decode
         except ImportError:
             raise Rejected(NO_CODEC) from None
-        if self._voice is not None and self._voice.connects != self._heard_by:
+        if self._voice.connects != self._heard_by:
             self._heard_by = self._voice.connects
             self.sessions.forget()
         if verb.endswith("BIRTH") and len(self._births) >= WAITING:  # the oldest would go, and never be declared
             raise Rejected(
                 f"{place.source}: {WAITING} births wait for the store; its node is asked when it speaks again"
             )
-        device = self._names.get(place) or device_id(host.spec.namespace, place.name)
+        device = self._places.device(place) or device_id(host.spec.namespace, place.name)
         heard = self.sessions.read(verb, place, device, decode(body), arrival)
         if heard.birth is not None:
             bodies = self._manifests(heard.birth)
@@ -211,6 +152,12 @@ class SparkplugHost:
             if bodies:
                 heard.stimuli.insert(0, joined(heard.birth, bodies, arrival))
         return heard
+
+    def _moved(self, device: str, before: Place | None) -> None:
+        """Another place is the device's now."""
+        if before is not None:
+            self.sessions.drop(device, before)
+        self._voice.regrant()
 
     def _expected(self, device: str) -> Place | None:
         """The node that a device will be by its name; `None` where none would become this one."""
@@ -223,28 +170,14 @@ class SparkplugHost:
         """Whose group it is: those that name it come first."""
         return next((h for h in self._hosts.values() if group in h.spec.groups or not h.spec.groups), None)
 
-    def _ask(self, node: Place, reason: str) -> None:
-        """Ask a node for its birth, unless that was done a moment ago."""
-        now = self._clock.monotonic()
-        if now - self._asked.get(node, -PATIENCE) < PATIENCE:
-            self.sessions.counts.held += 1
-            return
-        self._asked.pop(node, None)
-        while len(self._asked) >= NODES:
-            del self._asked[next(iter(self._asked))]
-        self._asked[node] = now
-        self.sessions.counts.asked += 1
-        logger.info("node %s is asked for its birth: %s", node.source[:_SHOWN], reason)
-        self._asks.offer_nowait(node)
-
     def _commands(self, device: str, values: Mapping[str, str]) -> Messages:
-        place = self._places.get(device)
+        place = self._places.of(device)
         host = None if place is None else self._host(place.group)
         if place is None or host is None or not host.spec.commands:
             return ()
         definitions = self.sessions.definitions(place)
         if definitions is None:
-            self._ask(place.above, "something is desired of a device whose birth was not heard")
+            self._rebirths.ask(place.above, "something is desired of a device whose birth was not heard")
             return ()
         from devices.sparkplug.payload import Metric, command
 
@@ -264,28 +197,12 @@ class SparkplugHost:
             metrics.append(Metric("" if d.alias is not None else d.name, d.alias, now, d.datatype, value))
         return [(place.command, command(metrics, now))] if metrics else ()
 
-    def _say(self, messages: Messages) -> None:
-        if self._voice is not None:
-            self._voice.say(messages)
-
-    async def _inquire(self) -> None:
-        while True:
-            for node in await self._asks.take(1):
-                try:
-                    from devices.sparkplug.payload import Metric, command
-                except ImportError:  # which is told when a node speaks
-                    continue
-                now = self._clock.now() // 1000
-                metric = Metric(REBIRTH, None, now, types.BOOLEAN, value=True)
-                self._say([(node.command, command([metric], now))])
-                await self._clock.sleep(PACE)
-
     async def _declare(self) -> None:
         while True:
             for told in await self._births.take(64):
                 device, place = told.birth.device, told.birth.place
                 try:
-                    self.claim(device, place)  # a person may have been faster
+                    self._places.claim(device, place)  # a person may have been faster
                     for manifest in told.manifests:
                         await self._registry.apply(manifest, place.source)
                     await self._settled()
@@ -303,7 +220,7 @@ class SparkplugHost:
             return
         wanted = {n: p.desired.value for n, p in twin.properties.items() if p.drifts and p.desired is not None}
         if wanted and (messages := self._commands(device, wanted)):
-            self._say(messages)
+            self._voice.say(messages)
 
     def _manifests(self, birth: Birth) -> tuple[dict[str, Any], ...]:
         """Model and device; none of a device that a person declared."""
