@@ -30,7 +30,7 @@ from twins import twin as _twin
 from twins.errors import Rejected
 from twins.exchange import Event
 from twins.instructions import Attributes, Refuse
-from twins.kubeedge import Reader, Writer, bodies, reader
+from twins.kubeedge import Reader, Writer, address, bodies, reader
 from twins.liveness import Limits
 from twins.schema import decode
 from twins.stimuli import Edit, Reply, Synchronised, Updated, Wish
@@ -86,8 +86,8 @@ def test_the_reader_remembers_so_many_topics_and_names_and_none_that_is_long() -
         )
         if n % 100 == 0:
             one.read(f"$hw/events/device/default/{'x' * 60_000}{n}/twin/get", b"{}", "c", NOW)
-    assert largest(one)[1] <= reader.TOPICS
-    assert max(map(len, one._topics)) <= reader.TOPIC_LIMIT
+    assert largest(one)[1] <= address.TOPICS
+    assert max(map(len, one._addresses._known)) <= address.TOPIC_LIMIT
     assert len(one._keys) <= reader.KEYS
 
 

@@ -97,7 +97,7 @@ async def test_a_slow_detector_does_not_fall_behind_a_live_camera(bench, rtsp, r
         await bench.log.until(lambda: len(bench.log.inferred()) >= 50, 30)
         view = feed.view
     ages = sorted(bench.detector.ages[-30:])
-    assert ages[len(ages) * 9 // 10] < 0.04 + 0.1 + 0.06
+    assert ages[len(ages) * 9 // 10] < 0.5  # 0.14 s, and room for a busy machine; one that falls behind is 2 s late
     assert view.skipped > view.processed / 2
     assert 0 <= view.offered - view.processed - view.skipped <= 2
 
