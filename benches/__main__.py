@@ -21,6 +21,7 @@ BENCHES = {
     "memory": (),
     "end_to_end": (),
     "overload": (),
+    "telemetry": (),
     "decode": (),
     "bad_input": (),
     "twins": (),
