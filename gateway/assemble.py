@@ -34,6 +34,7 @@ from gateway.operations import Operations
 from gateway.orders import Orders
 from gateway.phones import Phones
 from gateway.presence import Presence
+from gateway.recording import Recording
 from gateway.relay import Relay
 from gateway.sight import Sight
 from gateway.skyward import Skyward
@@ -124,6 +125,7 @@ class Gateway:
         views = Views(
             console=self._console,
             operations=operations,
+            recording=Recording(core, clock, causes.of("import")),
             enrolment=self._enrolment,
             sql=kernel.store.sql,
             pictures=sight.album,

@@ -6,9 +6,11 @@ import argparse
 import asyncio
 import importlib
 import io
+import keyword
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from gateway.interpreter import tune
 from gateway.terminal.show import plain
@@ -17,7 +19,7 @@ from twins.errors import Rejected, Unavailable
 
 COMMANDS = (
     *("demo", "run", "check", "apply", "get", "describe", "set", "delete", "explain", "device", "sql", "events"),
-    *("tail", "model", "mapper", "mapping", "cloud"),
+    *("tail", "import", "model", "mapper", "mapping", "cloud"),
 )
 
 
@@ -44,11 +46,16 @@ def parser(wanted: str | None = None) -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"gemelo {product_version()}")
     chosen = whole.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Words)
     for name in (wanted,) if wanted in COMMANDS else COMMANDS:
-        command = importlib.import_module(f"gateway.commands.{name}")
+        command = command_of(name)
         sub = chosen.add_parser(name, help=command.HELP, description=command.HELP)
         command.arguments(sub)
         sub.set_defaults(run=command.run)
     return whole
+
+
+def command_of(name: str) -> ModuleType:
+    """The module of a command; where the name is a word of Python's, it ends in an underscore."""
+    return importlib.import_module(f"gateway.commands.{name}{'_' * keyword.iskeyword(name)}")
 
 
 def main() -> None:

@@ -12,12 +12,14 @@ from gateway.console import Console
 from gateway.enrolment import Enrolment
 from gateway.metrics import Metrics
 from gateway.operations import Operations
+from gateway.recording import Recording
 from runtime.clock import Clock
 from runtime.supervision import Part, Supervisor
 from store.sql.service import Sql
 from twins.errors import Unavailable
 from web.cloud import CloudApi, CloudStatus
 from web.enrolment import EnrolmentApi
+from web.points import PointsApi
 from web.ports import Pictures
 from web.server import Web
 
@@ -27,6 +29,7 @@ class Views(Struct, frozen=True):
 
     console: Console
     operations: Operations
+    recording: Recording
     enrolment: Enrolment
     sql: Sql
     pictures: Pictures
@@ -57,7 +60,11 @@ class Front:
             views.pictures,
             self._clock,
             views.metrics.registry(),
-            (*EnrolmentApi(views.enrolment).routes(), *CloudApi(views.cloud).routes()),
+            (
+                *EnrolmentApi(views.enrolment).routes(),
+                *CloudApi(views.cloud).routes(),
+                *PointsApi(views.recording).routes(),
+            ),
         )
         return Part("page", page.run)
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -111,7 +110,7 @@ def commands() -> str:
     """The reference of the command line in Markdown."""
     lines = [COMMANDS.strip()]
     for name in cli.COMMANDS:
-        module = importlib.import_module(f"gateway.commands.{name}")
+        module = cli.command_of(name)
         words = argparse.ArgumentParser(add_help=False)
         module.arguments(words)
         lines += ["", f"## {name}", "", f"{module.HELP[:1].upper()}{module.HELP[1:]}.", ""]

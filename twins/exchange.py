@@ -101,6 +101,10 @@ class Point(Struct, frozen=True, gc=False, array_like=True):
     text: str | None
 
 
+Sample = tuple[str, str, int, int | float | bool | str]
+"""A value of the past: the device as `namespace/name`, its property, microseconds since 1970, and what it was."""
+
+
 class Event(Struct, frozen=True):
     """Something a person may want to know. `id` is made from its cause, so that a repeat is the same event."""
 

@@ -39,7 +39,7 @@ class Door:
         resource = request.match_info.route.resource
         if resource is not None and resource.canonical in self._open:
             return
-        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ").removeprefix("Token ")
         if not self._sessions.allows(bearer, request.cookies.get(_cookie(request), "")):
             detail = "send the token as Authorization: Bearer, or open the one-time link that the gateway printed"
             raise Problem(401, "Who are you?", detail, {"WWW-Authenticate": 'Bearer realm="gemelo"'})

@@ -30,8 +30,8 @@ _WORDS = {"t": True, "T": True, "true": True, "True": True, "TRUE": True}
 _BOOLEANS = _WORDS | {"f": False, "F": False, "false": False, "False": False, "FALSE": False}
 
 
-def decode(payload: bytes, now: int = 0) -> list[Frame]:
-    """A frame for each line; `Rejected` with the number of the bad one."""
+def decode(payload: bytes, now: int = 0, *, unit: int = 1, most: int = FRAMES) -> list[Frame]:
+    """A frame for each line, times in `unit` nanoseconds; `Rejected` with the number of the bad one."""
     try:
         text = payload.decode()
     except UnicodeDecodeError:
@@ -45,13 +45,13 @@ def decode(payload: bytes, now: int = 0) -> list[Frame]:
         if not head or head[0] == "#":
             at = end + 1
             continue
-        if len(frames) >= FRAMES:
-            raise Rejected(f"more than {FRAMES} lines in a message; send them in parts")
-        line = _Line(text, at)
+        if len(frames) >= most:
+            raise Rejected(f"more than {most} lines in a message; send them in parts")
+        line = _Line(text, at, unit)
         frames.append(line.frame())
         values += line.fields
-        if values > VALUES:
-            raise Rejected(f"more than {VALUES} values in a message; send them in parts")
+        if values > VALUES // FRAMES * most:
+            raise Rejected(f"more than {VALUES // FRAMES * most} values in a message; send them in parts")
         at = line.at
     return frames
 
@@ -59,8 +59,9 @@ def decode(payload: bytes, now: int = 0) -> list[Frame]:
 class _Line:
     """Reads the line that begins at `at`, and finds its end: text values may hold line feeds."""
 
-    def __init__(self, text: str, at: int) -> None:
+    def __init__(self, text: str, at: int, unit: int) -> None:
         self.at = at
+        self._unit = unit
         self.fields = 0
         self._text = text
 
@@ -89,7 +90,7 @@ class _Line:
         at = None
         if self._blank() and (match := _STAMP.match(self._text, self.at)):
             self.at = match.end()
-            at = int(match[0]) // 1000
+            at = int(match[0]) * self._unit // 1000
             self._blank()
         if not self._takes("\n") and self.at < len(self._text):
             raise self._fault(f"{self._text[self.at : self.at + 20]!r} where a time in nanoseconds or the end belongs")
