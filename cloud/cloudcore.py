@@ -224,8 +224,8 @@ class CloudCore:
             reason = "there is no certificate yet and no token to get one: set cloud.token_file"
             raise Rejected(reason)
         try:
-            return Path(self._config.token_file).read_text()
-        except OSError as error:
+            return Path(self._config.token_file).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
             reason = f"the token cannot be read: {error}; put it there, or mend cloud.token_file"
             raise Rejected(reason) from error
 
