@@ -472,6 +472,19 @@ async def test_what_the_broker_lets_us_not_write_stays_pending_and_what_comes_is
             await until(lambda: edge.desired("default/d1") == {"t": "100"})
 
 
+async def test_a_link_that_breaks_is_no_fault_of_the_devices_whose_reports_were_on_their_way(broker: Mosquitto) -> None:
+    """Those whose reports a broker refuses rest, ever longer; these are told at once when there is a link again."""
+    edge = Edge(broker.port, answer=0.5, connect=1.0)
+    async with edge.running():
+        broker.freeze()
+        for n in range(10):
+            await edge.report(f"default/d{n}", t="1")
+        await until(lambda: edge.cloud.state.phase != "online")
+        assert edge.uplink.silences == ()
+        broker.thaw()
+        await until(lambda: edge.unsynced == 0)
+
+
 async def test_a_broker_that_stands_still_is_found_out_and_nothing_is_lost(broker: Mosquitto) -> None:
     edge = Edge(broker.port, answer=0.5, connect=1.0)
     async with heaven(broker.port) as far, edge.running():
