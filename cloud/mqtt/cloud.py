@@ -58,7 +58,7 @@ class MqttState(Struct, frozen=True):
     rejected: int
     """Messages from the cloud that were refused as a whole."""
     dropped: int
-    """Events that too many others pushed out while the link was down."""
+    """Events that too many others pushed out while the link was down, and what the broker refused."""
 
 
 class MqttCloud:

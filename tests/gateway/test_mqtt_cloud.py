@@ -191,7 +191,7 @@ async def test_events_wait_for_the_link_and_the_oldest_go(broker: Mosquitto) -> 
         await far.until(lambda: any(event["id"] == last for event in far.all("edge-1/events")))
 
 
-async def test_nothing_larger_than_the_broker_takes_is_sent(tmp_path: Path) -> None:
+async def test_nothing_larger_than_the_broker_takes_is_sent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Mosquitto(tmp_path / "narrow", "max_packet_size 3000") as narrow:
         edge = Edge(narrow.port)
         async with heaven(narrow.port) as far, edge.running():
@@ -200,6 +200,19 @@ async def test_nothing_larger_than_the_broker_takes_is_sent(tmp_path: Path) -> N
             await until(lambda: edge.unsynced == 0)
             assert edge.cloud.state.counters.links == 1, "the list of devices did not end the link"
             await far.until(lambda: len(far.twins) == 100)
+            await until(lambda: "is not told what belongs on gemelo/edge-1/devices" in caplog.text)
+
+
+async def test_an_event_that_the_broker_refuses_holds_up_no_other_and_is_counted(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "narrow", "max_packet_size 3000") as narrow:
+        edge = Edge(narrow.port, events=True)
+        async with heaven(narrow.port) as far, edge.running():
+            words = ["first", "x" * 4000, "last"]
+            edge.cloud.note([], [Event(f"e-{n}", 1, "test", "p", "info", word) for n, word in enumerate(words)], [])
+            await far.until(lambda: len(far.all("edge-1/events")) == 2)
+            edge.cloud.note([], [Event("e-3", 1, "test", "p", "info", "more")], [])
+            await far.until(lambda: [event["id"] for event in far.all("edge-1/events")] == ["e-0", "e-2", "e-3"])
+            assert edge.cloud.state.dropped == 1
 
 
 async def test_devices_and_models_are_made_changed_and_removed_from_afar(broker: Mosquitto) -> None:
