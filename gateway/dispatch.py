@@ -27,7 +27,7 @@ class News(Struct, frozen=True):
 
 
 class Silence(Struct):
-    """A device that the cloud does not answer; `alone` when it answered for others meanwhile."""
+    """A device that the cloud does not answer; `alone` when it answered for others meanwhile. `why` is its word."""
 
     device: str
     since: int
@@ -35,6 +35,7 @@ class Silence(Struct):
     alone: bool = False
     again: float = 0.0
     rest: float = 0.0
+    why: str = ""
 
 
 class Dispatch:
@@ -100,11 +101,11 @@ class Dispatch:
         for device in tuple(self._resting):
             self.forgive(device)
 
-    def silent(self, news: News, now: float, at: int, *, alone: bool) -> Silence:
+    def silent(self, news: News, now: float, at: int, why: str, *, alone: bool) -> Silence:
         """The cloud did not answer: the device rests."""
         silence = self._silent.setdefault(news.device, Silence(news.device, at))
         silence.attempts += 1
-        silence.alone = alone
+        silence.alone, silence.why = alone, why
         silence.rest = min(LONGEST, max(FIRST, 2 * silence.rest)) if alone else SHORT
         silence.again = now + silence.rest
         self._resting.add(news.device)

@@ -172,7 +172,7 @@ class Uplink(Generic[R]):
         except Unavailable as error:
             if hasattr(error, "reports"):  # the link lives
                 alone, now = self._confirmed > confirmed, self._clock.monotonic()
-                silence = self._dispatch.silent(news, now, self._clock.now(), alone=alone)
+                silence = self._dispatch.silent(news, now, self._clock.now(), str(error), alone=alone)
                 if silence.attempts == 1:
                     logger.info("the cloud does not answer for %s: %s", news.device, error)
             else:

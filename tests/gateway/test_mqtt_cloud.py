@@ -14,7 +14,10 @@ import pytest
 from cloud.mqtt.cloud import MqttCloud
 from cloud.mqtt.config import MqttConfig
 from cloud.mqtt.herald import EVENTS
+from gateway.clouds.broker import CloudBroker
 from gateway.committed import Committed
+from gateway.config import Config
+from gateway.sections import Cloud, Node
 from gateway.uplink import Uplink
 from rules.instructions import Decided
 from runtime.clock import SystemClock
@@ -483,6 +486,26 @@ async def test_what_the_broker_lets_us_not_write_stays_pending_and_what_comes_is
                 body = {"version": version, "properties": {"t": version}}
                 await far.send("edge-1/twins/default/d1/desired", body)
             await until(lambda: edge.desired("default/d1") == {"t": "100"})
+
+
+async def test_what_the_broker_refuses_is_shown_with_the_reason(tmp_path: Path) -> None:
+    rights = tmp_path / "rights"
+    rights.write_text("topic read gemelo/#\ntopic write gemelo/+/state\n")
+    with Mosquitto(tmp_path / "strict", f"acl_file {rights}") as strict:
+        stage = Stage(twins=Twins(enrols=True))
+        config = Config(node=Node(name="edge-1"), cloud=Cloud(kind="mqtt", url=f"mqtt://127.0.0.1:{strict.port}"))
+        sky = CloudBroker(config, stage.core, stage.registry, SystemClock(), 1)
+        stage.core.listen(sky)
+        async with stage.running(), asyncio.TaskGroup() as group:
+            running = group.create_task(sky.run())
+            await stage.report("default/d1", t="1")
+            await until(lambda: sky.status().unanswered)
+            (shown,) = sky.status().unanswered
+            assert shown.device == "default/d1"
+            assert "its rights must let gemelo-edge-1 write there" in shown.reason
+            (condition,) = sky.conditions("default/d1")
+            assert condition.reason == "Unconfirmed"
+            running.cancel()
 
 
 async def test_a_link_that_breaks_is_no_fault_of_the_devices_whose_reports_were_on_their_way(broker: Mosquitto) -> None:
