@@ -61,7 +61,7 @@ class CloudCore:
         self._config = config
         self._identity = identity
         self._clock = clock
-        self._catalog = Catalog(manifests or {})
+        self._catalog = Catalog(manifests or {}, identity.node)
         self._inbox = Inbox(self._catalog, clock, boot, config.commit)
         self._counters = Counters()
         self._registration = Registration(node, clock)

@@ -55,6 +55,7 @@ class _Reference(Struct):
 
 class _DeviceSpec(Struct):
     deviceModelRef: _Reference | None = None  # noqa: N815
+    nodeName: str | None = None  # noqa: N815
     properties: tuple[_DeviceProperty, ...] | None = None
     stateReport: _StateReport | None = None  # noqa: N815
 
