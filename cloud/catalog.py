@@ -30,9 +30,13 @@ class Step(Struct, frozen=True):
 
 
 class Catalog:
-    """What the cloud manages here. `manifests` are those found on disk; objects without a uid are local, not ours."""
+    """What the cloud manages here. `manifests` are those found on disk; objects without a uid are local, not ours.
 
-    def __init__(self, manifests: Mapping[Key, bytes]) -> None:
+    A Device that names another node than `node` has left us: CloudCore's comparison sends it all the same.
+    """
+
+    def __init__(self, manifests: Mapping[Key, bytes], node: str = "") -> None:
+        self._node = node
         self._devices: dict[str, Device] = {}
         self._models: dict[str, Model] = {}
         for key, data in manifests.items():
@@ -76,6 +80,8 @@ class Catalog:
             return self._removal(kind, name, known, manifest, cause, seen)
         if known is not None and not newer(manifest.metadata, known.manifest.metadata):
             return None
+        if kind == "Device" and self._is_elsewhere(parse_device(name, manifest)):
+            return None if known is None else Step((Left(name, cause, seen),), {(kind, name): None})
         changed: dict[Key, bytes | None] = {(kind, name): msgspec.json.encode(manifest)}
         if kind == "Device":
             return Step(tuple(self._device(name, known, manifest, cause, seen)), changed)
@@ -102,6 +108,9 @@ class Catalog:
             self._devices[key[1]] = parse_device(key[1], manifest)
         else:
             self._models[key[1]] = parse_model(manifest)
+
+    def _is_elsewhere(self, device: Device) -> bool:
+        return bool(self._node) and device.spec.nodeName not in (None, "", self._node)
 
     def _removal(
         self, kind: str, name: str, known: Device | Model | None, manifest: Manifest, cause: str, seen: int

@@ -61,7 +61,7 @@ class CloudCore:
         self._config = config
         self._identity = identity
         self._clock = clock
-        self._catalog = Catalog(manifests or {})
+        self._catalog = Catalog(manifests or {}, identity.node)
         self._inbox = Inbox(self._catalog, clock, boot, config.commit)
         self._counters = Counters()
         self._registration = Registration(node, clock)
@@ -224,8 +224,8 @@ class CloudCore:
             reason = "there is no certificate yet and no token to get one: set cloud.token_file"
             raise Rejected(reason)
         try:
-            return Path(self._config.token_file).read_text()
-        except OSError as error:
+            return Path(self._config.token_file).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
             reason = f"the token cannot be read: {error}; put it there, or mend cloud.token_file"
             raise Rejected(reason) from error
 

@@ -7,7 +7,6 @@ that holds JSON, or base64 of JSON (Go's `[]byte`): all three are understood.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import Literal
 
@@ -98,6 +97,8 @@ class Other(Struct, frozen=True):
 
 
 Incoming = Object | Members | TwinUpdate | Answered | Ping | Routed | Other
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises of JSON that can't be read: the last two of bad text, and of what is nested too deeply."""
 
 
 class _Header(Struct, omit_defaults=True):
@@ -136,29 +137,10 @@ _strings = msgspec.json.Decoder(str)
 def decode(data: str | bytes) -> Incoming:
     """Read one frame; raise `Rejected` when it is no message of CloudHub's."""
     try:
-        frame = _frames.decode(data)
-    except msgspec.MsgspecError as error:
+        return _sorted(_frame(data))
+    except UNREADABLE as error:
         reason = f"a frame from the cloud is not a message: {error}"
         raise Rejected(reason) from error
-    header, route = frame.header, frame.route
-    if header.parent_msg_id:
-        return Answered(header.parent_msg_id, route.operation != "error", bytes(frame.content))
-    if route.operation in ("ping", "pong", "config"):
-        return Ping(header.msg_id, route.resource)
-    if route.group == "twin" and route.resource in ("membership", "membership/detail"):
-        return _members(frame.content)
-    if route.group == "twin" and (match := _CLOUD_UPDATED.fullmatch(route.resource)):
-        device = match[1] if "/" in match[1] else f"default/{match[1]}"
-        return TwinUpdate(device, _content(frame.content))
-    if route.group == "resource":
-        for operation in _CHANGES:
-            if route.operation == operation:
-                return _object(frame, operation)
-    if route.group == "user":
-        for wanted in _WANTED:
-            if route.operation == wanted:
-                return Routed(wanted, route.resource, _payload(frame.content))
-    return Other(f"{route.group}/{route.operation} {route.resource}")
 
 
 def keepalive(id: str, at_ms: int) -> bytes:  # noqa: A002 - the protocol's own word
@@ -220,6 +202,37 @@ def request(operation: str, resource: str, content: object, id: str, at_ms: int)
     return msgspec.json.encode(_Frame(header, route, Raw(msgspec.json.encode(content)))) + b"\n"
 
 
+def _frame(data: str | bytes) -> _Frame:
+    """A content that is nested too deeply is left out: an object has to be acknowledged whatever it holds."""
+    try:
+        return _frames.decode(data)
+    except RecursionError:
+        text = data if isinstance(data, str) else data.decode()
+        return _frames.decode(text.partition(',"content":')[0] + "}")
+
+
+def _sorted(frame: _Frame) -> Incoming:
+    header, route = frame.header, frame.route
+    if header.parent_msg_id:
+        return Answered(header.parent_msg_id, route.operation != "error", bytes(frame.content))
+    if route.operation in ("ping", "pong", "config"):
+        return Ping(header.msg_id, route.resource)
+    if route.group == "twin" and route.resource in ("membership", "membership/detail"):
+        return _members(frame.content)
+    if route.group == "twin" and (match := _CLOUD_UPDATED.fullmatch(route.resource)):
+        device = match[1] if "/" in match[1] else f"default/{match[1]}"
+        return TwinUpdate(device, _content(frame.content))
+    if route.group == "resource":
+        for operation in _CHANGES:
+            if route.operation == operation:
+                return _object(frame, operation)
+    if route.group == "user":
+        for wanted in _WANTED:
+            if route.operation == wanted:
+                return Routed(wanted, route.resource, _payload(frame.content))
+    return Other(f"{route.group}/{route.operation} {route.resource}")
+
+
 def _encode(id: str, at_ms: int, route: _Route, content: Raw, *, parent: str = "") -> bytes:  # noqa: A002
     return msgspec.json.encode(_Frame(_Header(id, parent, at_ms), route, content)) + b"\n"
 
@@ -235,7 +248,7 @@ def _object(frame: _Frame, operation: Operation) -> Object:
 def _members(content: Raw) -> Members:
     try:
         said = _memberships.decode(_content(content))
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         reason = f"a membership message from the cloud cannot be read: {error}"
         raise Rejected(reason) from error
     whole = said.devices is not None
@@ -260,6 +273,6 @@ def _content(raw: Raw) -> bytes:
         return text.encode()
     try:
         inner = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # text that is no base64
         return data
     return inner if inner[:1] in (b"{", b"[") else data

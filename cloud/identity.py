@@ -61,7 +61,8 @@ def parse_token(text: str) -> Token:
 class Identity:
     """The certificate of `node` in a directory: `ca.pem`, and `node.pem` with key and certificate together.
 
-    One file for both, replaced in one rename: a kill can never leave a key without its certificate.
+    One file for both, replaced in one rename: a kill can never leave a key without its certificate. What can't be
+    stored, as the disk is full, is `Unavailable`.
     """
 
     def __init__(self, directory: Path, node: str, clock: Clock, timeout: float = 15.0) -> None:
@@ -70,19 +71,27 @@ class Identity:
         self._own = directory / "node.pem"
         self._clock = clock
         self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._storing = asyncio.Lock()
         self.valid: Validity | None = None
         """Of the certificate in use, once loaded."""
 
     def load(self) -> Validity | None:
-        """Look at the stored certificate; `None` when there is none, it has expired, or it names another node."""
+        """Look at the stored certificate; `None` when there is none, it has expired, or it names another node.
+
+        Raises `Unavailable` when it may not be read.
+        """
         self.valid = None
-        if not (self._ca.exists() and self._own.exists()):
-            return None
         try:
+            if not (self._ca.exists() and self._own.exists()):
+                return None
             certificate = x509.load_pem_x509_certificate(self._own.read_bytes())
-        except ValueError as error:
-            logger.warning("%s is damaged and will be replaced: %s", self._own, error)
+            self.context()
+        except (ValueError, ssl.SSLError) as error:
+            logger.warning("the certificate in %s is damaged and will be replaced: %s", self._own.parent, error)
             return None
+        except OSError as error:
+            reason = f"the certificate cannot be read: {error}; the gateway's user must be able to read and replace it"
+            raise Unavailable(reason) from error
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         valid = _validity(certificate)
         if names and names[0].value == f"system:node:{self.node}" and self._clock.now() < valid.not_after:
@@ -97,19 +106,23 @@ class Identity:
         if found != parsed.ca_sha256:
             reason = f"{url} shows a CA with SHA-256 {found}, the token says {parsed.ca_sha256}: nothing was sent to it"
             raise Rejected(reason)
-        pem = x509.load_der_x509_certificate(ca).public_bytes(Encoding.PEM)
+        pem = _certificate(ca).public_bytes(Encoding.PEM)
         key, request = await asyncio.to_thread(make_request, self.node)
         context = ssl.create_default_context(cadata=pem.decode())
         _relax(context, verify_hostname=False)
         headers = {"Authorization": f"Bearer {parsed.jwt}", "NodeName": self.node}
         certificate = await self._get(f"{url}/edge.crt", context, headers, request)
-        await asyncio.to_thread(self._store, key, certificate, pem)
+        await self._keep(key, certificate, pem)
 
     async def renew(self, url: str) -> None:
         """Get the next certificate, vouched for by the present one. Raises as `join`."""
         key, request = await asyncio.to_thread(make_request, self.node)
-        certificate = await self._get(f"{url}/edge.crt", self.context(), {"NodeName": self.node}, request)
-        await asyncio.to_thread(self._store, key, certificate, None)
+        try:
+            context = self.context()
+        except OSError as error:
+            raise Unavailable(f"the certificate to be renewed cannot be read: {error}") from error
+        certificate = await self._get(f"{url}/edge.crt", context, {"NodeName": self.node}, request)
+        await self._keep(key, certificate, None)
 
     def context(self, *, verify_hostname: bool = False) -> ssl.SSLContext:
         """Mutual TLS >= 1.2, trusting this cloud's CA alone."""
@@ -126,7 +139,7 @@ class Identity:
                 aiohttp.ClientSession(timeout=self._timeout) as http,
                 http.get(url, ssl=context, headers=headers, data=body or None, allow_redirects=False) as answer,
             ):
-                data = await answer.content.read(_MAX_BODY)
+                data = await _body(answer)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
             reason = f"no answer from {url}: {cause or type(error).__name__}"
@@ -139,15 +152,22 @@ class Identity:
             raise Rejected(reason, 401)
         raise Unavailable(reason)
 
+    async def _keep(self, key: ec.EllipticCurvePrivateKey, der: bytes, ca: bytes | None) -> None:
+        async with self._storing:  # a link that is made anew may join while the renewal does
+            await asyncio.to_thread(self._store, key, der, ca)
+
     def _store(self, key: ec.EllipticCurvePrivateKey, der: bytes, ca: bytes | None) -> None:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = _certificate(der)
         if certificate.public_key() != key.public_key():
             reason = "the cloud's certificate is for another key than ours"
             raise Rejected(reason)
-        if ca is not None:
-            _write(self._ca, ca)
         secret = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-        _write(self._own, secret + certificate.public_bytes(Encoding.PEM))
+        try:
+            if ca is not None:
+                _write(self._ca, ca)
+            _write(self._own, secret + certificate.public_bytes(Encoding.PEM))
+        except OSError as error:
+            raise Unavailable(f"the certificate cannot be stored: {error}") from error
         self.valid = _validity(certificate)
 
 
@@ -165,6 +185,22 @@ def make_request(node: str) -> tuple[ec.EllipticCurvePrivateKey, bytes]:
     )
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     return key, request.public_bytes(Encoding.DER)
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    """Whole, in however many pieces it comes; cut off behind what a certificate can be."""
+    data = b""
+    while len(data) < _MAX_BODY and (piece := await answer.content.read(_MAX_BODY - len(data))):
+        data += piece
+    return data
+
+
+def _certificate(der: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError as error:
+        reason = f"what the cloud gave is no certificate: {error}"
+        raise Rejected(reason) from error
 
 
 def _relax(context: ssl.SSLContext, *, verify_hostname: bool) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from cloud.catalog import Catalog, Key, Step
 from cloud.frames import Members, Object, TwinUpdate
@@ -23,10 +24,13 @@ _REMEMBERED = 100
 class Change:
     """One thing the cloud asks for. Commit the stimuli and the manifests together, then call `done`."""
 
-    def __init__(self, step: Step, catalog: Catalog, settled: asyncio.Future[bool]) -> None:
+    def __init__(
+        self, step: Step, catalog: Catalog, settled: asyncio.Future[bool], refuse: Callable[[str], None]
+    ) -> None:
         self._step = step
         self._catalog = catalog
         self._settled = settled
+        self._refuse = refuse
 
     @property
     def stimuli(self) -> tuple[Stimulus, ...]:
@@ -40,11 +44,14 @@ class Change:
     def done(self, committed: bool = True, outcome: Outcome | None = None) -> None:
         """It is on disk, and the cloud may be told; or it is not, and the cloud will send it again.
 
-        CloudCore has no word for a refusal: what the `outcome` says stays here.
+        CloudCore has no word for a refusal: what the `outcome` says stays here, and people are shown it.
         """
         if self._settled.done():
             return
-        if committed:
+        refused = None if outcome is None else outcome.refused
+        if refused is not None and self._step.manifests:
+            self._refuse(refused)
+        elif committed:
             self._catalog.keep(self._step)
         self._settled.set_result(committed)
 
@@ -88,7 +95,7 @@ class Inbox:
             return True
         self._count += 1
         settled = self._settled = asyncio.get_running_loop().create_future()
-        self._offered.offer_nowait(Change(step, self._catalog, settled))
+        self._offered.offer_nowait(Change(step, self._catalog, settled, partial(self._note, message)))
         return await self._outcome(settled) is True
 
     async def changes(self) -> AsyncIterator[Change]:

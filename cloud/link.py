@@ -126,11 +126,14 @@ class Link:
 
     async def _answered(self, frame: Callable[[str], bytes], what: str, within: float = 0.0) -> Answered:
         """Send the frame of an id; its answer. Raises `Silent` without one, `Unavailable` when the link breaks."""
-        id_, within = _id(), within or self._config.answer
+        id_, within, usual = _id(), within or self._config.answer, self._config.answer
         answer = self._waiting[id_] = asyncio.get_running_loop().create_future()
         try:
             await self._send(frame(id_))
-            await asyncio.wait({answer}, timeout=within)
+            began = self._clock.monotonic()
+            while not answer.done() and (left := within - (self._clock.monotonic() - began)) > 0:
+                await asyncio.wait({answer}, timeout=min(left, usual))
+                within = min(within, max(usual, self._patience.seconds))  # others learned meanwhile that it is well
         finally:
             self._waiting.pop(id_, None)
         if not answer.done():
@@ -147,14 +150,15 @@ class Link:
             for _ in range(2 if one.twice else 1):
                 await self._budget.take()
                 self._counters.sent += 1
-                began, patience = self._clock.monotonic(), self._patience.seconds
+                began, heard = self._clock.monotonic(), self._patience.heard
                 frame = lambda id_: encode(one.device, one.content, id_, self._now())  # noqa: E731
-                said = await self._answered(frame, one.device, patience)
+                with self._patience.deadline() as patience:
+                    said = await self._answered(frame, one.device, patience)
                 self._patience.answered(self._clock.monotonic() - began)
                 if not said.ok:
                     return False
         except Silent:
-            self._patience.silent(patience)
+            self._patience.silent(patience, heard)
             return False
         except Unavailable:
             return None

@@ -7,7 +7,7 @@ from contextlib import suppress
 import msgspec
 from msgspec import Raw, Struct
 
-from cloud.frames import Object
+from cloud.frames import UNREADABLE, Object
 from twins.errors import Rejected
 from twins.liveness import INTERVAL, Rhythm, rhythm
 from twins.values import Declared
@@ -55,6 +55,7 @@ class _Reference(Struct):
 
 class _DeviceSpec(Struct):
     deviceModelRef: _Reference | None = None  # noqa: N815
+    nodeName: str | None = None  # noqa: N815
     properties: tuple[_DeviceProperty, ...] | None = None
     stateReport: _StateReport | None = None  # noqa: N815
 
@@ -89,7 +90,7 @@ def read(message: Object, kind: str) -> Manifest:
         manifest = msgspec.json.decode(message.content, type=Manifest)
         # Its spec is read now too, so that what is kept on disk can be read again.
         parse_device(message.namespace + "/", manifest) if kind == "Device" else parse_model(manifest)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         reason = f"{kind} {message.namespace}/{message.name} from the cloud cannot be read: {error}"
         raise Rejected(reason) from error
     manifest.kind = kind

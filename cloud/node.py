@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from cloud.frames import UNREADABLE
 from twins.errors import Rejected
 
 LEASES = "kube-node-lease"
@@ -141,12 +142,12 @@ def lease(name: str, uid: str, version: str, at: int) -> dict[str, Any]:
 
 def read(content: bytes) -> Answer:
     """Read the answer to a request about a Node or a Lease; raise `Rejected` when it is none."""
-    if content.startswith(b'"'):  # text: "OK" of a change, or what went wrong
-        text = msgspec.json.decode(content)
-        return Answer() if text == "OK" else Answer("Refused", text)
     try:
+        if content.startswith(b'"'):  # text: "OK" of a change, or what went wrong
+            text = msgspec.json.decode(content)
+            return Answer() if text == "OK" else Answer("Refused", text)
         said = msgspec.json.decode(content, type=_Said)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise Rejected(f"the cloud's answer about this node cannot be read: {error}") from error
     if said.error is not None:
         status = said.error.status
@@ -159,7 +160,7 @@ def foreign(content: bytes) -> bool:
     """True for a Node with a kubelet of its own, which looks after it: that of the machine we run on, or EdgeCore's."""
     try:
         version = msgspec.json.decode(content, type=_Node).status.info.version
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return False
     return bool(version) and _OURS not in version
 

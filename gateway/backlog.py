@@ -7,6 +7,8 @@ from itertools import islice
 
 Message = tuple[str, bytes]
 """Topic and payload."""
+EACH = 256
+"""Bytes that a message takes beside its own, here and on disk: of short ones there would be very many in a quota."""
 
 
 class Backlog:
@@ -49,4 +51,4 @@ class Backlog:
 
 
 def _size(message: Message) -> int:
-    return len(message[0]) + len(message[1])
+    return EACH + len(message[0]) + len(message[1])

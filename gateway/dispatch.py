@@ -5,6 +5,7 @@ Times are seconds of a clock that never goes back, but for those of a `Silence` 
 
 from __future__ import annotations
 
+import heapq
 from typing import Literal
 
 from msgspec import Struct
@@ -26,7 +27,7 @@ class News(Struct, frozen=True):
 
 
 class Silence(Struct):
-    """A device that the cloud does not answer; `alone` when it answered for others meanwhile."""
+    """A device that the cloud does not answer; `alone` when it answered for others meanwhile. `why` is its word."""
 
     device: str
     since: int
@@ -34,6 +35,7 @@ class Silence(Struct):
     alone: bool = False
     again: float = 0.0
     rest: float = 0.0
+    why: str = ""
 
 
 class Dispatch:
@@ -46,6 +48,8 @@ class Dispatch:
         self._flying: set[str] = set()
         self._silent: dict[str, Silence] = {}
         self._resting: set[str] = set()
+        self._rests: list[tuple[float, str]] = []
+        """When each rest ends, the first first; those that were cut short are in it too."""
 
     def __len__(self) -> int:
         """Devices that wait or are on their way."""
@@ -58,7 +62,9 @@ class Dispatch:
     @property
     def due(self) -> float | None:
         """When the next rest ends."""
-        return min((self._silent[device].again for device in self._resting), default=None)
+        while self._rests and not self._rests_still(*self._rests[0]):
+            heapq.heappop(self._rests)
+        return self._rests[0][0] if self._rests else None
 
     def add(self, device: str, kind: Kind, cause: str) -> None:
         self._waiting.setdefault(device, {}).setdefault(kind, cause)
@@ -68,8 +74,7 @@ class Dispatch:
         """What is to go next, in turn; its device has nothing else on its way until `done`, `silent` or `back`."""
         if len(self._flying) >= self._limit:
             return None
-        if not self._ready:
-            self._wake(now)
+        self._wake(now)
         if not self._ready:
             return None
         device = next(iter(self._ready))
@@ -96,14 +101,15 @@ class Dispatch:
         for device in tuple(self._resting):
             self.forgive(device)
 
-    def silent(self, news: News, now: float, at: int, *, alone: bool) -> Silence:
+    def silent(self, news: News, now: float, at: int, why: str, *, alone: bool) -> Silence:
         """The cloud did not answer: the device rests."""
         silence = self._silent.setdefault(news.device, Silence(news.device, at))
         silence.attempts += 1
-        silence.alone = alone
+        silence.alone, silence.why = alone, why
         silence.rest = min(LONGEST, max(FIRST, 2 * silence.rest)) if alone else SHORT
         silence.again = now + silence.rest
         self._resting.add(news.device)
+        heapq.heappush(self._rests, (silence.again, news.device))
         self._flying.discard(news.device)
         self.add(news.device, news.kind, news.cause)
         return silence
@@ -121,10 +127,13 @@ class Dispatch:
         self._ready.pop(device, None)
 
     def _wake(self, now: float) -> None:
-        for device in tuple(self._resting):
-            if self._silent[device].again <= now:
-                self._resting.discard(device)
-                self._settle(device)
+        while (due := self.due) is not None and due <= now:
+            _, device = heapq.heappop(self._rests)
+            self._resting.discard(device)
+            self._settle(device)
+
+    def _rests_still(self, until: float, device: str) -> bool:
+        return device in self._resting and self._silent[device].again == until
 
     def _settle(self, device: str) -> None:
         if device in self._waiting and device not in self._flying and device not in self._resting:

@@ -44,6 +44,7 @@ OURS = ("$", "gemelo/", PREFIX)
 TOGETHER = 20
 """Messages on their way at once."""
 LENGTH = 1024
+NO_TEXT = "KubeEdge's rule router carries text: a custom message has to be UTF-8"
 _body = msgspec.msgpack.Decoder(tuple[str, bytes])
 
 
@@ -77,7 +78,8 @@ class Voice(Protocol):
 
 
 class RelayCounts(Struct):
-    """queued = forwarded + dropped + those that wait. `refused` are wishes of the rule router that are not granted."""
+    """queued = forwarded + dropped + those that wait. `refused` are wishes of the rule router that are not granted, and
+    messages that it could not carry."""
 
     queued: int = 0
     forwarded: int = 0
@@ -136,7 +138,12 @@ class Relay:
         stimuli: Sequence[Stimulus] = ()
         with suppress(Rejected):  # what is nothing to the others may be all the same what a rule wants
             stimuli = self._others.read(topic, payload, cause, seen, packet=packet, duplicate=duplicate)
-        _check_text(payload)
+        if not _is_text(payload):
+            if not stimuli:
+                raise Rejected(NO_TEXT)
+            self.counts.refused += 1
+            logger.warning("not sent to the cloud from %s: %s", topic[:LENGTH], NO_TEXT)
+            return stimuli  # what a rule of the cloud wants takes nothing from the edge
         row = OutboxRow(cause, "message", "", 0, msgspec.msgpack.encode((topic, payload)), cause)
         return [*stimuli, Queued("", cause, seen, {cause: row})]
 
@@ -248,8 +255,9 @@ def _fault(topic: str) -> str:
     return ""
 
 
-def _check_text(payload: bytes) -> None:
+def _is_text(payload: bytes) -> bool:
     try:
         payload.decode()
     except UnicodeDecodeError:
-        raise Rejected("KubeEdge's rule router carries text: a custom message has to be UTF-8") from None
+        return False
+    return True

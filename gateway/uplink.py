@@ -172,7 +172,7 @@ class Uplink(Generic[R]):
         except Unavailable as error:
             if hasattr(error, "reports"):  # the link lives
                 alone, now = self._confirmed > confirmed, self._clock.monotonic()
-                silence = self._dispatch.silent(news, now, self._clock.now(), alone=alone)
+                silence = self._dispatch.silent(news, now, self._clock.now(), str(error), alone=alone)
                 if silence.attempts == 1:
                     logger.info("the cloud does not answer for %s: %s", news.device, error)
             else:
@@ -200,6 +200,8 @@ class Uplink(Generic[R]):
     async def _down(self) -> None:
         async for change in self._cloud.changes():
             now = self._clock.now()
+            devices = {stimulus.device for stimulus in change.stimuli if stimulus.device}
+            unknown = {device for device in devices if not self._tells_state(device)}
             applied = [Applied("", CLOUD, now, k, name, body) for (k, name), body in change.manifests.items()]
             try:
                 outcome: Outcome = await self._core.ask(*applied, *change.stimuli, within=30.0)
@@ -209,3 +211,12 @@ class Uplink(Generic[R]):
             if outcome.refused is not None:
                 logger.warning("what the cloud asks is refused: %s", outcome.refused)
             change.done(outcome=outcome)
+            for device in devices:  # only from here on does the cloud take all that it declares
+                self._dispatch.add(device, "twin", CLOUD)
+                if device in unknown:
+                    self._dispatch.add(device, "state", CLOUD)
+            self._wake.set()
+
+    def _tells_state(self, device: str) -> bool:
+        twin = self._core.twins.get(device)
+        return twin is not None and self._cloud.state_report(twin) is not None

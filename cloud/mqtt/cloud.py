@@ -58,7 +58,7 @@ class MqttState(Struct, frozen=True):
     rejected: int
     """Messages from the cloud that were refused as a whole."""
     dropped: int
-    """Events that too many others pushed out while the link was down."""
+    """Events that too many others pushed out while the link was down, and what the broker refused."""
 
 
 class MqttCloud:
@@ -92,7 +92,7 @@ class MqttCloud:
             tasks.create_task(self._herald.run(), name="cloud.herald")
 
     async def push(self, rows: Sequence[Report]) -> None:
-        """Return when the broker has confirmed all of them; raises `Unavailable`, or its kin `Unconfirmed`.
+        """Return when the broker has confirmed all of them; raises `Unavailable`, or `Unconfirmed` when the link lives.
 
         After an error any of them may or may not have arrived: sending again is harmless, the last value wins.
         """
@@ -104,6 +104,8 @@ class MqttCloud:
             for index, row in enumerate(rows):
                 await self._budget.take()
                 group.create_task(self._send(session, row, index, failed))
+        if failed and session.ended:
+            raise Unavailable(session.ended)
         if failed:
             raise Unconfirmed([rows[index] for index in failed], next(iter(failed.values())))
 

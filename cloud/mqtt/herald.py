@@ -1,8 +1,13 @@
-"""What is said beside the news of twins: which devices there are, whole twins on request, events and decisions."""
+"""What is said beside the news of twins: which devices there are, whole twins on request, events and decisions.
+
+What fails with its link is said again on the next. What the broker refuses, as it is too large or ours no right, would
+be refused again, and hold up all behind it: it goes, and people are told.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -12,7 +17,7 @@ from msgspec import Struct, structs
 
 from cloud.mqtt.config import MqttConfig
 from cloud.mqtt.events import encode
-from cloud.mqtt.reports import Report, Reporter
+from cloud.mqtt.reports import Report, Reporter, Unconfirmed
 from cloud.mqtt.topics import Topics
 from cloud.mqtt.wishes import Get
 from runtime.backoff import Backoff
@@ -22,6 +27,8 @@ from twins.errors import Rejected, Unavailable
 from twins.exchange import Event
 from twins.instructions import Instruction, Membership
 from twins.values import Twin
+
+logger = logging.getLogger(__name__)
 
 EVENTS = 1000
 """Events and decisions that wait for the link; beyond them the oldest go."""
@@ -38,7 +45,8 @@ class Twins(Protocol):
 
 
 class Wire(Protocol):
-    """The way to the broker: `push` raises `Unavailable`, `online` returns when there is a link."""
+    """The way to the broker: `push` raises `Unavailable`, `Unconfirmed` for what the broker refuses; `online` returns
+    when there is a link."""
 
     async def push(self, rows: Sequence[Report]) -> None: ...
 
@@ -46,7 +54,7 @@ class Wire(Protocol):
 
 
 class Herald:
-    """Says it when there is a link. What fails is said again."""
+    """Says it when there is a link."""
 
     def __init__(
         self, config: MqttConfig, topics: Topics, twins: Twins, wire: Wire, reporter: Reporter, clock: Clock
@@ -61,11 +69,13 @@ class Herald:
         self._roster = asyncio.Event()
         self._whole: dict[str, None] = {}
         self._asked = asyncio.Event()
+        self._refused = 0
+        self._told = ""
 
     @property
     def dropped(self) -> int:
-        """Events that went because too many waited."""
-        return self._notes.statistics.dropped
+        """What went because too much waited, or the broker refused it."""
+        return self._notes.statistics.dropped + self._refused
 
     def note(self, said: Sequence[Instruction], events: Sequence[Event], decisions: Sequence[Struct]) -> None:
         """Take note of what was committed."""
@@ -119,14 +129,23 @@ class Herald:
             await self._until_said(partial(list, await self._notes.take(TOGETHER)))
 
     async def _until_said(self, rows: Callable[[], Sequence[Report]]) -> None:
-        """Push what `rows` gives, made anew at each try, until the broker has it."""
+        """Push what `rows` gives, made anew at each try, until the broker has it or has refused it."""
         backoff = Backoff(self._config.backoff_first, 60.0)
         while True:
             await self._wire.online()
             try:
                 return await self._wire.push(rows())
+            except Unconfirmed as refused:
+                self._refused += len(refused.reports)
+                self._warn(refused)
+                return None
             except Unavailable:
                 await self._clock.sleep(backoff.next())
+
+    def _warn(self, refused: Unconfirmed) -> None:
+        if (topic := refused.reports[0].topic) != self._told:  # once, not for each event
+            logger.warning("the cloud is not told what belongs on %s: %s", topic, refused)
+            self._told = topic
 
     def _list(self) -> list[Report]:
         self._roster.clear()

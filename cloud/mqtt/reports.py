@@ -35,7 +35,7 @@ class Report(Struct, frozen=True):
 
 
 class Unconfirmed(Unavailable):
-    """The broker took some of these reports only; `reports` are the others."""
+    """The link lives, and the broker refused `reports`; the others it took."""
 
     def __init__(self, reports: Sequence[Report], reason: str) -> None:
         super().__init__(f"{len(reports)} reports were not confirmed: {reason}")

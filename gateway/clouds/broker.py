@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.clouds.silences import unanswered, unconfirmed
 from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
+from gateway.dispatch import Silence
 from gateway.manifests.registry import Registry
 from gateway.uplink import Uplink
 from rules.instructions import Decided
@@ -26,6 +28,7 @@ class CloudBroker:
     kind = "mqtt"
 
     def __init__(self, config: Config, core: Core, registry: Registry, clock: Clock, boot: int) -> None:
+        self._clock = clock
         self._url = config.cloud.url
         self.link = _link(config, core, registry, clock, boot)
         self.uplink = Uplink(self.link, core, clock)
@@ -48,12 +51,17 @@ class CloudBroker:
             since=state.since,
             url=self._url,
             pending=self.uplink.pending,
+            unanswered=unanswered(self.uplink.silences, self._clock, _why),
             counters=msgspec.structs.asdict(state.counters) | {"rejected": state.rejected, "dropped": state.dropped},
         )
 
     def conditions(self, device: str) -> tuple[Condition, ...]:
-        """None: a broker confirms whatever it is sent."""
-        return ()
+        """That the broker refuses what is said of it."""
+        return unconfirmed(self.uplink.silences, device, _why)
+
+
+def _why(silence: Silence) -> str:
+    return silence.why
 
 
 def _link(config: Config, core: Core, registry: Registry, clock: Clock, boot: int) -> MqttCloud:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.clouds.silences import unanswered, unconfirmed
 from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
@@ -17,7 +18,7 @@ from gateway.uplink import CLOUD, Uplink
 from gateway.wiring import product_version
 from runtime.clock import Clock
 from twins.exchange import Condition
-from web.cloud import CertificateView, CloudStatus, MessagesView, UnansweredView
+from web.cloud import CertificateView, CloudStatus, MessagesView
 
 if TYPE_CHECKING:
     from cloud.cloudcore import CloudCore
@@ -74,7 +75,7 @@ class KubeEdge:
             devices=state.devices,
             pending=self.uplink.pending,
             waiting=state.pending,
-            unanswered=self._unanswered(),
+            unanswered=unanswered(self.uplink.silences, self._clock, reason_of),
             undeclared=state.undeclared,
             rejected=state.rejections,
             counters=msgspec.structs.asdict(state.counters) | {"rejected": state.rejected},
@@ -83,20 +84,7 @@ class KubeEdge:
 
     def conditions(self, device: str) -> tuple[Condition, ...]:
         """What keeps the cloud from knowing how a device is."""
-        return tuple(
-            Condition("Unconfirmed", f"not confirmed by the cloud {each.attempts} times: {reason_of(each)}")
-            for each in self.uplink.silences
-            if each.device == device
-        )
-
-    def _unanswered(self) -> tuple[UnansweredView, ...]:
-        wall, now = self._clock.now(), self._clock.monotonic()
-        return tuple(
-            UnansweredView(
-                each.device, each.since, each.attempts, wall + int((each.again - now) * 1e6), reason_of(each)
-            )
-            for each in self.uplink.silences
-        )
+        return unconfirmed(self.uplink.silences, device, reason_of)
 
     def _messages(self) -> MessagesView:
         relay, counts = self._relay, self._relay.counts

@@ -132,14 +132,11 @@ def _status(s: View) -> None:
         print("no cloud is configured: gemelo cloud join URL --token-file FILE")
         return
     print(f"{s['phase']}  {show.plain(s['reason'])}  since {_time(s['since'])} ({ago(s['since'])})")
-    if (certificate := s["certificate"]) is None:
-        print("certificate: none yet")
-    else:
-        until, renewal = _day(certificate["not_after"]), _day(certificate["renew_at"])
-        print(f"certificate: good from {_day(certificate['not_before'])} until {until}, renewed {renewal}")
-    print(f"node: {_NODE[s['node']]}{s['node_reason'] and ': ' + show.plain(s['node_reason'])}")
-    print(f"devices: {s['devices']} of the cloud, {s['pending']} with news that it has not confirmed")
-    _messages(s["messages"])
+    known = ""
+    if s["kind"] == "cloudcore":
+        _membership(s)
+        known = f"{s['devices']} of the cloud, "
+    print(f"devices: {known}{s['pending']} with news that it has not confirmed")
     print(f"conflicts: {s['conflicts']}")
     print("counters: " + "  ".join(f"{name} {count}" for name, count in s["counters"].items()))
     rows: list[tuple[Any, ...]] = [(name, "waits for its model") for name in s["waiting"]]
@@ -149,6 +146,17 @@ def _status(s: View) -> None:
     if rows:
         print()
         show.table(("object", "what keeps it from the cloud"), rows)
+
+
+def _membership(s: View) -> None:
+    """What a node of KubeEdge has, and an MQTT client has not."""
+    if (certificate := s["certificate"]) is None:
+        print("certificate: none yet")
+    else:
+        until, renewal = _day(certificate["not_after"]), _day(certificate["renew_at"])
+        print(f"certificate: good from {_day(certificate['not_before'])} until {until}, renewed {renewal}")
+    print(f"node: {_NODE[s['node']]}{s['node_reason'] and ': ' + show.plain(s['node_reason'])}")
+    _messages(s["messages"])
 
 
 def _unanswered(u: View) -> str:

@@ -79,7 +79,7 @@ class Wire:
     def __init__(self, cloud: Cloud, clock: VirtualClock, manifests: dict[tuple[str, str], bytes]) -> None:
         self._cloud = cloud
         self._clock = clock
-        self._catalog = Catalog(manifests)
+        self._catalog = Catalog(manifests, NODE)
         self._inbox = Inbox(self._catalog, clock, 1, 30.0)
         self._budget = Budget(RATE, BURST, clock)
         self._queue: dict[str, Delivery] = {}

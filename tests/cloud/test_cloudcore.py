@@ -301,6 +301,23 @@ async def test_a_restarted_gateway_knows_its_devices_from_its_own_disk(options, 
             assert second.stimuli == []
 
 
+async def test_a_device_that_went_to_another_node_while_we_were_away_leaves(options, tmp_path):
+    """CloudCore's comparison looks at objects alone: it sends the device to the node that it left."""
+    async with world(options) as place:
+        async with running(Edge(place, tmp_path / "pki", place.config())) as edge:
+            place.cloud.cluster.apply(device("d1"))
+            await place.until(lambda: acknowledged(place, "default/device/d1"))
+        elsewhere = device("d1")
+        elsewhere["spec"]["nodeName"] = "edge-2"
+        place.cloud.cluster.apply(elsewhere)
+        async with running(Edge(place, tmp_path / "pki", place.config(), edge.disk)) as again:
+            await place.until(lambda: len(acknowledged(place, "default/device/d1")) == 2)
+            assert again.left() == ["default/d1"]
+            assert ("Device", "default/d1") not in again.disk
+            place.cloud.cluster.apply(device("d1"))
+            await place.until(lambda: again.joined() == ["default/d1"])
+
+
 async def test_what_was_confirmed_is_in_the_clouds_record(options, tmp_path):
     async with world(options) as place, running(Edge(place, tmp_path / "pki", place.config())) as edge:
         place.cloud.cluster.apply(device("d1"))

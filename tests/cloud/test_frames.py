@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloud import frames
+from cloud.manifest import read
 from twins.errors import Rejected
 
 RECORDED = [json.loads(line) for line in (Path(__file__).parent / "frames.jsonl").read_text().splitlines()]
@@ -61,6 +62,50 @@ def test_content_is_understood_as_object_as_string_and_as_base64():
 def test_what_is_no_message_is_rejected_with_the_reason():
     with pytest.raises(Rejected, match="not a message"):
         frames.decode('{"header": 5}')
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '"übersetzt"',
+        '"\\ud800"',
+        '"/w=="',
+        '{"metadata":{"name":"\xff"}}',
+        "[" * 5000 + "]" * 5000,
+        "5",
+        '""',
+        '"\xff"',
+    ],
+)
+def test_an_object_is_an_object_whatever_its_content_is_so_that_it_can_be_acknowledged_or_else_no_message(content):
+    """No error of a parser may get out: it would end the gateway, and the cloud would send the same again."""
+    head = '{"header":{"msg_id":"m"},"route":{"group":"%s","operation":"update","resource":"%s"},"content":'
+    for group, resource in (
+        ("resource", "default/device/d1"),
+        ("resource", "default/configmap/c"),
+        ("twin", "membership"),
+    ):
+        text = head % (group, resource) + content + "}"
+        for data in (text, text.encode("latin-1")):
+            try:
+                said = frames.decode(data)
+                if isinstance(said, frames.Object):
+                    assert (said.id, said.resource) == ("m", resource)
+                    read(said, "Device")
+            except Rejected:
+                pass
+
+
+def test_an_object_that_is_nested_too_deeply_is_left_alone_by_name():
+    deep = "[" * 5000 + "]" * 5000
+    text = (
+        '{"header":{"msg_id":"m"},"route":{"source":"s","group":"resource","operation":"update",'
+        f'"resource":"default/device/d1"}},"content":{{"metadata":{{"name":"d1"}},"spec":{deep}}}}}'
+    )
+    said = frames.decode(text)
+    assert isinstance(said, frames.Object)
+    with pytest.raises(Rejected, match="default/d1 from the cloud cannot be read"):
+        read(said, "Device")
 
 
 def test_an_error_answer_is_an_answer_that_is_not_ok():

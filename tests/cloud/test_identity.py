@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
 
 import msgspec
@@ -13,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cloud.identity import Identity, Validity, make_request, parse_token
 from runtime.clock import SystemClock
 from tests.cloud.operators import Operator
-from tests.cloud.stage import NODE, Edge, device, running, world
+from tests.cloud.stage import NODE, Edge, World, device, running, world
 from twins.errors import Rejected
 
 YEAR = 365 * 24 * 3_600_000_000
@@ -35,6 +36,17 @@ class LateClock(SystemClock):
         else:
             await self.set.wait()
             self.set.clear()
+
+
+class TellingClock(SystemClock):
+    """Has the world looked at whenever somebody begins to wait."""
+
+    def __init__(self, place: World) -> None:
+        self._place = place
+
+    async def sleep(self, seconds: float) -> None:
+        self._place.moved()
+        await super().sleep(min(seconds, 0.05))
 
 
 def test_a_token_is_the_cas_hash_and_a_jwt():
@@ -67,13 +79,78 @@ async def test_a_certificate_of_another_node_or_out_of_date_is_not_used(options,
     assert Identity(tmp_path / "pki", NODE, clock).load() is None
 
 
-async def test_a_damaged_certificate_is_replaced(options, tmp_path):
+@pytest.mark.parametrize("damage", ["no certificate", "no key", "no ca"])
+async def test_a_damaged_certificate_is_replaced(options, tmp_path, damage):
     async with world(options) as place:
         edge = Edge(place, tmp_path / "pki", place.config())
         await edge.identity.join(place.cloud.certificates_url, place.cloud.new_token())
-        (tmp_path / "pki" / "node.pem").write_text("half a file")
+        own, ca = tmp_path / "pki" / "node.pem", tmp_path / "pki" / "ca.pem"
+        if damage == "no key":
+            own.write_bytes(own.read_bytes().replace(b"EC PRIVATE KEY", b"NO KEY"))
+        else:
+            (ca if damage == "no ca" else own).write_text("half a file")
         async with running(edge):
             await place.until(lambda: place.verdicts("connected"))
+
+
+async def test_a_certificate_that_may_not_be_read_is_told_and_stops_nothing(options, tmp_path):
+    """A folder in its place, as tests may run as root, who may read everything."""
+    async with world(options) as place:
+        edge = Edge(place, tmp_path / "pki", place.config(), clock=TellingClock(place))
+        await edge.identity.join(place.cloud.certificates_url, place.cloud.new_token())
+        own, aside = tmp_path / "pki" / "node.pem", tmp_path / "pki" / "aside"
+        own.rename(aside)
+        own.mkdir()
+        async with running(edge):
+            await place.until(lambda: "the certificate cannot be read" in edge.core.state.reason)
+            own.rmdir()
+            aside.rename(own)
+            await place.until(lambda: place.verdicts("connected"))
+
+
+async def test_a_certificate_that_cannot_be_stored_is_asked_for_again_and_the_link_goes_on(options, tmp_path, caplog):
+    """As on a full disk: here a folder stands where the file is to be written."""
+    async with world(options) as place:
+        clock = LateClock()
+        edge = Edge(place, tmp_path / "pki", place.config(heartbeat=0.2), clock=clock)
+        async with running(edge):
+            await place.until(lambda: place.verdicts("keepalive"))
+            (tmp_path / "pki" / "node.new").mkdir()
+            clock.ahead = int(YEAR * 0.91)
+            clock.set.set()
+            await place.until(lambda: len(place.verdicts("certificate")) == 3)
+            assert "the certificate cannot be stored" in caplog.text
+            assert (edge.core.state.phase, edge.core.state.counters.links) == ("online", 1)
+            (tmp_path / "pki" / "node.new").rmdir()
+            await place.until(lambda: edge.core.state.counters.links == 2)
+
+
+async def test_what_is_no_certificate_is_refused_in_words_and_is_read_whole_in_however_many_pieces(tmp_path):
+    operator, body = Operator(tmp_path), b"no certificate" * 60_000
+    tls = operator.server()
+    tls.verify_mode = ssl.CERT_NONE
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls) as far:
+        url = f"https://127.0.0.1:{far.sockets[0].getsockname()[1]}"
+        token = f"{hashlib.sha256(body).hexdigest()}.a.b.c"
+        with pytest.raises(Rejected, match="what the cloud gave is no certificate"):
+            await Identity(tmp_path / "pki", NODE, SystemClock()).join(url, token)
+
+
+async def test_a_token_file_that_is_no_text_is_told(options, tmp_path):
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    async with world(options) as place:
+        edge = Edge(
+            place, tmp_path / "pki", place.config(token_file=str(tmp_path / "token")), clock=TellingClock(place)
+        )
+        async with running(edge):
+            await place.until(lambda: "the token cannot be read" in edge.core.state.reason)
 
 
 async def test_the_context_is_mutual_and_says_what_it_relaxes(options, tmp_path):

@@ -8,6 +8,7 @@ from cloud.catalog import Catalog
 from cloud.inbox import Change, Inbox
 from runtime.clock import SystemClock
 from tests.cloud.test_catalog import DEVICE, MODEL
+from twins.exchange import Outcome
 
 
 def inbox(commit: float = 5.0) -> Inbox:
@@ -71,6 +72,20 @@ async def test_causes_carry_the_boot_and_a_counter():
             causes += [stimulus.cause for stimulus in change.stimuli]
             change.done()
     assert causes == ["cloud:7:1"]
+
+
+async def test_what_the_gateway_refuses_is_named_and_not_taken_for_known():
+    catalog = Catalog({})
+    box = Inbox(catalog, SystemClock(), 7, 5.0)
+    async with asyncio.TaskGroup() as tasks:
+        taking = tasks.create_task(box.take(MODEL))
+        (await next_change(box)).done(outcome=Outcome("the gateway failed on this input", 500))
+    assert taking.result() is True, "else it blocks all others"
+    assert box.rejections == {MODEL.resource: "the gateway failed on this input"}
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(box.take(DEVICE))
+        (await next_change(box)).done(outcome=Outcome())
+    assert catalog.pending == ("default/thermo1",), "its model is not there"
 
 
 async def test_what_cannot_be_read_is_named_until_it_can():

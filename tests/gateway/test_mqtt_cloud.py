@@ -14,7 +14,10 @@ import pytest
 from cloud.mqtt.cloud import MqttCloud
 from cloud.mqtt.config import MqttConfig
 from cloud.mqtt.herald import EVENTS
+from gateway.clouds.broker import CloudBroker
 from gateway.committed import Committed
+from gateway.config import Config
+from gateway.sections import Cloud, Node
 from gateway.uplink import Uplink
 from rules.instructions import Decided
 from runtime.clock import SystemClock
@@ -191,7 +194,7 @@ async def test_events_wait_for_the_link_and_the_oldest_go(broker: Mosquitto) -> 
         await far.until(lambda: any(event["id"] == last for event in far.all("edge-1/events")))
 
 
-async def test_nothing_larger_than_the_broker_takes_is_sent(tmp_path: Path) -> None:
+async def test_nothing_larger_than_the_broker_takes_is_sent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Mosquitto(tmp_path / "narrow", "max_packet_size 3000") as narrow:
         edge = Edge(narrow.port)
         async with heaven(narrow.port) as far, edge.running():
@@ -200,6 +203,19 @@ async def test_nothing_larger_than_the_broker_takes_is_sent(tmp_path: Path) -> N
             await until(lambda: edge.unsynced == 0)
             assert edge.cloud.state.counters.links == 1, "the list of devices did not end the link"
             await far.until(lambda: len(far.twins) == 100)
+            await until(lambda: "is not told what belongs on gemelo/edge-1/devices" in caplog.text)
+
+
+async def test_an_event_that_the_broker_refuses_holds_up_no_other_and_is_counted(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "narrow", "max_packet_size 3000") as narrow:
+        edge = Edge(narrow.port, events=True)
+        async with heaven(narrow.port) as far, edge.running():
+            words = ["first", "x" * 4000, "last"]
+            edge.cloud.note([], [Event(f"e-{n}", 1, "test", "p", "info", word) for n, word in enumerate(words)], [])
+            await far.until(lambda: len(far.all("edge-1/events")) == 2)
+            edge.cloud.note([], [Event("e-3", 1, "test", "p", "info", "more")], [])
+            await far.until(lambda: [event["id"] for event in far.all("edge-1/events")] == ["e-0", "e-2", "e-3"])
+            assert edge.cloud.state.dropped == 1
 
 
 async def test_devices_and_models_are_made_changed_and_removed_from_afar(broker: Mosquitto) -> None:
@@ -470,6 +486,39 @@ async def test_what_the_broker_lets_us_not_write_stays_pending_and_what_comes_is
                 body = {"version": version, "properties": {"t": version}}
                 await far.send("edge-1/twins/default/d1/desired", body)
             await until(lambda: edge.desired("default/d1") == {"t": "100"})
+
+
+async def test_what_the_broker_refuses_is_shown_with_the_reason(tmp_path: Path) -> None:
+    rights = tmp_path / "rights"
+    rights.write_text("topic read gemelo/#\ntopic write gemelo/+/state\n")
+    with Mosquitto(tmp_path / "strict", f"acl_file {rights}") as strict:
+        stage = Stage(twins=Twins(enrols=True))
+        config = Config(node=Node(name="edge-1"), cloud=Cloud(kind="mqtt", url=f"mqtt://127.0.0.1:{strict.port}"))
+        sky = CloudBroker(config, stage.core, stage.registry, SystemClock(), 1)
+        stage.core.listen(sky)
+        async with stage.running(), asyncio.TaskGroup() as group:
+            running = group.create_task(sky.run())
+            await stage.report("default/d1", t="1")
+            await until(lambda: sky.status().unanswered)
+            (shown,) = sky.status().unanswered
+            assert shown.device == "default/d1"
+            assert "its rights must let gemelo-edge-1 write there" in shown.reason
+            (condition,) = sky.conditions("default/d1")
+            assert condition.reason == "Unconfirmed"
+            running.cancel()
+
+
+async def test_a_link_that_breaks_is_no_fault_of_the_devices_whose_reports_were_on_their_way(broker: Mosquitto) -> None:
+    """Those whose reports a broker refuses rest, ever longer; these are told at once when there is a link again."""
+    edge = Edge(broker.port, answer=0.5, connect=1.0)
+    async with edge.running():
+        broker.freeze()
+        for n in range(10):
+            await edge.report(f"default/d{n}", t="1")
+        await until(lambda: edge.cloud.state.phase != "online")
+        assert edge.uplink.silences == ()
+        broker.thaw()
+        await until(lambda: edge.unsynced == 0)
 
 
 async def test_a_broker_that_stands_still_is_found_out_and_nothing_is_lost(broker: Mosquitto) -> None:

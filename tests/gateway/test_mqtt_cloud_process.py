@@ -42,6 +42,9 @@ async def test_what_was_acknowledged_before_a_kill_reaches_the_cloud_after_it(tm
                 async with Sensor(gateway.broker(), "d1") as sensor:
                     await first(sensor, t="0")
                     await far.until(lambda: far.reported("default/d1") == {"t": "0"})
+                    shown = (await asyncio.to_thread(invoke, "cloud", "status", "--url", gateway.url)).stdout
+                    assert shown.startswith("online")
+                    assert "certificate" not in shown, "that is KubeEdge's"
                     broker.write_sessions()  # else the far side would have to ask for what it missed
                     broker.kill()
                     for n in range(1, 21):

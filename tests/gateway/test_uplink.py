@@ -6,14 +6,15 @@ from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
+from gateway.committed import Committed
 from gateway.uplink import TOGETHER, Uplink
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Disk, Stage, body, rule, settle
 from twins.errors import Unavailable
-from twins.exchange import Outcome
-from twins.stimuli import Left, Seen, Stimulus, Updated
+from twins.exchange import Outcome, Ticket
+from twins.stimuli import Joined, Left, Seen, Stimulus, Updated
 from twins.twin import Twins
-from twins.values import Twin
+from twins.values import Declared, Twin
 
 
 class Note(Struct, frozen=True):
@@ -60,6 +61,8 @@ class Heaven:
         self.busiest = 0
         self.mute: set[str] = set()
         """Devices that it never answers for."""
+        self.strange: set[str] = set()
+        """Devices that it does not know, until it has asked for something of them."""
         self.wishes: asyncio.Queue[Wish] = asyncio.Queue(100)
         self._online = asyncio.Event()
         self._online.set()
@@ -102,14 +105,15 @@ class Heaven:
 
     def report(self, twin: Twin, cause: str = "") -> Note | None:
         news = {name: p for name, p in twin.properties.items() if p.unsynced and p.reported is not None}
-        if not news:
+        if not news or twin.device in self.strange:
             return None
         versions = {n: (p.reported.version.edge if p.reported else 0, 0) for n, p in news.items()}
         values = {n: p.reported.value for n, p in news.items() if p.reported}
         return Note(twin.device, versions, values, cause, twin.joined)
 
     def state_report(self, twin: Twin, cause: str = "") -> Note | None:
-        return Note(twin.device, {}, {"state": twin.status}, cause) if twin.status else None
+        known = twin.status and twin.device not in self.strange
+        return Note(twin.device, {}, {"state": twin.status}, cause) if known else None
 
     async def changes(self) -> AsyncIterator[Wish]:
         while True:
@@ -366,3 +370,64 @@ async def test_a_silent_device_that_left_is_forgotten() -> None:
         await sky.stage.core.ask(Left("default/d0", "test:1:0", 0))
         await asyncio.sleep(30)
         assert (sky.uplink.silences, sky.uplink.pending) == ((), 0)
+
+
+class Introduction(Wish):
+    """The cloud gets to know a device, which it takes reports of when this is done."""
+
+    def __init__(self, cloud: Heaven, device: str) -> None:
+        super().__init__([Joined(device, "cloud:1:1", 0, {"t": Declared("string")}, origin="cloud")])
+        self._learned = cloud.strange.discard
+
+    def done(self, committed: bool = True, outcome: Outcome | None = None) -> None:
+        super().done(committed, outcome)
+        self._learned(self.stimuli[0].device)
+
+
+@in_virtual_time
+async def test_a_device_that_the_cloud_gets_to_know_later_is_told_with_its_state() -> None:
+    sky = Sky()
+    sky.cloud.strange = {"default/d1"}
+    async with sky.running():
+        await sky.report("default/d1", "1")
+        await sky.stage.core.ask(Seen("default/d1", "test:1:0", 0, "online"))
+        await asyncio.sleep(5)
+        assert (sky.cloud.values, sky.cloud.states) == ({}, [])
+        await sky.cloud.wishes.put(Introduction(sky.cloud, "default/d1"))
+        await asyncio.sleep(1)
+        assert sky.cloud.values == {"default/d1": {"t": "1"}}
+        assert sky.cloud.states == [("default/d1", "online")]
+
+
+@in_virtual_time
+async def test_what_is_looked_at_between_its_commit_and_the_clouds_knowing_of_it_is_told_all_the_same() -> None:
+    """The uplink is woken in the very moment of the commit, so that it looks before the cloud is said it is done."""
+
+    class Rousing(Disk):
+        async def committed(self, ticket: Ticket) -> None:
+            await super().committed(ticket)
+            sky.uplink.tell(Committed())
+
+    sky = Sky(Rousing())
+    sky.cloud.strange = {"default/d1"}
+    async with sky.running():
+        await sky.report("default/d1", "1")
+        await asyncio.sleep(1)
+        await sky.cloud.wishes.put(Introduction(sky.cloud, "default/d1"))
+        await asyncio.sleep(1)
+        assert sky.cloud.values == {"default/d1": {"t": "1"}}
+
+
+@in_virtual_time
+async def test_a_silent_device_is_tried_again_though_the_others_always_have_news() -> None:
+    sky = Sky()
+    sky.cloud.mute = {"default/d0"}
+    async with sky.running():
+        for second in range(36):
+            for n in range(12 * TOGETHER):  # more than goes up in a second
+                await sky.report(f"default/d{n}", str(second))
+            await asyncio.sleep(1)
+            if second == 12:
+                assert sky.uplink.silences[0].device == "default/d0"
+                sky.cloud.mute = set()
+        assert sky.uplink.silences == ()

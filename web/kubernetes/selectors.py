@@ -20,7 +20,7 @@ _FIELDS: dict[str, Callable[[Entry], str]] = {
     "metadata.name": lambda entry: entry.name,
     "metadata.namespace": lambda entry: entry.namespace,
 }
-_FIELD = re.compile(r"\s*([^=!]+?)\s*(==|=|!=)\s*(.*?)\s*")
+_FIELD = re.compile(r"([^=!]+)(==|=|!=)(.*)")
 
 
 def selector(labels: str, fields: str, namespace: str = "", name: str = "") -> Selector:
@@ -67,9 +67,10 @@ def _fields(text: str) -> Iterator[Selector]:
         match = _FIELD.fullmatch(part)
         if match is None:
             raise Failure(400, f'invalid field selector: "{part[:80]}"')
-        if match[1] not in _FIELDS:
-            raise Failure(400, f"field label not supported: {match[1][:80]}; {' and '.join(_FIELDS)} are")
-        yield _field(_FIELDS[match[1]], match[3], wanted=match[2] != "!=")
+        field, operator, value = (each.strip() for each in match.groups())
+        if field not in _FIELDS:
+            raise Failure(400, f"field label not supported: {field[:80]}; {' and '.join(_FIELDS)} are")
+        yield _field(_FIELDS[field], value, wanted=operator != "!=")
 
 
 def _field(read: Callable[[Entry], str], value: str, *, wanted: bool) -> Selector:

@@ -106,7 +106,8 @@ def acknowledges_all_kinds(thing: Thing) -> None:
     for kind in KINDS:
         for operation in ("insert", "update", "delete"):
             resource = f"default/{kind}/{thing.name}-{operation}"
-            sky.deliver(operation, resource, {"any": "thing"}, version="1", uid=resource, source="edgecontroller")
+            content = "für sich" if operation == "delete" else {"any": "thing"}  # whatever it holds
+            sky.deliver(operation, resource, content, version="1", uid=resource, source="edgecontroller")
     sky.until(
         lambda: len([1 for k in KINDS for line in sky.lines("acknowledged") if f"/{k}/" in _resource(line)]) == 27
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+
 import pytest
 
 from web.kubernetes.history import Entry
@@ -45,6 +48,7 @@ def test_labels_select(labels, selected):
         ("metadata.name==pump-2", False),
         ("metadata.namespace!=default", False),
         ("metadata.name=pump-1,metadata.namespace=default", True),
+        (" metadata.name == pump-1 , metadata.namespace != default ", False),
     ],
 )
 def test_fields_select(fields, selected):
@@ -58,6 +62,18 @@ def test_what_is_no_selector_is_refused(labels):
     with pytest.raises(Failure) as failure:
         selector(labels, "")
     assert failure.value.code == 400
+
+
+@pytest.mark.parametrize("letters", [" ", "a ", "(", ",", "a,", "!", "a=", "in ", "a in (", ".-_", "a/"])
+def test_no_selector_takes_long_to_be_refused(letters):
+    """The whole gateway would stand still meanwhile: it has one thread."""
+    half = letters * (LONGEST // 2 // len(letters) - 1)
+    began = time.perf_counter()
+    for text in (half, f"{half}a{half}", f"a{half}?"):
+        for labels, fields in ((text, ""), ("", text)):
+            with suppress(Failure):
+                selector(labels, fields)
+    assert time.perf_counter() - began < 1.0
 
 
 def test_a_field_that_cannot_be_selected_by_is_named_with_those_that_can():
