@@ -94,6 +94,7 @@ class Gateway:
             Door("models", "inference", lambda config: sight.lookout.run if config.inference.enabled else None),
             Door("cameras", "", lambda config: sight.cameras.run),
             Door("phones", "offload", phones.door),
+            Door("tap", "tap", lambda config: wiring.tap(config, kernel.store.tap)),
             Door("mappers", "dmi", self._mappers.door),
             Door("edge-api", "edge_api", edge.door),
             Door("cloud", "cloud", lambda config: cloud.run if config.cloud.kind != "none" else None),

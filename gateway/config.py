@@ -29,6 +29,7 @@ from gateway.sections import (
     Offload,
     Section,
     Store,
+    Tap,
     Twins,
     Web,
 )
@@ -46,6 +47,7 @@ class Config(Section, frozen=True):
     web: Web = Web()
     edge_api: EdgeApi = EdgeApi()
     inference: Inference = Inference()
+    tap: Tap = Tap()
     offload: Offload = Offload()
     dmi: Dmi = Dmi()
     twins: Twins = Twins()
@@ -100,6 +102,7 @@ def doors(config: Config) -> dict[str, str]:
         found["web.listen"] = config.web.listen
     if config.edge_api.enabled:
         found["edge_api.listen"] = config.edge_api.listen
+    found["tap.listen"] = config.tap.listen
     if config.offload.enabled:
         found["offload.listen"] = config.offload.listen
     return {key: listen for key, listen in found.items() if listen}
@@ -153,6 +156,8 @@ def _faults(config: Config) -> list[str]:
         if (section.cert_file is None) != (section.key_file is None):
             faults.append(f"{name}: cert_file and key_file go together; give both or none")
     faults += _anonymous(config)
+    if config.tap.listen and not is_loopback((address(config.tap.listen) or ("127.0.0.1", 0))[0]):
+        faults.append(f"tap.listen: whoever reaches {config.tap.listen} could read all values; listen on 127.0.0.1")
     if not _is_zone(config.node.zone):
         hint = nearest(config.node.zone, available_timezones())
         faults.append(f"node.zone: {config.node.zone!r} is no time zone: {hint}; write an IANA name")

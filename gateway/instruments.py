@@ -43,6 +43,7 @@ class Instruments:
         yield "dmi", self._mappers.counts
         yield "sparkplug", self._sparkplug.counts
         yield "relay", self._cloud.relayed
+        yield "tap", self._kernel.store.tap.counts
         if (door := self._mqtt.door) is not None:
             yield "mqtt", door.counts
             yield "link", door.link.counts

@@ -207,6 +207,15 @@ class Inference(Section, frozen=True):
     """Frames that may wait for one model; more are refused."""
 
 
+class Tap(Section, frozen=True):
+    """Every committed point as a line of JSON over TCP, for programs on this machine that read lines, such as Flink."""
+
+    listen: Listen = ""
+    """Address, on loopback alone: whoever connects reads, without a name. Empty: there is none."""
+    series: tuple[str, ...] = ("*",)
+    """Series to tell, `namespace/device/property` with * and ?."""
+
+
 class Offload(Section, frozen=True):
     """Phones that send pictures over gRPC and get results back."""
 

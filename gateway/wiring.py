@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from gateway.checks.finding import existing
-from gateway.config import Config
+from gateway.config import Config, address
 from gateway.sections import Dmi
 from runtime.clock import Clock
 from store.store import StoreConfig
+from store.tap import Tap
 from twins.errors import Rejected
 from twins.liveness import Limits
 from web.config import WebConfig
@@ -103,6 +105,12 @@ def edge_api(config: Config) -> WebConfig | None:
 def read_token(path: Path) -> str:
     """The secret in a file. Raises `Rejected`."""
     return _text("web.token_file", path).strip()
+
+
+def tap(config: Config, made: Tap) -> Callable[[], Awaitable[None]] | None:
+    """The run of the tap; `None` where it is turned off."""
+    where = address(config.tap.listen)
+    return None if where is None else lambda: made.run(*where, config.tap.series)
 
 
 def offload(config: Config) -> OffloadConfig | None:

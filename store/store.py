@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from msgspec import Struct
 
 from runtime.clock import Clock
+from store.columns import Columns
 from store.journal import Journal
 from store.pictures import Pictures
 from store.points import Points
 from store.retention import Retention
 from store.segments import Segments
 from store.sql.service import Live, Sql
+from store.tap import Tap
 from twins.exchange import Recovered
 
 _MIB = 1024 * 1024
@@ -49,9 +52,8 @@ class Store:
         path = Path(config.path).absolute()
         seals = all(find_spec(name) for name in ("duckdb", "pyarrow", "sqlglot"))
         self.points = Points(keep=seals)
-        self.journal = Journal(
-            path, clock, wait=config.commit_wait, capacity=config.backlog_rows, sink=self.points.take
-        )
+        self.tap = Tap()
+        self.journal = Journal(path, clock, wait=config.commit_wait, capacity=config.backlog_rows, sink=self._committed)
         self.segments = Segments(
             path / "segments",
             node,
@@ -71,6 +73,10 @@ class Store:
             age=config.keep_days * 86_400,
             size=config.points_mib * _MIB,
         )
+
+    def _committed(self, batch: int, columns: Columns, series: Sequence[str]) -> None:
+        self.points.take(batch, columns, series)
+        self.tap.take(batch, columns, series)
 
     async def open(self) -> Recovered:
         """Read everything back. Raises Unavailable or Broken, as the journal does."""

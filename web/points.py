@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from web.bodies import body_of, check_type, json_of
 from web.routes import Route
 
 LINES = "text/plain"
+UNPACKED = 8 * 1024 * 1024
+"""Bytes that a packed body may unpack to."""
 UNITS = {"ns": 1, "n": 1, "us": 1000, "u": 1000, "µ": 1000, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 """Nanoseconds of InfluxDB's `precision`."""
 
@@ -73,11 +76,30 @@ class PointsApi:
         try:
             naming = (request.query["device_tag"],) if "device_tag" in request.query else ()
             namespace = request.query.get("namespace", "default")
-            await self._recorder.write(await request.read(), namespace, unit, naming)
+            await self._recorder.write(await _lines(request), namespace, unit, naming)
         except Rejected as error:
             code = "request too large" if error.code == 413 else "invalid"
             return _refusal(error.code if error.code == 413 else 400, code, error.reason)
         return web.Response(status=204)
+
+
+async def _lines(request: web.Request) -> bytes:
+    """The body, unpacked where Telegraf has packed it. Raises `Rejected`."""
+    body = await request.read()
+    match request.headers.get("Content-Encoding", "identity"):
+        case "identity":
+            return body
+        case "gzip":
+            unpacker = zlib.decompressobj(wbits=31)
+            try:
+                text = unpacker.decompress(body, UNPACKED)
+            except zlib.error as error:
+                raise Rejected(f"the body is no gzip: {error}") from None
+            if unpacker.unconsumed_tail or not unpacker.eof:
+                raise Rejected(f"the body is cut off, or unpacks to more than {UNPACKED} bytes", 413)
+            return text
+        case other:
+            raise Rejected(f"Content-Encoding {other[:40]!r} is not read: gzip or none")
 
 
 def _refusal(status: int, code: str, message: str) -> web.Response:

@@ -1,4 +1,4 @@
-"""Files of CSV, Parquet and line protocol, row by row: a file may be larger than memory."""
+"""Files of CSV, lines of JSON, Parquet and line protocol, row by row: a file may be larger than memory."""
 
 from __future__ import annotations
 
@@ -10,31 +10,43 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+
 from devices.telemetry.formats import line
 from devices.telemetry.formats.tagged import NAMING, samples
 from gateway.moving.table import Layout, Table
 from twins.errors import Rejected
 from twins.exchange import Sample
 
-FORMATS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".lp": "line", ".line": "line", ".txt": "line"}
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+    ".lp": "line",
+    ".line": "line",
+    ".txt": "line",
+}
 _LINES = 500
 _UNITS = {"": 1, "ns": 1, "us": 1000, "ms": 10**6, "s": 10**9}
+_object = msgspec.json.Decoder(dict[str, Any]).decode
 Row = tuple[str, Callable[[], list[Sample]]]
 """Where a row stands, and what reads it: it raises `Rejected` where the row is bad."""
 
 
 def format_of(path: Path, said: str) -> str:
-    """`csv`, `parquet` or `line`, by the name of the file where nothing is `said`. Raises `Rejected`."""
+    """`csv`, `json`, `parquet` or `line`, by the name of the file where nothing is `said`. Raises `Rejected`."""
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     found = said or FORMATS.get(suffix.lower(), "")
     if not found:
-        raise Rejected(f"{path}: its name does not say what it is: --format csv, parquet or line")
+        raise Rejected(f"{path}: its name does not say what it is: --format csv, json, parquet or line")
     return found
 
 
 def rows(path: Path, said: str, layout: Layout, tell: Callable[[str], None]) -> Iterator[Row]:
     """All rows of a file; `tell` hears what its columns are taken for. Raises `Rejected`."""
-    read = {"csv": _csv, "parquet": _parquet, "line": _lines}[format_of(path, said)]
+    read = {"json": _json, "csv": _csv, "parquet": _parquet, "line": _lines}[format_of(path, said)]
     try:
         yield from read(path, layout, tell)
     except (OSError, EOFError, UnicodeDecodeError) as error:
@@ -60,6 +72,24 @@ def _csv(path: Path, layout: Layout, tell: Callable[[str], None]) -> Iterator[Ro
                     yield place, lambda row=row: list(table.read(row))  # type: ignore[misc]
         except csv.Error as error:
             raise Rejected(f"{path}, line {reader.line_num}: {error}") from None
+
+
+def _json(path: Path, layout: Layout, tell: Callable[[str], None]) -> Iterator[Row]:
+    """An object a line, the keys of the first being the columns."""
+    table: Table | None = None
+    with _opened(path) as file:
+        for number, text in enumerate(file, 1):
+            if not text.strip():
+                continue
+            place = f"{path}, line {number}"
+            try:
+                row = _object(text)
+            except msgspec.DecodeError as error:
+                yield place, _fault(f"no JSON object: {error}")
+                continue
+            if table is None:
+                table = _table(path, list(row), layout, tell)
+            yield place, lambda row=row, table=table: list(table.read(row))  # type: ignore[misc]
 
 
 def _parquet(path: Path, layout: Layout, tell: Callable[[str], None]) -> Iterator[Row]:

@@ -76,25 +76,25 @@ class Table:
 
     def read(self, row: Mapping[str, object]) -> Iterator[Sample]:
         """The values of a row; empty cells are none. Raises `Rejected`."""
-        at = stamp(row[self._time], self._layout.unit, self._layout.zone)
+        at = stamp(row.get(self._time), self._layout.unit, self._layout.zone)
         device = self._whose(row)
         if self._property:
-            value = _value(row[self._value])
+            value = _value(row.get(self._value))
             if value is None and self._text:
-                value = _value(row[self._text])
+                value = _value(row.get(self._text))
             if value is not None:
-                yield device, str(row[self._property]), at, value
+                yield device, str(row.get(self._property) or ""), at, value
             return
         for column in self._wide:
-            value = _value(row[column])
+            value = _value(row.get(column))
             if value is not None:
                 yield device, column, at, value
 
     def _whose(self, row: Mapping[str, object]) -> str:
-        name = self._layout.device or str(row[self._device] or "")
+        name = self._layout.device or str(row.get(self._device) or "")
         namespace, slash, inner = name.partition("/")
         if not slash:
-            namespace, inner = str(row[self._namespace]) if self._namespace else self._layout.namespace, name
+            namespace, inner = str(row.get(self._namespace)) if self._namespace else self._layout.namespace, name
         return f"{namespace}/{inner if is_name(inner) else slug(inner)}"
 
 

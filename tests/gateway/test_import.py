@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.gateway.process import Gateway, gemelo, until
+from tests.gateway.process import ROOT, Gateway, environment, gemelo, until
 
 HOURS = "SELECT epoch_us(time), device, property, value, text FROM points WHERE namespace = '{}' ORDER BY 1, 2, 3"
 
@@ -140,7 +143,8 @@ def write(gateway: Gateway, lines: str, query: str = "", path: str = "/api/v2/wr
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
-        return error.code, error.read()
+        with error:
+            return error.code, error.read()
 
 
 def test_telegraf_writes_as_to_influxdb(gateway: Gateway) -> None:
@@ -179,3 +183,36 @@ def test_a_bad_point_refuses_its_call_and_keeps_nothing(gateway: Gateway, point:
     assert status == 400
     assert "points[1]" in str(said)
     assert gateway.rows("SELECT count(*) FROM points WHERE device = 'good'") == [[0]]
+
+
+def test_telegraf_may_pack_what_it_writes(gateway: Gateway) -> None:
+    lines = gzip.compress(b"mem,host=h2 used=12i 1700000000000000000\n")
+    headers = {"Content-Type": "text/plain", "Content-Encoding": "gzip"}
+    address = f"{gateway.url}/api/v2/write?namespace=packed"
+    with urllib.request.urlopen(urllib.request.Request(address, lines, headers), timeout=10) as answer:
+        assert answer.status == 204
+    assert [row[3] for row in points(gateway, "packed")] == [12.0]
+    bomb = gzip.compress(b"#" * (16 << 20))
+    for body, status in ((bomb, 413), (lines[:-4], 413), (b"no gzip", 400)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(address, body, headers), timeout=10)
+        with refused.value:
+            assert refused.value.code == status
+
+
+def test_files_that_are_put_into_a_folder_are_brought_and_a_bad_one_holds_up_none(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    words = ("--watch", "--format", "json", "--namespace", "box", "--url", gateway.url)
+    command = [sys.executable, "-m", "gateway", "import", str(tmp_path), *words]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env=environment()) as watching:
+        (tmp_path / "part-1").write_text('{"time":"2026-01-01T00:00:00Z","device":"a","mean":1.5}\n', "utf-8")
+        until(lambda: len(points(gateway, "box")) == 1)
+        (tmp_path / "part-2").write_text("no json\n", "utf-8")
+        (tmp_path / ".part-3").write_text('{"time":"2026-01-01T00:00:02Z","device":"a","mean":2.5}\n', "utf-8")
+        (tmp_path / "part-4").write_text('{"time":"2026-01-01T00:00:03Z","device":"a","mean":3.5}\n', "utf-8")
+        until(lambda: len(points(gateway, "box")) == 2)
+        (tmp_path / ".part-3").rename(tmp_path / "part-3")
+        until(lambda: [row[3] for row in points(gateway, "box")] == [1.5, 2.5, 3.5])
+        watching.terminate()
+        assert b"part-2, line 1: no JSON object" in watching.communicate()[1]
