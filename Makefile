@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 WORKERS ?= 4
+SPARK := .cache/analytics/spark
+FLINK := .cache/analytics/flink
 IMAGE := $(foreach extra,sql offload dmi vision sparkplug modbus,--extra $(extra))
 UV := uv==0.13.8
 
-.PHONY: help demo run test soak cloud-faults fuzz check bench lock proto docs image layers clean
+.PHONY: help demo run test soak cloud-faults fuzz check bench lock proto analytics docs image layers clean
 .DEFAULT_GOAL := help
 
 help:  ## show this
@@ -46,6 +48,9 @@ bench: $(VENV)/.dev  ## each hot path once; prints a table and adds to benches/h
 proto: $(VENV)/.dev  ## the Python code of proto/, again
 	@for each in proto/*.sh; do PYTHON="$(abspath $(BIN))/python" "$$each" || exit 1; done
 
+analytics: $(VENV)/.run $(SPARK)/.made $(FLINK)/.made  ## Spark and Flink on a made-up plant; with Java 17, 2 GB of packages once, ten minutes
+	@$(BIN)/python -m analytics --spark $(SPARK)/bin/python --flink $(FLINK)/bin/python --out docs/analytics.md $(ARGS)
+
 docs: $(VENV)/.dev  ## docs/configuration.md and systemd/gateway.toml again from the structs
 	@$(BIN)/python -m gateway.reference
 
@@ -54,6 +59,10 @@ lock: $(VENV)/.lock  ## requirements/*.txt again from pyproject.toml; ARGS=--upg
 	  file=requirements/$${extra%%:*}.txt; echo "locking $$file"; \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    $${extra#*:} $(ARGS) -o $$file || exit 1; \
+	done; \
+	for job in spark flink; do file=analytics/$$job/requirements.txt; echo "locking $$file"; \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    analytics/$$job/requirements.in $(ARGS) -o $$file || exit 1; \
 	done
 
 image:  ## the container image, with podman or docker: make image ARGS='registry.example/gemelo:1 --platform linux/arm64'
@@ -83,6 +92,13 @@ $(VENV)/.dev: requirements/dev.txt requirements/sparkplug.txt $(VENV)/.run
 	@echo "installing the tools for tests and checks into $(VENV), once"
 	@$(PIP) install -q --require-hashes -r requirements/dev.txt
 	@$(PIP) install -q --require-hashes --no-deps --upgrade --target $(VENV)/sparkplug -r requirements/sparkplug.txt
+	@touch $@
+
+.cache/analytics/%/.made: analytics/%/requirements.txt
+	@command -v java >/dev/null || { echo "Java 17 is needed: apt-get install openjdk-17-jre-headless"; exit 1; }
+	@echo "making .cache/analytics/$*"
+	@$(PYTHON) -m venv .cache/analytics/$*
+	@.cache/analytics/$*/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.lock: | $(BIN)/python

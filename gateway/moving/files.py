@@ -21,6 +21,7 @@ from twins.exchange import Sample
 FORMATS = {
     ".csv": "csv",
     ".tsv": "csv",
+    ".json": "json",
     ".jsonl": "json",
     ".ndjson": "json",
     ".parquet": "parquet",
@@ -28,6 +29,8 @@ FORMATS = {
     ".line": "line",
     ".txt": "line",
 }
+FORMS = 1000
+"""Sets of keys that the objects of a file may have, and are remembered."""
 _LINES = 500
 _UNITS = {"": 1, "ns": 1, "us": 1000, "ms": 10**6, "s": 10**9}
 _object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -75,8 +78,8 @@ def _csv(path: Path, layout: Layout, tell: Callable[[str], None]) -> Iterator[Ro
 
 
 def _json(path: Path, layout: Layout, tell: Callable[[str], None]) -> Iterator[Row]:
-    """An object a line, the keys of the first being the columns."""
-    table: Table | None = None
+    """An object a line, each with the columns that are its keys: what is null is often left out."""
+    tables: dict[tuple[str, ...], Table] = {}
     with _opened(path) as file:
         for number, text in enumerate(file, 1):
             if not text.strip():
@@ -87,8 +90,11 @@ def _json(path: Path, layout: Layout, tell: Callable[[str], None]) -> Iterator[R
             except msgspec.DecodeError as error:
                 yield place, _fault(f"no JSON object: {error}")
                 continue
-            if table is None:
-                table = _table(path, list(row), layout, tell)
+            keys = tuple(row)
+            if (table := tables.get(keys)) is None:
+                table = _table(path, keys, layout, _quiet if tables else tell)
+                if len(tables) < FORMS:
+                    tables[keys] = table
             yield place, lambda row=row, table=table: list(table.read(row))  # type: ignore[misc]
 
 
@@ -155,6 +161,10 @@ def _table(path: Path, columns: Any, layout: Layout, tell: Callable[[str], None]
         raise Rejected(f"{path}: {error.reason}") from None
     tell(f"{path}: {table.meaning}")
     return table
+
+
+def _quiet(_said: str) -> None:
+    """The forms of a file after its first are not told."""
 
 
 def _fault(reason: str) -> Callable[[], list[Sample]]:

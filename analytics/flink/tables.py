@@ -1,0 +1,46 @@
+"""A Flink table environment on this machine, and the shapes of what a gateway gives and takes."""
+
+from __future__ import annotations
+
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.table import EnvironmentSettings, StreamTableEnvironment
+
+COLUMNS = """
+  `time` TIMESTAMP_LTZ(3), namespace STRING, device STRING, property STRING, `value` DOUBLE, text STRING, seq BIGINT,
+  WATERMARK FOR `time` AS `time` - INTERVAL {lateness}
+"""
+"""A point, as sealed files and the tap have it."""
+WINDOWS = """
+  `time` STRING, device STRING, property STRING, `value` DOUBLE
+"""
+"""What `gemelo import` takes: one value a line."""
+
+
+def environment() -> tuple[StreamTableEnvironment, StreamExecutionEnvironment]:
+    """Streaming, with a checkpoint a second: files are finished at checkpoints."""
+    streams = StreamExecutionEnvironment.get_execution_environment()
+    streams.set_parallelism(1)
+    streams.enable_checkpointing(1000)
+    tables = StreamTableEnvironment.create(streams, EnvironmentSettings.in_streaming_mode())
+    tables.get_config().set("table.local-time-zone", "UTC")
+    return tables, streams
+
+
+def sink(tables: StreamTableEnvironment, folder: str) -> None:
+    """The table `windows`: lines of JSON in `folder`; files that begin with a dot are being written."""
+    tables.execute_sql(f"""
+        CREATE TABLE windows ({WINDOWS}) WITH (
+          'connector' = 'filesystem', 'path' = 'file://{folder}', 'format' = 'json',
+          'sink.rolling-policy.rollover-interval' = '2 s', 'sink.rolling-policy.check-interval' = '1 s'
+        )""")
+
+
+def minutes(source: str, size: str) -> str:
+    """Means of a window of event time for every series of `source`, as rows of `windows`."""
+    return f"""
+        INSERT INTO windows
+        SELECT DATE_FORMAT(window_end, 'yyyy-MM-dd''T''HH:mm:ss''Z'''), namespace || '/' || device,
+               property || '.mean', AVG(`value`)
+        FROM TABLE(TUMBLE(TABLE {source}, DESCRIPTOR(`time`), INTERVAL {size}))
+        WHERE `value` IS NOT NULL
+        GROUP BY window_start, window_end, namespace, device, property"""
