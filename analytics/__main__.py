@@ -56,12 +56,8 @@ spec:
   destination: {{url: "file://{folder}"}}
 """
 MEANS = "SELECT property, count(*) AS n, avg(value) AS mean FROM points WHERE property LIKE '{}' GROUP BY 1 ORDER BY 1"
-WORST = (
-    "SELECT device, max(value) AS worst FROM points WHERE property = 'vibration.p95' GROUP BY 1 ORDER BY 2 DESC LIMIT 3"
-)
-LIVE = (
-    "SELECT time, value FROM points WHERE device = 'thermometer-1' AND property = 'temperature.mean' ORDER BY 1 LIMIT 4"
-)
+WORST = "SELECT device, max(value) AS worst FROM points WHERE property = 'vibration.p95' GROUP BY 1 ORDER BY 2"
+LIVE = "SELECT time, value FROM points WHERE device = 'thermometer-1' AND property = 'temperature.mean' ORDER BY 1"
 MQTT, PAGE, TAP = 18_830, 18_080, 18_815
 
 
@@ -75,7 +71,7 @@ class Notes:
         self.lines += ["", f"### {text}", ""]
         print(f"\n{text}", flush=True)
 
-    def run(self, words: Sequence[str], shown: str, *, cwd: Path = ROOT, deadline: float = 600.0) -> str:
+    def run(self, words: Sequence[str], shown: str, *, cwd: Path = ROOT, deadline: float = 600.0) -> None:
         """One program to its end; what it says, without the logs of Java."""
         began = time.monotonic()
         done = subprocess.run(
@@ -85,7 +81,6 @@ class Notes:
         self.keep(shown, said, time.monotonic() - began)
         if done.returncode:
             sys.exit(f"{shown} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-        return said
 
     def keep(self, shown: str, said: str, seconds: float) -> None:
         """What a program said."""
@@ -191,9 +186,9 @@ def tap(notes: Notes, folder: Path, python: str) -> None:
     )
 
 
-def gemelo(notes: Notes, *words: str) -> str:
+def gemelo(notes: Notes, *words: str) -> None:
     short = [Path(word).name if word.startswith("/") else word for word in words]
-    return notes.run([sys.executable, "-m", "gateway", *words, "--url", url()], f"gemelo {' '.join(short)}")
+    notes.run([sys.executable, "-m", "gateway", *words, "--url", url()], f"gemelo {' '.join(short)}")
 
 
 def ask(notes: Notes, query: str) -> None:

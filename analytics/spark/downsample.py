@@ -32,9 +32,8 @@ def main(source: str, target: str) -> None:
         figures.alias("figure", "value"),
     ).withColumn("property", f.concat("property", f.lit("."), "figure", f.lit("1m")))
     named.drop("figure").coalesce(1).write.mode("overwrite").json(target)
-    print(
-        f"downsample: {numbers.count()} points of {minutes.select('node').distinct().count()} nodes became {minutes.count()} minutes"
-    )
+    nodes = minutes.select("node").distinct().count()
+    print(f"downsample: {numbers.count()} points of {nodes} nodes became {minutes.count()} minutes of a series")
 
 
 if __name__ == "__main__":
