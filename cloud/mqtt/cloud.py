@@ -7,7 +7,6 @@ import itertools
 import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +18,9 @@ from cloud.mqtt.herald import Herald, Twins
 from cloud.mqtt.inbox import Change, Inbox, Manifests, Reply
 from cloud.mqtt.reports import Report, Reporter, Unconfirmed
 from cloud.mqtt.session import Inbound, Session, Untaken, connected
+from cloud.mqtt.state import Counters, MqttState
 from cloud.mqtt.topics import Topics
+from cloud.standing import Standing
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable
@@ -31,34 +32,8 @@ logger = logging.getLogger(__name__)
 
 _STEADY = 10.0
 """A link that held this many seconds was good: the next failure starts with short delays again."""
-
-
 _TOPIC = 1024
 """Characters of a topic on which we answer."""
-
-
-class Counters(Struct):
-    """Since the start of the process, over all links."""
-
-    links: int = 0
-    sent: int = 0
-    """Messages sent, repetitions included."""
-    confirmed: int = 0
-    received: int = 0
-    answered: int = 0
-
-
-class MqttState(Struct, frozen=True):
-    """How it stands with the broker; `since` in microseconds UTC."""
-
-    phase: Literal["connecting", "online", "offline"]
-    reason: str
-    since: int
-    counters: Counters
-    rejected: int
-    """Messages from the cloud that were refused as a whole."""
-    dropped: int
-    """Events that too many others pushed out while the link was down, and what the broker refused."""
 
 
 class MqttCloud:
@@ -75,11 +50,7 @@ class MqttCloud:
         self._inbox = Inbox(self._topics, config.node, manifests, self._herald.tell_whole, clock, boot)
         self._counters = Counters()
         self._session: Session | None = None
-        self._online = asyncio.Event()
-        self._phase: Literal["connecting", "online", "offline"] = "offline"
-        self._reason = "not started"
-        self._since = clock.now()
-        self._told = ""
+        self._standing = Standing(clock)
         self._run = secrets.token_hex(4)
         self._rival = ""
         self._answers = itertools.count(1)
@@ -98,7 +69,7 @@ class MqttCloud:
         """
         session = self._session
         if session is None:
-            raise Unavailable(f"no link to the cloud: {self._reason}")
+            raise Unavailable(f"no link to the cloud: {self._standing.reason}")
         failed: dict[int, str] = {}
         async with asyncio.TaskGroup() as group:
             for index, row in enumerate(rows):
@@ -123,7 +94,7 @@ class MqttCloud:
 
     async def online(self) -> None:
         """Return when there is a link."""
-        await self._online.wait()
+        await self._standing.online()
 
     def note(self, said: Sequence[Instruction], events: Sequence[Event], decisions: Sequence[Struct]) -> None:
         """Take note of what was committed beside the twins' values."""
@@ -137,9 +108,9 @@ class MqttCloud:
     @property
     def state(self) -> MqttState:
         return MqttState(
-            phase=self._phase,
-            reason=self._reason,
-            since=self._since,
+            phase=self._standing.phase,
+            reason=self._standing.reason,
+            since=self._standing.since,
             counters=msgspec.structs.replace(self._counters),
             rejected=self._inbox.rejected,
             dropped=self._herald.dropped,
@@ -156,19 +127,19 @@ class MqttCloud:
                 reason = str(error)
             if self._clock.monotonic() - started > _STEADY:
                 backoff.reset()
-            self._turn("offline", self._rival or reason)
+            self._standing.turn("offline", self._rival or reason)
             self._rival = ""
             await self._clock.sleep(backoff.next())
 
     async def _serve(self) -> None:
         """Connect, and hand over what comes; raises `Unavailable` when that ends."""
         config, topics = self._config, self._topics
-        self._turn("connecting", config.url)
+        self._standing.turn("connecting", config.url)
         birth, will = self._presence(online=True), self._presence(online=False)
         async with connected(config, self._clock, topics.subscriptions, topics.state, birth, will) as session:
             self._session = session
             self._counters.links += 1
-            self._turn("online", config.url)
+            self._standing.turn("online", config.url)
             self._herald.list_devices()
             try:
                 async for message in session.messages():
@@ -179,7 +150,6 @@ class MqttCloud:
                     await self._inbox.take(message)
             finally:
                 self._session = None
-                self._online.clear()
 
     async def _send(self, session: Session, row: Report, index: int, failed: dict[int, str]) -> None:
         self._counters.sent += 1
@@ -234,18 +204,3 @@ class MqttCloud:
         """When a value was so at its source, as far as that is known; else when it arrived."""
         version, at = self._sources.get(series, (0, 0))
         return at if version == value.version.edge else value.at
-
-    def _turn(self, phase: Literal["connecting", "online", "offline"], reason: str) -> None:
-        if phase == "online":
-            logger.info("cloud online: %s", reason)
-            self._told = ""
-        elif phase == "offline" and reason != self._told:  # once per reason, not once per attempt
-            logger.warning("cloud offline: %s", reason)
-            self._told = reason
-        if phase != self._phase:
-            self._since = self._clock.now()
-        self._phase, self._reason = phase, reason
-        if phase == "online":
-            self._online.set()
-        else:
-            self._online.clear()
