@@ -44,7 +44,7 @@ bench: $(VENV)/.dev  ## each hot path once; prints a table and adds to benches/h
 	@$(BIN)/python -m benches $(ARGS)
 
 proto: $(VENV)/.dev  ## the Python code of proto/, again
-	@for each in proto/*.sh; do PYTHON="$(abspath $(BIN))/python" "$$each" || exit 1; done
+	@PYTHON="$(abspath $(BIN))/python" proto/generate.sh
 
 docs: $(VENV)/.dev  ## docs/configuration.md and systemd/gateway.toml again from the structs
 	@$(BIN)/python -m gateway.reference
