@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -116,10 +116,7 @@ class Session:
         self._paho.disconnect()
         if not self._client._disconnected.done():  # on a dead connection nobody else would find out
             self._client._disconnected.set_result(None)
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(Unavailable(self.ended))
-                answer.exception()  # whoever waited may be gone already
+        _fail(self._waiting.values(), Unavailable(self.ended))
 
     async def _subscribe(self, topics: tuple[str, ...]) -> None:
         granted: Any = await self._client.subscribe([(topic, 1) for topic in topics], timeout=self._config.connect)
@@ -139,7 +136,17 @@ class Session:
             self._room = getattr(properties, "MaximumPacketSize", self._room)
             greeted(client, userdata, flags, code, properties)
 
+        parted = self._paho.on_disconnect
+
+        def on_disconnect(client: Any, userdata: Any, flags: Any, code: Any, properties: Any = None) -> None:
+            # aiomqtt would wait for a greeting, or for what is granted, for as long as it may
+            away = aiomqtt.MqttError("it closes the connection")
+            _fail((self._client._connected, *self._client._pending_subscribes.values()), away)
+            _fail(self._waiting.values(), Unavailable(self.ended or _reason(away, self._config)))
+            parted(client, userdata, flags, code, properties)
+
         self._paho.on_publish, self._paho.on_connect = on_publish, on_connect
+        self._paho.on_disconnect = on_disconnect
 
     def _properties(self) -> Properties | None:
         if not self.is_five:
@@ -178,6 +185,14 @@ async def connected(
         raise Unavailable(session.ended or _reason(error, config)) from error
     finally:
         session.end("the connection is closed")
+
+
+def _fail(answers: Iterable[Any], error: Exception) -> None:
+    """Nobody will answer any more."""
+    for answer in answers:
+        if not answer.done():
+            answer.set_exception(error)
+            answer.exception()  # whoever waited may be gone already
 
 
 def _heed_cancellation() -> None:

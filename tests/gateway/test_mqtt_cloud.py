@@ -22,6 +22,7 @@ from gateway.uplink import Uplink
 from rules.instructions import Decided
 from runtime.clock import SystemClock
 from tests.cloud.mqtt.heaven import heaven
+from tests.cloud.wire import Wire
 from tests.gateway.stage import Disk, Stage, rule
 from tests.mosquitto import Mosquitto
 from twins.exchange import Event
@@ -531,3 +532,15 @@ async def test_a_broker_that_stands_still_is_found_out_and_nothing_is_lost(broke
         broker.thaw()
         await far.until(lambda: far.reported("default/d1") == {"t": "1"})
         await until(lambda: edge.unsynced == 0)
+
+
+async def test_a_broker_that_hangs_up_at_once_is_tried_again_soon(broker: Mosquitto) -> None:
+    """As one behind a proxy does that is away itself. A greeting would be waited for longer than this test takes."""
+    async with Wire(broker.port) as wire:
+        wire.cut()
+        edge = Edge(wire.port, connect=60.0, answer=60.0)
+        async with heaven(broker.port) as far, edge.running(online=False):
+            await edge.report("default/d1", t="1")
+            await until(lambda: "it closes the connection" in edge.cloud.state.reason)
+            wire.mend()
+            await far.until(lambda: far.reported("default/d1") == {"t": "1"})
