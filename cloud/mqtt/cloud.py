@@ -43,7 +43,7 @@ class MqttCloud:
         self._config = config
         self._clock = clock
         self._topics = Topics(config.topic, config.node)
-        self._budget = Budget(config.rate, round(2 * config.rate) or 1, clock)
+        self._budget = Budget(config.rate, config.burst or round(2 * config.rate) or 1, clock)
         self._sources: dict[str, tuple[int, int]] = {}
         self._reporter = Reporter(self._topics, self._sourced)
         self._herald = Herald(config, self._topics, twins, self, self._reporter, clock)
