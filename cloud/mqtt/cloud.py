@@ -70,15 +70,17 @@ class MqttCloud:
         session = self._session
         if session is None:
             raise Unavailable(f"no link to the cloud: {self._standing.reason}")
-        failed: dict[int, str] = {}
+        sent: list[asyncio.Task[Unavailable | None]] = []
         async with asyncio.TaskGroup() as group:
-            for index, row in enumerate(rows):
+            for row in rows:
                 await self._budget.take()
-                group.create_task(self._send(session, row, index, failed))
-        if failed and session.ended:
-            raise Unavailable(session.ended)
+                sent.append(group.create_task(self._send(session, row)))
+        failed = [(row, error) for row, task in zip(rows, sent, strict=True) if (error := task.result())]
+        for _, error in failed:
+            if not isinstance(error, Untaken):
+                raise error  # the link broke
         if failed:
-            raise Unconfirmed([rows[index] for index in failed], next(iter(failed.values())))
+            raise Unconfirmed([row for row, _ in failed], str(failed[0][1]))
 
     def changes(self) -> AsyncIterator[Change]:
         """What the cloud desires, in order; one reader. Call `done` of each after its commit."""
@@ -151,19 +153,20 @@ class MqttCloud:
             finally:
                 self._session = None
 
-    async def _send(self, session: Session, row: Report, index: int, failed: dict[int, str]) -> None:
+    async def _send(self, session: Session, row: Report) -> Unavailable | None:
+        """Why it was not confirmed."""
         self._counters.sent += 1
         try:
             for payload in row.payloads:
                 await session.publish(row.topic, payload, retain=row.retain)
         except Unavailable as error:
-            failed[index] = str(error)
-            return
+            return error
         self._counters.confirmed += 1
         for name, (reported, _) in row.versions.items():
             series = f"{row.device}/{name}"
             if self._sources.get(series, (reported + 1, 0))[0] <= reported:
                 del self._sources[series]
+        return None
 
     async def _reply(self) -> None:
         """Answer in order, some at a time, and acknowledge each message when its answer is confirmed."""

@@ -544,3 +544,22 @@ async def test_a_broker_that_hangs_up_at_once_is_tried_again_soon(broker: Mosqui
             await until(lambda: "it closes the connection" in edge.cloud.state.reason)
             wire.mend()
             await far.until(lambda: far.reported("default/d1") == {"t": "1"})
+
+
+async def test_a_cut_while_many_reports_are_on_their_way_costs_no_device_a_rest(broker: Mosquitto) -> None:
+    """Some were confirmed, the others not: not as the broker would not have them, but as the link broke."""
+    async with Wire(broker.port) as wire, heaven(broker.port) as far:
+        edge = Edge(wire.port, rate=10_000.0)
+        async with edge.running():
+            for n in range(100):
+                await edge.report(f"default/d{n}", t="0")
+            await until(lambda: edge.unsynced == 0)
+            wire.delay = 0.2
+            for n in range(100):
+                await edge.report(f"default/d{n}", t="1")
+            await until(lambda: edge.unsynced < 100)
+            wire.cut()
+            assert edge.unsynced > 0
+            wire.mend()
+            await far.until(lambda: all(far.reported(f"default/d{n}") == {"t": "1"} for n in range(100)), 4.0)
+            assert edge.uplink.silences == ()
