@@ -20,6 +20,7 @@ from cloud.mqtt.reports import Report, Reporter, Unconfirmed
 from cloud.mqtt.session import Inbound, Session, Untaken, connected
 from cloud.mqtt.state import Counters, MqttState
 from cloud.mqtt.topics import Topics
+from cloud.patience import Patience
 from cloud.standing import Standing
 from runtime.backoff import Backoff
 from runtime.clock import Clock
@@ -50,6 +51,7 @@ class MqttCloud:
         self._inbox = Inbox(self._topics, config.node, manifests, self._herald.tell_whole, clock, boot)
         self._counters = Counters()
         self._session: Session | None = None
+        self._patience = Patience(config.answer)
         self._standing = Standing(clock)
         self._run = secrets.token_hex(4)
         self._rival = ""
@@ -138,7 +140,9 @@ class MqttCloud:
         config, topics = self._config, self._topics
         self._standing.turn("connecting", config.url)
         birth, will = self._presence(online=True), self._presence(online=False)
-        async with connected(config, self._clock, topics.subscriptions, topics.state, birth, will) as session:
+        async with connected(
+            config, self._clock, self._patience, topics.subscriptions, topics.state, birth, will
+        ) as session:
             self._session = session
             self._counters.links += 1
             self._standing.turn("online", config.url)

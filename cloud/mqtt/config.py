@@ -34,7 +34,7 @@ class MqttConfig(Struct, frozen=True):
     """Between two signs of life; the broker gives us up after half as much again without one."""
     connect: float = 10.0
     answer: float = 10.0
-    """How long the broker may take to confirm a message."""
+    """How long the broker may confirm nothing at first; one that is far away gets more time."""
     rate: float = RATE
     """Reports a second in the long run."""
     burst: int | None = None

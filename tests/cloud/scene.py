@@ -138,12 +138,12 @@ class Scene(Generic[F]):
         await asyncio.to_thread(lambda: self.gateway.start().ready())
         await self._look()
 
-    async def linked(self) -> None:
+    async def linked(self, within: float = BACK) -> None:
         """There is a link over which something came since now."""
         try:
-            await self.far.linked(BACK)
+            await self.far.linked(within)
         except TimeoutError:
-            raise AssertionError(f"no link after {BACK} s\n{self.gateway.log[-3000:]}") from None
+            raise AssertionError(f"no link after {within} s\n{self.gateway.log[-3000:]}") from None
 
     async def settle(self, within: float = EQUAL) -> float:
         """Wait until the sides are equal; the seconds that took."""
@@ -237,8 +237,8 @@ async def killed(one: Scene[Any], chance: random.Random | None = None) -> None:
 
 
 async def bad_wire(one: Scene[Any], seconds: float = 40.0) -> None:
-    """Round trips of two seconds, and thirty percent of loss."""
+    """Round trips of two seconds, and thirty percent of loss. What is late when the wire is mended stays so."""
     one.far.link.delay, one.far.link.loss = 1.0, 0.3
     await one.go_on(seconds)
     one.far.link.mend()
-    await one.linked()
+    await one.linked(2 * BACK)
