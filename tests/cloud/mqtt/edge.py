@@ -67,6 +67,10 @@ class Edge:
         twin = self.stage.twins.get(device)
         return {} if twin is None else {n: p.desired.value for n, p in twin.properties.items() if p.desired}
 
+    def reported(self, device: str) -> dict[str, str]:
+        twin = self.stage.twins.get(device)
+        return {} if twin is None else {n: p.reported.value for n, p in twin.properties.items() if p.reported}
+
     @property
     def unsynced(self) -> int:
         return sum(p.unsynced for twin in self.stage.twins for p in twin.properties.values())
