@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cloud.frames import Members, Object, TwinUpdate
 from cloud.identity import Identity
 from cloud.line import Line
+from cloud.messages import Members, Object, TwinUpdate
 from cloud.registration import Registration
 from cloud.state import Counters
 from runtime.clock import SystemClock
