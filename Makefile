@@ -27,7 +27,7 @@ test: $(VENV)/.dev  ## all tests, four files at once; what a test needs and this
 soak: $(VENV)/.dev  ## the tests that take minutes: kills again and again, a minute of the demo with its ledger
 	@$(BIN)/python -m pytest -m slow -s $(ARGS)
 
-cloud-faults: $(VENV)/.dev  ## the slow part of the cloud's fault matrix: five minutes
+cloud-faults: $(VENV)/.dev  ## the slow part of the cloud's fault matrix: eight minutes
 	@$(BIN)/python -m pytest -m slow -s tests/cloud $(ARGS)
 
 fuzz: $(VENV)/.dev  ## hostile bytes into what reads messages, a minute; ARGS='--for 900' for longer; better with `pip install atheris`

@@ -51,5 +51,5 @@ async def test_a_gateway_and_a_broker_killed_again_and_again(tmp_path: Path, see
     async with scene(tmp_path, Program(tmp_path)) as one:
         for _ in range(15):
             await (broker_killed(one) if chance.random() < 0.3 else killed(one, chance))
-        await one.settle()
+        print(f"equal {await one.settle():.2f} s after the last")
         await one.check()
