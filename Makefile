@@ -27,7 +27,7 @@ test: $(VENV)/.dev  ## all tests, four files at once; what a test needs and this
 soak: $(VENV)/.dev  ## the tests that take minutes: kills again and again, a minute of the demo with its ledger
 	@$(BIN)/python -m pytest -m slow -s $(ARGS)
 
-cloud-faults: $(VENV)/.dev  ## the slow part of the cloud's fault matrix: five minutes
+cloud-faults: $(VENV)/.dev  ## the slow part of the cloud's fault matrix: eight minutes
 	@$(BIN)/python -m pytest -m slow -s tests/cloud $(ARGS)
 
 fuzz: $(VENV)/.dev  ## hostile bytes into what reads messages, a minute; ARGS='--for 900' for longer; better with `pip install atheris`
@@ -44,7 +44,7 @@ bench: $(VENV)/.dev  ## each hot path once; prints a table and adds to benches/h
 	@$(BIN)/python -m benches $(ARGS)
 
 proto: $(VENV)/.dev  ## the Python code of proto/, again
-	@for each in proto/*.sh; do PYTHON="$(abspath $(BIN))/python" "$$each" || exit 1; done
+	@PYTHON="$(abspath $(BIN))/python" proto/generate.sh
 
 docs: $(VENV)/.dev  ## docs/configuration.md and systemd/gateway.toml again from the structs
 	@$(BIN)/python -m gateway.reference
