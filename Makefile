@@ -29,7 +29,7 @@ test: $(VENV)/.dev  ## all tests, four files at once; what a test needs and this
 soak: $(VENV)/.dev  ## the tests that take minutes: kills again and again, a minute of the demo with its ledger
 	@$(BIN)/python -m pytest -m slow -s $(ARGS)
 
-cloud-faults: $(VENV)/.dev  ## the slow part of the cloud's fault matrix: five minutes
+cloud-faults: $(VENV)/.dev  ## the slow part of the cloud's fault matrix: eight minutes
 	@$(BIN)/python -m pytest -m slow -s tests/cloud $(ARGS)
 
 fuzz: $(VENV)/.dev  ## hostile bytes into what reads messages, a minute; ARGS='--for 900' for longer; better with `pip install atheris`
@@ -46,7 +46,7 @@ bench: $(VENV)/.dev  ## each hot path once; prints a table and adds to benches/h
 	@$(BIN)/python -m benches $(ARGS)
 
 proto: $(VENV)/.dev  ## the Python code of proto/, again
-	@for each in proto/*.sh; do PYTHON="$(abspath $(BIN))/python" "$$each" || exit 1; done
+	@PYTHON="$(abspath $(BIN))/python" proto/generate.sh
 
 analytics: $(VENV)/.run $(SPARK)/.made $(FLINK)/.made  ## Spark and Flink on a made-up plant; with Java 17, 2 GB of packages once, ten minutes
 	@$(BIN)/python -m analytics --spark $(SPARK)/bin/python --flink $(FLINK)/bin/python --out docs/analytics.md $(ARGS)

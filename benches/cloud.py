@@ -9,258 +9,33 @@ counts them.
 from __future__ import annotations
 
 import asyncio
-import json
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import aiomqtt
 import msgspec
 
 from benches.figures import Figure, percentile, show
-from benches.load import Outcome
 from benches.nodes import Node, until
+from benches.outage import churn, local, outage
 from benches.relay import Relay
-from benches.stage import OFF, ROOT, Running, end, free_port, gateway, pss, running, waited
-from cloud.config import CloudCoreConfig
-
-PROPERTIES = tuple(f"p{n}" for n in range(10))
-LOAD = {"temperature": "FLOAT", "humidity": "INT", "voltage": "FLOAT", "door": "STRING"}
-"""What `benches.load` reports."""
-PACE = 200
-"""Local updates a second while the cloud is, or is not, there."""
-WINDOW = 4.0
-"""Seconds of that; a backlog of 150 devices drains for 4 s at 25 messages a second."""
-AWAY = 3600.0
-Json = dict[str, Any]
+from benches.stage import ROOT, end, pss
+from benches.standin import PROPERTIES, Json, Stand, device, model, twins_of
 
 
 def main(quick: bool = False) -> list[Figure]:
     many = 100 if quick else 1000
-    figures = _churn(25.0)
-    figures += _outage(many, 1000.0)
-    figures += _local(150 if quick else 250, 1 if quick else 4)
+    figures = churn(25.0)
+    figures += outage(many, 1000.0)
+    figures += local(150 if quick else 250, 1 if quick else 4)
     figures += asyncio.run(_wire(20 if quick else 200))
     figures += _nodes(50 if quick else 1000, 10)
     show("cloud", figures)
     return figures
-
-
-class Stand:
-    """The stand-in in a folder. `objects` are there before it starts."""
-
-    def __init__(self, folder: Path, objects: Sequence[Json] = ()) -> None:
-        self.folder = folder
-        self.https, self.ws, self.api = free_port(), free_port(), free_port()
-        for version, one in enumerate(objects, 101):
-            meta = {"namespace": "default", "uid": f"uid-{version}", "resourceVersion": str(version), "generation": 1}
-            meta["creationTimestamp"] = "2026-01-01T00:00:00Z"
-            path = folder / "objects" / one["kind"] / "default" / f"{one['metadata']['name']}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(one | {"metadata": one["metadata"] | meta}), "utf-8")
-
-    @contextmanager
-    def running(self) -> Iterator[Stand]:
-        ports = ("--https", str(self.https), "--ws", str(self.ws), "--api", str(self.api))
-        with running("simulator", "cloudcore", "--data", str(self.folder), *ports, "--sync", "0.5"):
-            if not waited(lambda: (self.folder / "token").exists() and bool(self._there()), 30.0):
-                sys.exit("the stand-in cloud does not start")
-            yield self
-
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.api}{path}", data, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
-
-    def fault(self, kind: str, seconds: float) -> None:
-        self.ask("POST", "/fault", {"kind": kind, "for": seconds})
-
-    def config(self, **more: Any) -> CloudCoreConfig:
-        return CloudCoreConfig(
-            url=f"wss://127.0.0.1:{self.ws}",
-            register_url=f"https://127.0.0.1:{self.https}",
-            token_file=str(self.folder / "token"),
-            **more,
-        )
-
-    def section(self, rate: float) -> str:
-        config = self.config()
-        return (
-            f'[cloud]\nkind = "cloudcore"\nurl = "{config.url}"\nregister_url = "{config.register_url}"\n'
-            f'token_file = "{config.token_file}"\nrate = {rate}\n'
-        )
-
-    def record(self) -> list[Json]:
-        text = (self.folder / "received.jsonl").read_text("utf-8")
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-
-    def _there(self) -> bool:
-        try:
-            return bool(self.ask("GET", "/"))
-        except OSError:
-            return False
-
-
-def device(name: str, properties: Sequence[str], node: str = "edge-1", model: str = "bench") -> Json:
-    spec = {"deviceModelRef": {"name": model}, "nodeName": node, "properties": [{"name": one} for one in properties]}
-    return {"apiVersion": "devices.kubeedge.io/v1beta1", "kind": "Device", "metadata": {"name": name}, "spec": spec}
-
-
-def model(properties: Mapping[str, str], name: str = "bench") -> Json:
-    said = [{"name": one, "type": kind, "accessMode": "ReadWrite"} for one, kind in properties.items()]
-    kind = {"apiVersion": "devices.kubeedge.io/v1beta1", "kind": "DeviceModel"}
-    return kind | {"metadata": {"name": name}, "spec": {"protocol": "bench", "properties": said}}
-
-
-@contextmanager
-def joined(devices: int, rate: float) -> Iterator[tuple[Stand, Running, int]]:
-    """A stand-in, and a gateway process that has its devices; the port of its broker."""
-    text = dict.fromkeys(PROPERTIES, "STRING")
-    objects = [model(text), model(LOAD, "load"), *(device(f"d{n}", PROPERTIES) for n in range(devices))]
-    objects += [device(f"thermometer-{n}", list(LOAD), model="load") for n in range(10)]
-    with tempfile.TemporaryDirectory(prefix="gemelo-bench-") as folder, ExitStack() as stack:
-        (Path(folder) / "cloud").mkdir()
-        stand = stack.enter_context(Stand(Path(folder) / "cloud", objects).running())
-        broker = f'[node]\nname = "edge-1"\n[broker]\nlisten = "127.0.0.1:{free_port()}"\nanonymous = true\n'
-        store = f'[store]\npath = "{folder}/data"\n'
-        found = stack.enter_context(gateway(Path(folder), broker + store + OFF + stand.section(rate)))
-        if not waited(lambda: len(_devices(found)) == devices + 10, 120.0):
-            sys.exit("the gateway did not get its devices")
-        yield stand, found, int(broker.partition("127.0.0.1:")[2].partition('"')[0])
-
-
-def _outage(devices: int, rate: float) -> list[Figure]:
-    with joined(devices, rate) as (stand, found, port):
-        _away(stand, found, port, devices)
-        seconds = _back(stand, found, devices)
-    changed = f"{devices * len(PROPERTIES):,} changed properties on {devices:,} devices"
-    limit = (devices - 50) / 25.0
-    return [
-        Figure(f"equal after an outage, {changed}, at {rate:g} messages/s", seconds, "s"),
-        Figure("the same at 25 messages/s, the default (computed)", max(limit, seconds), "s"),
-    ]
-
-
-def _churn(rate: float) -> list[Figure]:
-    """100 devices report, and of 300 others 100 come, 100 change and 100 go in the cloud meanwhile."""
-    with joined(300, rate) as (stand, found, port):
-        _away(stand, found, port, 100)
-        for n in range(100):
-            stand.ask("PUT", f"/devices/default/new{n}", device(f"new{n}", PROPERTIES))
-            stand.ask("PATCH", f"/devices/default/d{n + 100}", {"desired": {"p0": "new"}})
-            stand.ask("DELETE", f"/devices/default/d{n + 200}")
-        seconds = _back(stand, found, 100)
-    name = "equal after an outage, 1,000 changed properties, 300 devices added, changed, removed"
-    return [Figure(name, seconds, "s", "≤ 5")]
-
-
-def _away(stand: Stand, found: Running, port: int, devices: int) -> None:
-    """Everything is in the cloud once; then the link is cut and everything changes."""
-    asyncio.run(_say(port, devices, "before"))
-    _settled(stand, found, devices, "before")
-    stand.fault("cut", AWAY)
-    asyncio.run(_say(port, devices, "after"))
-
-
-def _back(stand: Stand, found: Running, devices: int) -> float:
-    stand.fault("cut", 0)
-    _settled(stand, found, devices, "after")
-    record = stand.record()
-    linked: int = max(line["time"] for line in record if line["verdict"] == "connected")
-    last: int = max(line["time"] for line in record if line["verdict"] in ("confirmed", "acknowledged"))
-    return (last - linked) / 1e6
-
-
-def _settled(stand: Stand, found: Running, devices: int, value: str) -> None:
-    """Wait until the cloud has the value of each device, and the gateway the cloud's devices."""
-
-    def equal() -> bool:
-        time.sleep(0.5)  # asking costs the stand-in what it could spend on the gateway
-        if _get(found, "/api/v1/cloud")["pending"]:
-            return False
-        said = stand.ask("GET", "/devicestatuses")["items"]
-        values = {one["metadata"]["name"]: {t["reported"]["value"] for t in _twins(one)} for one in said}
-        there = {f"default/{one['metadata']['name']}" for one in stand.ask("GET", "/devices")["items"]}
-        return all(values.get(f"d{n}") == {value} for n in range(devices)) and there == set(_devices(found))
-
-    if not waited(equal, 180.0):
-        sys.exit("gateway and cloud are not equal after three minutes")
-
-
-def _twins(status: Json) -> list[Json]:
-    return list(status["status"].get("twins", []))
-
-
-def _devices(found: Running) -> list[str]:
-    return [one["id"] for one in _get(found, "/api/v1/devices")]
-
-
-def _get(found: Running, path: str) -> Any:
-    with urllib.request.urlopen(found.page + path, timeout=30) as answer:
-        return json.load(answer)
-
-
-async def _say(port: int, devices: int, value: str) -> None:
-    """Each device reports ten properties; returns when all are answered."""
-    twin = {name: {"actual": {"value": value}} for name in PROPERTIES}
-    async with aiomqtt.Client("127.0.0.1", port, identifier="bench") as client:
-        await client.subscribe("$hw/events/device/+/+/twin/update/result", qos=1)
-        client.pending_calls_threshold = devices + 1
-        for n in range(devices):
-            body = json.dumps({"event_id": f"{value}-{n}", "timestamp": int(time.time() * 1000), "twin": twin})
-            await client.publish(f"$hw/events/device/default/d{n}/twin/update", body, qos=1)
-        async with asyncio.timeout(60):
-            left = {f"{value}-{n}" for n in range(devices)}
-            async for message in client.messages:
-                left.discard(json.loads(bytes(message.payload))["event_id"])
-                if not left:
-                    return
-
-
-def _local(devices: int, turns: int) -> list[Figure]:
-    """The same load on a gateway that is joined, cut, and drains, in turns of some seconds; medians over the turns."""
-    rounds: list[tuple[Outcome, Outcome, Outcome]] = []
-    with joined(devices, 25.0) as (stand, found, port):
-        for turn in range(turns):
-            asyncio.run(_say(port, devices, f"before-{turn}"))
-            _settled(stand, found, devices, f"before-{turn}")
-            calm = _load(port, WINDOW)
-            stand.fault("cut", AWAY)
-            asyncio.run(_say(port, devices, f"after-{turn}"))
-            cut = _load(port, WINDOW)
-            stand.fault("cut", 0)
-            if not waited(lambda: _get(found, "/api/v1/cloud")["state"] == "connected", 30.0):
-                sys.exit("there is no link again")
-            rounds.append((calm, cut, _load(port, WINDOW)))
-            _settled(stand, found, devices, f"after-{turn}")
-    p99 = [statistics.median(side.p99 for side in sides) for sides in zip(*rounds, strict=True)]
-    p50 = [statistics.median(side.p50 for side in sides) for sides in zip(*rounds, strict=True)]
-    load = f"local updates, {PACE}/s"
-    return [
-        Figure(f"{load}: p99 without the cloud", p99[1], "ms"),
-        Figure(f"{load}: p50 joined, against without", p50[0] / p50[1], "", "≤ 1.2"),
-        Figure(f"{load}: p99 joined, against without", p99[0] / p99[1], "", "≤ 2"),
-        Figure(f"{load}: p99 while a backlog drains, against without", p99[2] / p99[1], "", "≤ 2"),
-    ]
-
-
-def _load(port: int, seconds: float) -> Outcome:
-    words = ("--devices", "10", "--in-flight", "0", "--seconds", str(seconds), "--rate", str(PACE))
-    done = subprocess.run(
-        [sys.executable, "-m", "benches.load", str(port), *words], cwd=ROOT, stdout=subprocess.PIPE, check=True
-    )
-    outcome = msgspec.json.decode(done.stdout, type=Outcome)
-    if outcome.unanswered or outcome.refused:
-        sys.exit(f"local updates were lost: {outcome}")
-    return outcome
 
 
 async def _wire(devices: int) -> list[Figure]:
@@ -327,7 +102,7 @@ def _nodes(nodes: int, devices: int) -> list[Figure]:
         stand.fault("cut", 20.0)
         last = _tell(process, "3")
         links = sorted(_back_again(stand.record(), cut).values())
-        stored = {t["reported"]["value"] for one in stand.ask("GET", "/devicestatuses")["items"] for t in _twins(one)}
+        stored = {t["reported"]["value"] for one in stand.ask("GET", "/devicestatuses")["items"] for t in twins_of(one)}
         if stored != {"3"}:
             sys.exit(f"the cloud has {stored}")
     of = f"{nodes:,} nodes of {devices} devices"

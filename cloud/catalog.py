@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec import Struct
 
-from cloud.frames import Members, Object, TwinUpdate
 from cloud.manifest import Device, Manifest, Model, declare, newer, parse_device, parse_model, read, rhythm_of, uid
+from cloud.messages import Members, Object, TwinUpdate
 from twins.kubeedge.wishes import attributes, synchronised, wishes
 from twins.stimuli import Admitted, Enumerated, Joined, Left, Stimulus
 

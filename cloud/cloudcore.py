@@ -20,7 +20,8 @@ from cloud.link import Route
 from cloud.node import Facts
 from cloud.registration import Registration
 from cloud.rivalry import accusation
-from cloud.state import CloudState, Counters, Phase
+from cloud.standing import Standing
+from cloud.state import CloudState, Counters
 from cloud.sync import Report
 from runtime.backoff import Backoff
 from runtime.clock import Clock
@@ -69,13 +70,9 @@ class CloudCore:
         self._line = Line(config, identity, clock, take, route, registration, self._counters)
         self._warn = warn
         self._undeclared: dict[str, tuple[str, ...]] = {}
-        self._online = asyncio.Event()
+        self._standing = Standing(clock)
         self._joined = asyncio.Event()
         self._part = random.random()
-        self._phase: Phase = "offline"
-        self._reason = "not started"
-        self._since = clock.now()
-        self._told = ""
 
     async def run(self) -> None:
         """Stay in touch until cancelled."""
@@ -126,15 +123,15 @@ class CloudCore:
 
     async def online(self) -> None:
         """Return when there is a link."""
-        await self._online.wait()
+        await self._standing.online()
 
     @property
     def state(self) -> CloudState:
         validity = self._identity.valid
         return CloudState(
-            phase=self._phase,
-            reason=self._reason,
-            since=self._since,
+            phase=self._standing.phase,
+            reason=self._standing.reason,
+            since=self._standing.since,
             counters=msgspec.structs.replace(self._counters),
             devices=self._catalog.devices,
             pending=self._catalog.pending,
@@ -160,22 +157,22 @@ class CloudCore:
                 continue
             if self._clock.monotonic() - started > _STEADY:
                 backoff.reset()
-            self._turn("offline", reason)
+            self._standing.turn("offline", reason)
             await self._clock.sleep(backoff.next())
 
     async def _serve(self) -> str:
         """Join if need be, connect, serve; why it ended."""
         if self._identity.load() is None:
-            self._turn("joining", f"asking {self._config.certificates_url} for a certificate")
+            self._standing.turn("joining", f"asking {self._config.certificates_url} for a certificate")
             await self._join()
         self._joined.set()
-        self._turn("connecting", self._config.url)
-        return await self._line.serve(lambda: self._turn("online", self._config.url))
+        self._standing.turn("connecting", self._config.url)
+        return await self._line.serve(lambda: self._standing.turn("online", self._config.url))
 
     async def _give_way(self) -> None:
         """Leave the link to the other node for a while: two that fight starve both, and people have to mend it."""
         reason = accusation(self._identity.node)
-        self._turn("offline", reason)
+        self._standing.turn("offline", reason)
         self._warn(reason)
         await self._clock.sleep(self._line.rivalry.truce * (0.5 + random.random()))
 
@@ -215,8 +212,8 @@ class CloudCore:
                 await self._clock.sleep(backoff.next())
 
     def _check_online(self) -> None:
-        if self._phase != "online":
-            reason = f"no link to the cloud: {self._reason}"
+        if self._standing.phase != "online":
+            reason = f"no link to the cloud: {self._standing.reason}"
             raise Unavailable(reason)
 
     def _token(self) -> str:
@@ -228,18 +225,3 @@ class CloudCore:
         except (OSError, UnicodeDecodeError) as error:
             reason = f"the token cannot be read: {error}; put it there, or mend cloud.token_file"
             raise Rejected(reason) from error
-
-    def _turn(self, phase: Phase, reason: str) -> None:
-        if phase == "online":
-            logger.info("cloud online: %s", reason)
-            self._told = ""
-        elif phase == "offline" and reason != self._told:  # once per reason, not once per attempt
-            logger.warning("cloud offline: %s", reason)
-            self._told = reason
-        if phase != self._phase:
-            self._since = self._clock.now()
-        self._phase, self._reason = phase, reason
-        if phase == "online":
-            self._online.set()
-        else:
-            self._online.clear()

@@ -33,6 +33,7 @@ class CloudCoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     rate: float = 25.0
     """Reports a second; KubeEdge's own edge sends at most 30."""
     burst: int = 50
+    """Reports at once."""
     backoff_first: float = 0.5
     backoff_limit: float = 5.0
     """Longest wait between two attempts; the wait itself is drawn between nothing and its bound."""

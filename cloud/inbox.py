@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from cloud.catalog import Catalog, Key, Step
-from cloud.frames import Members, Object, TwinUpdate
+from cloud.messages import Members, Object, TwinUpdate
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
 from twins.errors import Rejected

@@ -112,8 +112,13 @@ class Line:
 
     async def _successor(self) -> Link | None:
         """The link that takes the place of one that ended, `None` when there is none."""
-        coming, self._next = self._next, None
-        return None if coming is None else await coming
+        coming = self._next
+        if coming is None:
+            return None
+        await asyncio.wait({coming})  # who is cancelled here leaves it as it is, and it is closed at the end
+        if self._next is coming:
+            self._next = None
+        return coming.result()
 
     async def _connected(self) -> Link:
         node, project, config = self._identity.node, self._config.project, self._config

@@ -16,7 +16,7 @@ import aiohttp
 from cloud import frames
 from cloud.budget import Budget
 from cloud.config import CloudCoreConfig
-from cloud.frames import Answered, Members, Object, Routed, TwinUpdate
+from cloud.messages import Answered, Incoming, Members, Object, Other, Ping, Routed, TwinUpdate
 from cloud.patience import Patience, Silent
 from cloud.registration import Registration
 from cloud.state import Counters
@@ -186,7 +186,7 @@ class Link:
                 continue
             await self._sort(said)
 
-    async def _sort(self, said: frames.Incoming) -> None:
+    async def _sort(self, said: Incoming) -> None:
         match said:
             case Answered():
                 answer = self._waiting.get(said.parent)
@@ -201,9 +201,9 @@ class Link:
             case Routed():
                 self._counters.routed += 1
                 self._route(said)
-            case frames.Ping():
+            case Ping():
                 await self._send(frames.pong(said, _id(), self._now()))
-            case frames.Other(what):
+            case Other(what):
                 logger.debug("ignored from the cloud: %s", what)
 
     async def _keep_alive(self) -> None:

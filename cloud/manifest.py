@@ -7,7 +7,8 @@ from contextlib import suppress
 import msgspec
 from msgspec import Raw, Struct
 
-from cloud.frames import UNREADABLE, Object
+from cloud.frames import UNREADABLE
+from cloud.messages import Object
 from twins.errors import Rejected
 from twins.liveness import INTERVAL, Rhythm, rhythm
 from twins.values import Declared

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from msgspec import Struct
 
 from cloud.identity import Validity
 from cloud.registration import Registered
-
-Phase = Literal["joining", "connecting", "online", "offline"]
+from cloud.standing import Phase
 
 
 class Counters(Struct):

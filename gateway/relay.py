@@ -2,8 +2,8 @@
 
 Up: what is published on a topic that a rule of the cloud wants heard, or on one of KubeEdge's fixed topics, is written
 with its commit, acknowledged to the broker, and kept until the cloud has read it: in order, within a quota of bytes.
-Down: what a rule publishes goes to our broker. Topics of devices and of the broker itself stay closed to rules, and a
-rule gives no device a right: who may publish what is a matter of the broker alone.
+Down: what a rule publishes goes to our broker. A rule gives no device a right: who may publish what is a matter of the
+broker alone. Which topics these may be says `gateway/topics.py`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from devices.sparkplug.topic import PREFIX
 from devices.telemetry.grants import Topics
 from devices.telemetry.topic import disjoint
 from gateway.backlog import Backlog
 from gateway.committed import Committed
 from gateway.core import Core
 from gateway.messaging import Plain
+from gateway.topics import FIXED, LENGTH, fault_of, goes_up
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
@@ -35,15 +35,8 @@ logger = logging.getLogger(__name__)
 
 TOPIC = "topic:"
 """Beginning of the key under which a topic that the cloud wants heard is kept."""
-UPLOAD = "$hw/events/upload/"
-RECORDS = "SYS/dis/upload_records"
-FIXED = frozenset((f"{UPLOAD}#", RECORDS, "+/user/#"))
-"""What KubeEdge's edge sends up though no rule asks for it."""
-OURS = ("$", "gemelo/", PREFIX)
-"""Beginnings of topics that are no rule's: those of devices, of the gateway and of the broker."""
 TOGETHER = 20
 """Messages on their way at once."""
-LENGTH = 1024
 NO_TEXT = "KubeEdge's rule router carries text: a custom message has to be UTF-8"
 _body = msgspec.msgpack.Decoder(tuple[str, bytes])
 
@@ -133,7 +126,7 @@ class Relay:
         self, topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, duplicate: bool = False
     ) -> Sequence[Stimulus]:
         """What a message means to the others, and that the cloud must have it. Raises `Rejected`."""
-        if not self.backlog.quota or not self._wants(topic):
+        if not self.backlog.quota or not goes_up(topic, self.topics):
             return self._others.read(topic, payload, cause, seen, packet=packet, duplicate=duplicate)
         stimuli: Sequence[Stimulus] = ()
         with suppress(Rejected):  # what is nothing to the others may be all the same what a rule wants
@@ -156,7 +149,7 @@ class Relay:
 
     def route(self, wish: Routed) -> None:
         """Take what the rule router wants; never waits."""
-        if fault := _fault(wish.topic):
+        if fault := fault_of(wish.topic):
             self._refuse(wish, fault)
         elif wish.operation == "publish":
             if self._voice is not None:
@@ -209,13 +202,6 @@ class Relay:
                 with suppress(TimeoutError):  # it is taken, only late
                     await self._core.ask(Queued("", cause, self._clock.now(), {key: row}))
 
-    def _wants(self, topic: str) -> bool:
-        if topic.startswith(UPLOAD):
-            return True
-        if topic.startswith(OURS):
-            return False
-        return topic == RECORDS or topic in self.topics or topic.split("/", 2)[1:2] == ["user"]
-
     def _rehear(self, topics: Mapping[str, OutboxRow | None]) -> None:
         """Hear these, and those of `None` no more."""
         self.topics = (self.topics - topics.keys()) | {topic for topic, row in topics.items() if row is not None}
@@ -244,15 +230,6 @@ class Relay:
     def _refuse(self, wish: Routed, fault: str) -> None:
         self.counts.refused += 1
         logger.warning("the rule router wants to %s %s: %s", wish.operation, wish.topic[:LENGTH], fault)
-
-
-def _fault(topic: str) -> str:
-    """Why a rule may neither hear this topic nor publish there; empty when it may."""
-    if not topic or len(topic) > LENGTH or not topic.isprintable() or "+" in topic or "#" in topic:
-        return f"that is no topic of 1 to {LENGTH} printable characters without + and #"
-    if topic.startswith(OURS):
-        return "topics of devices, of the gateway and of the broker are closed to rules"
-    return ""
 
 
 def _is_text(payload: bytes) -> bool:

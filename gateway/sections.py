@@ -142,6 +142,11 @@ class Cloud(Section, frozen=True):
     """Time between signs of life."""
     rate: Seconds | None = None
     """Messages a second; absent: 25 to CloudCore, as KubeEdge's own edge sends at most 30, and 200 to a broker."""
+    burst: Positive | None = None
+    """Messages at once, after a pause; absent: 50 to CloudCore, and to a broker what `rate` brings in two seconds."""
+    backoff: Seconds | None = None
+    """Longest wait between two attempts to connect; absent: 5 to CloudCore, 4 to a broker. The wait itself is drawn
+    between nothing and a bound that doubles up to this one, so that many nodes do not come back in step."""
     protocol: Literal["5", "3.1.1"] = "5"
     """mqtt: version spoken; 3.1.1 for brokers that know no newer one."""
     topic: Prefix = "gemelo"

@@ -29,8 +29,9 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     path: str = "/var/lib/gemelo"
     """Directory of everything the gateway keeps."""
     commit_wait: float = 0.0
-    backlog_rows: int = 50_000
     """Seconds a commit waits for more to write: less wear of flash, later acknowledgements."""
+    backlog_rows: int = 50_000
+    """Rows that wait in memory while the disk takes none; then no input is taken."""
     seal_points: int = 100_000
     """Points that wait in memory before they are sealed into a segment."""
     seal_every: float = 1800.0

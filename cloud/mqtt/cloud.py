@@ -7,7 +7,6 @@ import itertools
 import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +18,10 @@ from cloud.mqtt.herald import Herald, Twins
 from cloud.mqtt.inbox import Change, Inbox, Manifests, Reply
 from cloud.mqtt.reports import Report, Reporter, Unconfirmed
 from cloud.mqtt.session import Inbound, Session, Untaken, connected
+from cloud.mqtt.state import Counters, MqttState
 from cloud.mqtt.topics import Topics
+from cloud.patience import Patience
+from cloud.standing import Standing
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable
@@ -31,34 +33,8 @@ logger = logging.getLogger(__name__)
 
 _STEADY = 10.0
 """A link that held this many seconds was good: the next failure starts with short delays again."""
-
-
 _TOPIC = 1024
 """Characters of a topic on which we answer."""
-
-
-class Counters(Struct):
-    """Since the start of the process, over all links."""
-
-    links: int = 0
-    sent: int = 0
-    """Messages sent, repetitions included."""
-    confirmed: int = 0
-    received: int = 0
-    answered: int = 0
-
-
-class MqttState(Struct, frozen=True):
-    """How it stands with the broker; `since` in microseconds UTC."""
-
-    phase: Literal["connecting", "online", "offline"]
-    reason: str
-    since: int
-    counters: Counters
-    rejected: int
-    """Messages from the cloud that were refused as a whole."""
-    dropped: int
-    """Events that too many others pushed out while the link was down, and what the broker refused."""
 
 
 class MqttCloud:
@@ -68,18 +44,15 @@ class MqttCloud:
         self._config = config
         self._clock = clock
         self._topics = Topics(config.topic, config.node)
-        self._budget = Budget(config.rate, round(2 * config.rate) or 1, clock)
+        self._budget = Budget(config.rate, config.burst or round(2 * config.rate) or 1, clock)
         self._sources: dict[str, tuple[int, int]] = {}
         self._reporter = Reporter(self._topics, self._sourced)
         self._herald = Herald(config, self._topics, twins, self, self._reporter, clock)
         self._inbox = Inbox(self._topics, config.node, manifests, self._herald.tell_whole, clock, boot)
         self._counters = Counters()
         self._session: Session | None = None
-        self._online = asyncio.Event()
-        self._phase: Literal["connecting", "online", "offline"] = "offline"
-        self._reason = "not started"
-        self._since = clock.now()
-        self._told = ""
+        self._patience = Patience(config.answer)
+        self._standing = Standing(clock)
         self._run = secrets.token_hex(4)
         self._rival = ""
         self._answers = itertools.count(1)
@@ -98,16 +71,18 @@ class MqttCloud:
         """
         session = self._session
         if session is None:
-            raise Unavailable(f"no link to the cloud: {self._reason}")
-        failed: dict[int, str] = {}
+            raise Unavailable(f"no link to the cloud: {self._standing.reason}")
+        sent: list[asyncio.Task[Unavailable | None]] = []
         async with asyncio.TaskGroup() as group:
-            for index, row in enumerate(rows):
+            for row in rows:
                 await self._budget.take()
-                group.create_task(self._send(session, row, index, failed))
-        if failed and session.ended:
-            raise Unavailable(session.ended)
+                sent.append(group.create_task(self._send(session, row)))
+        failed = [(row, error) for row, task in zip(rows, sent, strict=True) if (error := task.result())]
+        for _, error in failed:
+            if not isinstance(error, Untaken):
+                raise error  # the link broke
         if failed:
-            raise Unconfirmed([rows[index] for index in failed], next(iter(failed.values())))
+            raise Unconfirmed([row for row, _ in failed], str(failed[0][1]))
 
     def changes(self) -> AsyncIterator[Change]:
         """What the cloud desires, in order; one reader. Call `done` of each after its commit."""
@@ -123,7 +98,7 @@ class MqttCloud:
 
     async def online(self) -> None:
         """Return when there is a link."""
-        await self._online.wait()
+        await self._standing.online()
 
     def note(self, said: Sequence[Instruction], events: Sequence[Event], decisions: Sequence[Struct]) -> None:
         """Take note of what was committed beside the twins' values."""
@@ -137,9 +112,9 @@ class MqttCloud:
     @property
     def state(self) -> MqttState:
         return MqttState(
-            phase=self._phase,
-            reason=self._reason,
-            since=self._since,
+            phase=self._standing.phase,
+            reason=self._standing.reason,
+            since=self._standing.since,
             counters=msgspec.structs.replace(self._counters),
             rejected=self._inbox.rejected,
             dropped=self._herald.dropped,
@@ -156,19 +131,21 @@ class MqttCloud:
                 reason = str(error)
             if self._clock.monotonic() - started > _STEADY:
                 backoff.reset()
-            self._turn("offline", self._rival or reason)
+            self._standing.turn("offline", self._rival or reason)
             self._rival = ""
             await self._clock.sleep(backoff.next())
 
     async def _serve(self) -> None:
         """Connect, and hand over what comes; raises `Unavailable` when that ends."""
         config, topics = self._config, self._topics
-        self._turn("connecting", config.url)
+        self._standing.turn("connecting", config.url)
         birth, will = self._presence(online=True), self._presence(online=False)
-        async with connected(config, self._clock, topics.subscriptions, topics.state, birth, will) as session:
+        async with connected(
+            config, self._clock, self._patience, topics.subscriptions, topics.state, birth, will
+        ) as session:
             self._session = session
             self._counters.links += 1
-            self._turn("online", config.url)
+            self._standing.turn("online", config.url)
             self._herald.list_devices()
             try:
                 async for message in session.messages():
@@ -179,21 +156,21 @@ class MqttCloud:
                     await self._inbox.take(message)
             finally:
                 self._session = None
-                self._online.clear()
 
-    async def _send(self, session: Session, row: Report, index: int, failed: dict[int, str]) -> None:
+    async def _send(self, session: Session, row: Report) -> Unavailable | None:
+        """Why it was not confirmed."""
         self._counters.sent += 1
         try:
             for payload in row.payloads:
                 await session.publish(row.topic, payload, retain=row.retain)
         except Unavailable as error:
-            failed[index] = str(error)
-            return
+            return error
         self._counters.confirmed += 1
         for name, (reported, _) in row.versions.items():
             series = f"{row.device}/{name}"
             if self._sources.get(series, (reported + 1, 0))[0] <= reported:
                 del self._sources[series]
+        return None
 
     async def _reply(self) -> None:
         """Answer in order, some at a time, and acknowledge each message when its answer is confirmed."""
@@ -234,18 +211,3 @@ class MqttCloud:
         """When a value was so at its source, as far as that is known; else when it arrived."""
         version, at = self._sources.get(series, (0, 0))
         return at if version == value.version.edge else value.at
-
-    def _turn(self, phase: Literal["connecting", "online", "offline"], reason: str) -> None:
-        if phase == "online":
-            logger.info("cloud online: %s", reason)
-            self._told = ""
-        elif phase == "offline" and reason != self._told:  # once per reason, not once per attempt
-            logger.warning("cloud offline: %s", reason)
-            self._told = reason
-        if phase != self._phase:
-            self._since = self._clock.now()
-        self._phase, self._reason = phase, reason
-        if phase == "online":
-            self._online.set()
-        else:
-            self._online.clear()

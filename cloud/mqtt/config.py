@@ -12,6 +12,7 @@ from msgspec import Struct
 from twins.errors import Unavailable
 
 RATE = 200.0
+BACKOFF = 4.0
 
 
 class MqttConfig(Struct, frozen=True):
@@ -33,15 +34,17 @@ class MqttConfig(Struct, frozen=True):
     """Between two signs of life; the broker gives us up after half as much again without one."""
     connect: float = 10.0
     answer: float = 10.0
-    """How long the broker may take to confirm a message."""
+    """How long the broker may confirm nothing at first; one that is far away gets more time."""
     rate: float = RATE
-    """Reports a second in the long run; twice as many at once."""
+    """Reports a second in the long run."""
+    burst: int | None = None
+    """Reports at once; absent: as many as in two seconds."""
     calm: float = 1.0
     """Between two lists of devices."""
     session_expiry: int = 30 * 86_400
     """How long the broker keeps messages for us while we are away, if it speaks MQTT 5."""
     backoff_first: float = 0.5
-    backoff_limit: float = 4.0
+    backoff_limit: float = BACKOFF
     """Longest wait between two attempts; the wait itself is drawn between nothing and its bound."""
 
     @property

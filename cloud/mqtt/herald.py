@@ -20,7 +20,6 @@ from cloud.mqtt.events import encode
 from cloud.mqtt.reports import Report, Reporter, Unconfirmed
 from cloud.mqtt.topics import Topics
 from cloud.mqtt.wishes import Get
-from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox, Policy
 from twins.errors import Rejected, Unavailable
@@ -130,7 +129,6 @@ class Herald:
 
     async def _until_said(self, rows: Callable[[], Sequence[Report]]) -> None:
         """Push what `rows` gives, made anew at each try, until the broker has it or has refused it."""
-        backoff = Backoff(self._config.backoff_first, 60.0)
         while True:
             await self._wire.online()
             try:
@@ -139,8 +137,8 @@ class Herald:
                 self._refused += len(refused.reports)
                 self._warn(refused)
                 return None
-            except Unavailable:
-                await self._clock.sleep(backoff.next())
+            except Unavailable:  # the next link may hold, and takes its time to come
+                await self._clock.sleep(self._config.backoff_first)
 
     def _warn(self, refused: Unconfirmed) -> None:
         if (topic := refused.reports[0].topic) != self._told:  # once, not for each event

@@ -12,8 +12,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from cloud.mqtt.client import UNDER_WAY
 from cloud.mqtt.events import Said, decode
-from cloud.mqtt.session import UNDER_WAY, Inbound
+from cloud.mqtt.session import Inbound
 from cloud.mqtt.topics import Place, Topics
 from cloud.mqtt.wishes import Get, manifest, requested, wanted
 from runtime.clock import Clock

@@ -7,8 +7,7 @@ broker refuses: so beneath it paho's manual acknowledgement is switched on, and 
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,20 +16,15 @@ from msgspec import Struct
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from cloud.mqtt.backlog import Backlog
+from cloud.mqtt.client import make
 from cloud.mqtt.config import MqttConfig
-from cloud.mqtt.events import LIMIT, STRUCTURED
+from cloud.mqtt.events import STRUCTURED
+from cloud.patience import Patience
 from runtime.clock import Clock
 from twins.errors import Unavailable
 
-UNDER_WAY = 64
-"""Messages that may be unconfirmed, either way."""
-_ROOM = LIMIT + 65_536
-"""Bytes of the largest packet that we take: larger ones MQTT 5 keeps from us."""
 _OVERHEAD = 128
 """Bytes of a publish beside its topic and payload, at most."""
-_FIVE: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False}
-_OLDER: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": False}
 
 
 class Inbound(Struct, frozen=True):
@@ -52,14 +46,16 @@ class Untaken(Unavailable):
 class Session:
     """A connection that is being made or held; see `connected`."""
 
-    def __init__(self, config: MqttConfig, clock: Clock, client: aiomqtt.Client) -> None:
+    def __init__(self, config: MqttConfig, clock: Clock, patience: Patience, client: aiomqtt.Client) -> None:
         self._config = config
         self._clock = clock
+        self._patience = patience
         self._client = client
         self._paho: Any = client._client
         self._backlog: Any = client._queue
         self._waiting: dict[int, asyncio.Future[str]] = {}
         self._room = 2**28
+        self._confirmed = 0
         self.ended = ""
 
     @property
@@ -69,7 +65,7 @@ class Session:
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Send at QoS 1 and return when the broker has confirmed; `Unavailable` when it does not, or refuses.
 
-        A broker that says nothing for too long ends the connection.
+        A broker that confirms nothing for too long, this or other messages, ends the connection.
         """
         if len(payload) + len(topic) + _OVERHEAD > self._room:
             raise Untaken(f"{len(payload)} bytes for {topic} are more than the {self._room} this broker takes")
@@ -78,17 +74,28 @@ class Session:
             raise Unavailable(self.ended or "the connection is closing")
         answer = self._waiting[info.mid] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(self._config.answer):
-                refused = await answer
-        except TimeoutError:
-            self.end(f"the broker confirmed nothing for {self._config.answer:g} s")
-            raise Unavailable(self.ended) from None
+            refused = await self._confirmation(answer)
         finally:
             self._waiting.pop(info.mid, None)
         if refused:
             raise Untaken(
                 f"the broker refuses {topic}: {refused}; its rights must let {self._config.client_id} write there"
             )
+
+    async def _confirmation(self, answer: asyncio.Future[str]) -> str:
+        """Why the broker refuses, empty when it does not."""
+        began = self._clock.monotonic()
+        while True:
+            confirmed, heard, patience = self._confirmed, self._patience.heard, self._patience.seconds
+            await asyncio.wait({answer}, timeout=patience)
+            if answer.done():
+                break
+            if self._confirmed == confirmed:
+                self._patience.silent(patience, heard)
+                self.end(f"the broker confirmed nothing for {patience:g} s")
+        refused = answer.result()
+        self._patience.answered(self._clock.monotonic() - began)
+        return refused
 
     def say(self, topic: str, payload: bytes) -> None:
         """Send, retained, and wait for nothing: a farewell."""
@@ -116,19 +123,17 @@ class Session:
         self._paho.disconnect()
         if not self._client._disconnected.done():  # on a dead connection nobody else would find out
             self._client._disconnected.set_result(None)
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(Unavailable(self.ended))
-                answer.exception()  # whoever waited may be gone already
+        _fail(self._waiting.values(), Unavailable(self.ended))
 
     async def _subscribe(self, topics: tuple[str, ...]) -> None:
-        granted: Any = await self._client.subscribe([(topic, 1) for topic in topics], timeout=self._config.connect)
+        granted: Any = await self._client.subscribe([(topic, 1) for topic in topics])
         for topic, code in zip(topics, granted, strict=True):
             if code.is_failure:
                 raise Unavailable(f"the broker refuses the subscription {topic}: its rights must let us read there")
 
     def _listen(self) -> None:
         def on_publish(client: Any, userdata: Any, mid: int, code: Any = None, properties: Any = None) -> None:
+            self._confirmed += 1
             answer = self._waiting.get(mid)
             if answer is not None and not answer.done():
                 answer.set_result(str(code) if code is not None and code.is_failure else "")
@@ -139,7 +144,17 @@ class Session:
             self._room = getattr(properties, "MaximumPacketSize", self._room)
             greeted(client, userdata, flags, code, properties)
 
+        parted = self._paho.on_disconnect
+
+        def on_disconnect(client: Any, userdata: Any, flags: Any, code: Any, properties: Any = None) -> None:
+            # aiomqtt would wait for a greeting, or for what is granted, for as long as it may
+            away = aiomqtt.MqttError("it closes the connection")
+            _fail((self._client._connected, *self._client._pending_subscribes.values()), away)
+            _fail(self._waiting.values(), Unavailable(self.ended or _reason(away, self._config)))
+            parted(client, userdata, flags, code, properties)
+
         self._paho.on_publish, self._paho.on_connect = on_publish, on_connect
+        self._paho.on_disconnect = on_disconnect
 
     def _properties(self) -> Properties | None:
         if not self.is_five:
@@ -151,15 +166,22 @@ class Session:
 
 @asynccontextmanager
 async def connected(
-    config: MqttConfig, clock: Clock, subscriptions: tuple[str, ...], presence: str, birth: bytes, will: bytes
+    config: MqttConfig,
+    clock: Clock,
+    patience: Patience,
+    subscriptions: tuple[str, ...],
+    presence: str,
+    birth: bytes,
+    will: bytes,
 ) -> AsyncIterator[Session]:
     """A connection with a persistent session, its subscriptions granted, and the node's birth said on `presence`.
 
     Raises `Unavailable`. When it is left in order we say goodbye ourselves; else the broker says our last will.
     """
     password, tls = await asyncio.to_thread(lambda: (config.password(), config.tls()))
-    client = _client(config, password, tls, aiomqtt.Will(presence, will, qos=1, retain=True))
-    session = Session(config, clock, client)
+    began, within = clock.monotonic(), max(config.connect, patience.seconds)
+    client = make(config, within, password, tls, aiomqtt.Will(presence, will, qos=1, retain=True))
+    session = Session(config, clock, patience, client)
     session._paho.manual_ack_set(True)
     session._listen()
     try:
@@ -170,14 +192,27 @@ async def connected(
                 _heed_cancellation()
                 await session.publish(presence, birth, retain=True)
                 yield session
+            except aiomqtt.MqttError as error:
+                session.ended = session.ended or _reason(error, config)
+                raise
             finally:  # nothing is awaited here: aiomqtt's own goodbye would wait
                 session.say(presence, will)
                 session.end("the connection is closed")
     except (aiomqtt.MqttError, OSError, TimeoutError) as error:
         _heed_cancellation()
+        if clock.monotonic() - began >= within:  # no greeting came, or nothing was granted
+            patience.silent(within, patience.heard)
         raise Unavailable(session.ended or _reason(error, config)) from error
     finally:
         session.end("the connection is closed")
+
+
+def _fail(answers: Iterable[Any], error: Exception) -> None:
+    """Nobody will answer any more."""
+    for answer in answers:
+        if not answer.done():
+            answer.set_exception(error)
+            answer.exception()  # whoever waited may be gone already
 
 
 def _heed_cancellation() -> None:
@@ -185,38 +220,6 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-def _client(config: MqttConfig, password: str | None, tls: Any, will: aiomqtt.Will) -> aiomqtt.Client:
-    host, port = config.address
-    five = config.protocol == "5"
-    client = aiomqtt.Client(
-        host,
-        port,
-        identifier=config.client_id,
-        username=config.user or None,
-        password=password,
-        **(_FIVE if five else _OLDER),
-        properties=_wishes(config) if five else None,
-        will=will,
-        keepalive=max(5, round(config.heartbeat)),
-        timeout=config.connect,
-        tls_context=tls,
-        max_inflight_messages=UNDER_WAY,
-        queue_type=Backlog,
-        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-    )
-    client._client.connect_timeout = config.connect
-    return client
-
-
-def _wishes(config: MqttConfig) -> Properties:
-    """What we ask of a broker that speaks MQTT 5."""
-    wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    wishes.SessionExpiryInterval = config.session_expiry
-    wishes.ReceiveMaximum = UNDER_WAY
-    wishes.MaximumPacketSize = 2 * _ROOM
-    return wishes
 
 
 def _reason(error: BaseException, config: MqttConfig) -> str:

@@ -66,7 +66,7 @@ def _why(silence: Silence) -> str:
 
 def _link(config: Config, core: Core, registry: Registry, clock: Clock, boot: int) -> MqttCloud:
     from cloud.mqtt.cloud import MqttCloud
-    from cloud.mqtt.config import RATE, MqttConfig
+    from cloud.mqtt.config import BACKOFF, RATE, MqttConfig
 
     section = config.cloud
     settings = MqttConfig(
@@ -82,5 +82,7 @@ def _link(config: Config, core: Core, registry: Registry, clock: Clock, boot: in
         events=section.events,
         heartbeat=section.heartbeat,
         rate=section.rate or RATE,
+        burst=section.burst,
+        backoff_limit=section.backoff or BACKOFF,
     )
     return MqttCloud(settings, core.twins, registry, clock, boot=boot)

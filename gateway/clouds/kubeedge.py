@@ -114,12 +114,15 @@ def _link(
     from cloud.machine import facts
 
     identity = Identity(config.store.path / "cloud", config.node.name, clock)
+    usual = CloudCoreConfig()
     settings = CloudCoreConfig(
         url=section.url,
         register_url=section.register_url,
         token_file="" if section.token_file is None else str(section.token_file),
         heartbeat=section.heartbeat,
-        rate=section.rate or CloudCoreConfig().rate,
+        rate=section.rate or usual.rate,
+        burst=section.burst or usual.burst,
+        backoff_limit=section.backoff or usual.backoff_limit,
     )
     node = facts(config.node.name, product_version(), config.node.labels) if section.register_node else None
     return CloudCore(settings, identity, clock, manifests=manifests, boot=boot, route=relay.route, warn=warn, node=node)

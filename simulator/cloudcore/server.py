@@ -136,7 +136,7 @@ class CloudCore:
             return await session.run()
         finally:
             self.controller.gone(session)
-            self.record.add(node, "disconnected", {})
+            self.record.add(node, "disconnected", {}, goodbye=session.goodbye)
 
     def _heard(self, session: Session, said: Json) -> None:
         route, header = said["route"], said["header"]

@@ -60,6 +60,8 @@ class Session:
         self._tells: asyncio.Queue[Json] = asyncio.Queue(_TELLS)
         self._waiting: tuple[str, asyncio.Future[None]] | None = None
         self._alive = time.monotonic()
+        self.goodbye = False
+        """The node closed the link in order."""
 
     def deliver(self, item: Delivery) -> None:
         """Queue an object: of one uid the newest stays, and a deletion always wins."""
@@ -126,6 +128,7 @@ class Session:
                     await self._socket.pong(received.data)
                 continue
             if received.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                self.goodbye = received.type is aiohttp.WSMsgType.CLOSE
                 return
             if self._faults.on("slow"):
                 await asyncio.sleep(1.0)

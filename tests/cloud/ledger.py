@@ -1,17 +1,20 @@
 """Who knows everything: what devices sent and were answered, what the cloud asked, and what became of both.
 
-The gateway's own counters are not asked. What it holds is read over HTTP and SQL, what the cloud holds from the
-stand-in's objects and its record.
+The gateway's own counters are not asked. What it holds is read over HTTP and SQL, what the cloud holds from the cloud
+itself.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
 Devices = dict[str, dict[str, dict[str, Any]]]
 """As the gateway shows them: device -> property -> what is known of it."""
+Stored = Iterable[tuple[str, dict[str, str]]]
+"""What came up, in order: a device, and its values by name."""
 
 
 class Ledger:
@@ -38,7 +41,7 @@ class Ledger:
                         assert version >= self._versions.get(key, 0), f"{key} went back to {version}"
                         self._versions[key] = version
 
-    def equal(self, devices: Devices, statuses: dict[str, dict[str, str]], wishes: dict[str, int]) -> str:
+    def equal(self, devices: Devices, statuses: Mapping[str, Mapping[str, str]], wishes: Mapping[str, int]) -> str:
         """Why the two sides are not equal yet; empty when they are. `wishes` are the cloud's devices."""
         if devices.keys() != wishes.keys():
             return f"devices: the gateway has {sorted(devices)}, the cloud {sorted(wishes)}"
@@ -53,7 +56,7 @@ class Ledger:
                 return f"{device} has not done what is asked: {wishes[device]}, it did {reported.get('target')}"
         return ""
 
-    def check(self, devices: Devices, points: dict[str, list[float]], record: list[dict[str, Any]]) -> None:
+    def check(self, devices: Devices, points: dict[str, list[float]], record: Stored) -> None:
         """At the end, when all is answered. `points`: count, distinct, least and greatest of each device's `n`."""
         assert self.answered == self.sent, "unanswered, or answered twice"
         assert points == {device: [n, n, 1.0, float(n)] for device, n in self.sent.items()}, "missing or doubled"
@@ -62,20 +65,16 @@ class Ledger:
         for device, values in self.heard.items():
             assert all(a <= b for a, b in pairwise(values)), f"{device} heard {values}"
             assert values[-1] == self.asked[device], f"{device} did not hear the last"
-        self._check_record(record)
+        self._check_stored(record)
 
-    def _check_record(self, record: list[dict[str, Any]]) -> None:
-        """What came to the cloud: per device in order, in values and in versions."""
+    def _check_stored(self, record: Stored) -> None:
+        """What came to the cloud: per device in order."""
         stored: dict[tuple[str, str], int] = {}
-        for line in record:
-            if line["verdict"] not in ("confirmed", "unanswered"):
-                continue
-            _, namespace, name, *_ = line["route"]["resource"].split("/")
-            for key, value in line["stored"].items():
-                if key == "state":
-                    continue
-                place = f"{namespace}/{name}", key
-                assert int(value) >= stored.get(place, 0), f"{place}: {value} after {stored[place]}"
-                stored[place] = int(value)
+        for device, values in record:
+            for name, value in values.items():
+                if name in ("n", "target"):
+                    place = device, name
+                    assert int(value) >= stored.get(place, 0), f"{place}: {value} after {stored[place]}"
+                    stored[place] = int(value)
         reported = {device: number for (device, name), number in stored.items() if name == "n"}
         assert reported == dict(self.sent), "the cloud's last values"

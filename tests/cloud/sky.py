@@ -17,6 +17,7 @@ from cloud import frames, sync
 from cloud.budget import Budget
 from cloud.catalog import Catalog
 from cloud.inbox import Change, Inbox
+from cloud.messages import Object
 from cloud.sync import Report
 from gateway.uplink import Uplink
 from simulator.cloudcore.cluster import Cluster
@@ -150,7 +151,7 @@ class Wire:
             self._flying = next(iter(self._queue))
             item = self._queue.pop(self._flying)
             said = frames.decode(encode(item.message))
-            assert isinstance(said, frames.Object)
+            assert isinstance(said, Object)
             try:
                 await self._pass()
                 if await self._inbox.take(said):

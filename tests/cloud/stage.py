@@ -12,8 +12,8 @@ import msgspec
 
 from cloud.cloudcore import CloudCore
 from cloud.config import CloudCoreConfig
-from cloud.frames import Routed
 from cloud.identity import Identity
+from cloud.messages import Routed
 from cloud.node import Facts
 from runtime.clock import Clock, SystemClock
 from simulator.cloudcore.options import Options

@@ -10,6 +10,7 @@ import pytest
 
 from cloud import frames
 from cloud.catalog import Catalog
+from cloud.messages import Members
 from twins.errors import Rejected
 from twins.liveness import INTERVAL, NEVER, Rhythm
 from twins.stimuli import Admitted, Enumerated, Joined, Left, Synchronised, Wish
@@ -29,7 +30,7 @@ UPDATE = recorded("update", "default/device/thermo1", 0)
 RECONCILED = recorded("update", "default/device/thermo1", 1)
 REMOVAL = recorded("delete", "default/device/thermo1")
 MODEL_REMOVAL = recorded("delete", "default/devicemodel/thermo-model")
-MEMBERS = [m for m in map(frames.decode, FRAMES) if isinstance(m, frames.Members)]
+MEMBERS = [m for m in map(frames.decode, FRAMES) if isinstance(m, Members)]
 ADDED = MEMBERS[0]
 REMOVED = next(m for m in MEMBERS if m.removed)
 

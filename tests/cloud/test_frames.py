@@ -10,6 +10,7 @@ import pytest
 
 from cloud import frames
 from cloud.manifest import read
+from cloud.messages import Answered, Members, Object, Other, Ping, TwinUpdate
 from twins.errors import Rejected
 
 RECORDED = [json.loads(line) for line in (Path(__file__).parent / "frames.jsonl").read_text().splitlines()]
@@ -30,19 +31,19 @@ def test_every_recorded_frame_of_the_cloud_is_understood(text):
     said = frames.decode(text)
     route = json.loads(text)["route"]
     if route["group"] == "resource":
-        assert isinstance(said, frames.Object)
+        assert isinstance(said, Object)
         assert said.resource == route["resource"]
         assert f"{said.namespace}/{said.kind}/{said.name}" == route["resource"]
         assert json.loads(said.content)["metadata"]["name"] == said.name
     elif route["resource"] in ("membership", "membership/detail"):
-        assert isinstance(said, frames.Members)
+        assert isinstance(said, Members)
     elif route["resource"].endswith("/twin/cloud_updated"):
-        assert said == frames.TwinUpdate("default/thermo1", frames.decode(text).content)
+        assert said == TwinUpdate("default/thermo1", frames.decode(text).content)
     elif route["resource"] == "twin":
-        assert isinstance(said, frames.Answered)
+        assert isinstance(said, Answered)
         assert said.ok
     else:
-        assert isinstance(said, frames.Other)
+        assert isinstance(said, Other)
 
 
 @pytest.mark.parametrize("text", FROM_EDGE)
@@ -55,7 +56,7 @@ def test_content_is_understood_as_object_as_string_and_as_base64():
     route = {"source": "s", "group": "resource", "operation": "update", "resource": "default/device/d1"}
     for content in (json.loads(inner), inner, base64.b64encode(inner.encode()).decode()):
         said = frames.decode(json.dumps({"header": {"msg_id": "m"}, "route": route, "content": content}))
-        assert isinstance(said, frames.Object)
+        assert isinstance(said, Object)
         assert json.loads(said.content) == json.loads(inner)
 
 
@@ -89,7 +90,7 @@ def test_an_object_is_an_object_whatever_its_content_is_so_that_it_can_be_acknow
         for data in (text, text.encode("latin-1")):
             try:
                 said = frames.decode(data)
-                if isinstance(said, frames.Object):
+                if isinstance(said, Object):
                     assert (said.id, said.resource) == ("m", resource)
                     read(said, "Device")
             except Rejected:
@@ -103,14 +104,14 @@ def test_an_object_that_is_nested_too_deeply_is_left_alone_by_name():
         f'"resource":"default/device/d1"}},"content":{{"metadata":{{"name":"d1"}},"spec":{deep}}}}}'
     )
     said = frames.decode(text)
-    assert isinstance(said, frames.Object)
+    assert isinstance(said, Object)
     with pytest.raises(Rejected, match="default/d1 from the cloud cannot be read"):
         read(said, "Device")
 
 
 def test_an_error_answer_is_an_answer_that_is_not_ok():
     text = '{"header":{"msg_id":"a","parent_msg_id":"b"},"route":{"operation":"error"},"content":"no"}'
-    assert frames.decode(text) == frames.Answered("b", False, b'"no"')
+    assert frames.decode(text) == Answered("b", False, b'"no"')
 
 
 def test_our_keepalive_is_edgecores_byte_for_byte():
@@ -122,7 +123,7 @@ def test_our_keepalive_is_edgecores_byte_for_byte():
 def test_our_acknowledgement_has_the_shape_of_edgecores():
     update = next(text for text in FROM_CLOUD if '"operation":"update","resource":"default/device/thermo1"' in text)
     said = frames.decode(update)
-    assert isinstance(said, frames.Object)
+    assert isinstance(said, Object)
     recorded = next(text for text in FROM_EDGE if f'"parent_msg_id":"{said.id}"' in text)
     header = json.loads(recorded)["header"]
     assert frames.acknowledge(said, header["msg_id"], header["timestamp"]).decode() == recorded + "\n"
@@ -147,7 +148,7 @@ def test_our_reports_travel_as_edgecores_do():
 
 def test_a_ping_is_answered_with_ack():
     ping = frames.decode('{"header":{"msg_id":"p"},"route":{"operation":"ping","resource":"x"},"content":""}')
-    assert isinstance(ping, frames.Ping)
+    assert isinstance(ping, Ping)
     answer = json.loads(frames.pong(ping, "m", 1))
     assert answer["content"] == "ack"
     assert answer["header"]["parent_msg_id"] == "p"

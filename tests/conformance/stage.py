@@ -29,6 +29,7 @@ from cloud import frames
 from cloud.cloudcore import CloudCore
 from cloud.config import CloudCoreConfig
 from cloud.identity import Identity
+from cloud.messages import Members, Object, TwinUpdate
 from cloud.sync import Report
 from devices.mqtt.door import MqttDoor
 from devices.mqtt.fast import FastLink
@@ -151,7 +152,7 @@ class Parts:
     async def take(self, frame: bytes) -> bool:
         """Whether a message of the cloud was taken; the same way in as from its websocket."""
         said = frames.decode(frame)
-        assert isinstance(said, frames.Object | frames.Members | frames.TwinUpdate), said
+        assert isinstance(said, Object | Members | TwinUpdate), said
         return await self.sky._inbox.take(said)
 
     async def reported(self) -> None:

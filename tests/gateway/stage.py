@@ -15,6 +15,7 @@ from gateway.core import Core
 from gateway.manifests.registry import Registry
 from gateway.timers import Timers
 from rules.rules import Rules
+from runtime.clock import Clock
 from tests.clock import VirtualClock
 from twins.exchange import Batch, Outcome, Point, Recovered, Ticket
 from twins.stimuli import Edit, Updated
@@ -71,9 +72,16 @@ class Disk:
 class Stage:
     """A core with everything around it that decides; `told` holds what listeners heard."""
 
-    def __init__(self, disk: Disk | None = None, *, twins: Twins | None = None, intake: int = 8192) -> None:
+    def __init__(
+        self,
+        disk: Disk | None = None,
+        *,
+        twins: Twins | None = None,
+        intake: int = 8192,
+        clock: Clock | None = None,
+    ) -> None:
         self.disk = disk or Disk()
-        self.clock = VirtualClock()
+        self.clock: Clock = clock or VirtualClock()
         self.twins = Twins(enrols=True) if twins is None else twins
         self.rules = Rules()
         self.timers = Timers(self.clock)

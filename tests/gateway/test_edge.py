@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from cloud.catalog import Catalog
-from cloud.frames import Object
+from cloud.messages import Object
 from gateway.causes import Causes
 from gateway.edge import NOTE, Edge
 from gateway.operations import Operations

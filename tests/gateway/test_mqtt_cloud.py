@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cloud.mqtt.cloud import MqttCloud
-from cloud.mqtt.config import MqttConfig
 from cloud.mqtt.herald import EVENTS
 from gateway.clouds.broker import CloudBroker
-from gateway.committed import Committed
 from gateway.config import Config
 from gateway.sections import Cloud, Node
-from gateway.uplink import Uplink
-from rules.instructions import Decided
 from runtime.clock import SystemClock
+from tests.cloud.mqtt.edge import Edge, kill, until
 from tests.cloud.mqtt.heaven import heaven
+from tests.cloud.wire import Wire
 from tests.gateway.stage import Disk, Stage, rule
 from tests.mosquitto import Mosquitto
 from twins.exchange import Event
-from twins.stimuli import Edit, Left, Noted, Updated
+from twins.stimuli import Left, Noted
 from twins.twin import Twins
 
 PUMP = {
@@ -49,73 +44,10 @@ MODEL = {
 HOT = {"A": {"onInput": {"transitions": [{"to": "B", "when": "t > 30.0"}]}}, "B": {}}
 
 
-class Edge:
-    """A node: core, uplink and its cloud."""
-
-    def __init__(self, port: int, node: str = "edge-1", disk: Disk | None = None, **changes: Any) -> None:
-        found = None if disk is None else disk.found()
-        twins = Twins(enrols=True)
-        twins.restore({} if found is None else found.twins, [])
-        self.stage = Stage(disk, twins=twins)
-        if found is not None:
-            self.stage.registry.restore(found.manifests)
-        settings = {"backoff_first": 0.1, "backoff_limit": 0.5, "calm": 0.05} | changes
-        config = MqttConfig(node, f"mqtt://127.0.0.1:{port}", **settings)
-        clock = SystemClock()
-        self.cloud = MqttCloud(config, twins, self.stage.registry, clock)
-        self.uplink = Uplink(self.cloud, self.stage.core, clock)
-        self.stage.core.listen(self)
-
-    def tell(self, committed: Committed) -> None:
-        self.cloud.note(committed.said, committed.events, [d for d in committed.decisions if isinstance(d, Decided)])
-        self.uplink.tell(committed)
-
-    @asynccontextmanager
-    async def running(self, *, online: bool = True) -> AsyncIterator[Edge]:
-        async with self.stage.running(), asyncio.TaskGroup() as group:
-            up = group.create_task(self.uplink.run())
-            if online:
-                async with asyncio.timeout(10):
-                    await self.cloud.online()
-            try:
-                yield self
-            finally:
-                up.cancel()
-
-    async def report(self, device: str, **values: str) -> None:
-        await self.stage.report(device, **values)
-
-    async def turn(self, device: str, **desired: str) -> None:
-        """Somebody at the edge desires something."""
-        edits: dict[str, Edit | None] = {name: Edit(desired=value) for name, value in desired.items()}
-        now = self.stage.clock.now()
-        await self.stage.core.ask(Updated(device, self.stage.next_cause(), now, edits, now, origin="edge"))
-
-    def desired(self, device: str) -> dict[str, str]:
-        twin = self.stage.twins.get(device)
-        return {} if twin is None else {n: p.desired.value for n, p in twin.properties.items() if p.desired}
-
-    @property
-    def unsynced(self) -> int:
-        return sum(p.unsynced for twin in self.stage.twins for p in twin.properties.values())
-
-
 @pytest.fixture
 def broker(tmp_path: Path) -> Any:
     with Mosquitto(tmp_path / "cloud", "max_queued_messages 100000") as broker:
         yield broker
-
-
-def kill(broker: Mosquitto) -> None:
-    """With the sessions written down: else a program in the cloud has to ask by `get` for what it missed."""
-    broker.write_sessions()
-    broker.kill()
-
-
-async def until(look: Callable[[], Any], deadline: float = 10.0) -> None:
-    async with asyncio.timeout(deadline):
-        while not look():  # noqa: ASYNC110 - what is looked at tells nobody that it changed
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
@@ -531,3 +463,50 @@ async def test_a_broker_that_stands_still_is_found_out_and_nothing_is_lost(broke
         broker.thaw()
         await far.until(lambda: far.reported("default/d1") == {"t": "1"})
         await until(lambda: edge.unsynced == 0)
+
+
+async def test_a_broker_that_hangs_up_at_once_is_tried_again_soon(broker: Mosquitto) -> None:
+    """As one behind a proxy does that is away itself. A greeting would be waited for longer than this test takes."""
+    async with Wire(broker.port) as wire:
+        wire.cut()
+        edge = Edge(wire.port, connect=60.0, answer=60.0)
+        async with heaven(broker.port) as far, edge.running(online=False):
+            await edge.report("default/d1", t="1")
+            await until(lambda: "it closes the connection" in edge.cloud.state.reason)
+            wire.mend()
+            await far.until(lambda: far.reported("default/d1") == {"t": "1"})
+
+
+async def test_a_cut_while_many_reports_are_on_their_way_costs_no_device_a_rest(broker: Mosquitto) -> None:
+    """Some were confirmed, the others not: not as the broker would not have them, but as the link broke."""
+    async with Wire(broker.port) as wire, heaven(broker.port) as far:
+        edge = Edge(wire.port, rate=10_000.0)
+        async with edge.running():
+            for n in range(100):
+                await edge.report(f"default/d{n}", t="0")
+            await until(lambda: edge.unsynced == 0)
+            wire.delay = 0.2
+            for n in range(100):
+                await edge.report(f"default/d{n}", t="1")
+            await until(lambda: edge.unsynced < 100)
+            wire.cut()
+            assert edge.unsynced > 0
+            wire.mend()
+            await far.until(lambda: all(far.reported(f"default/d{n}") == {"t": "1"} for n in range(100)), 4.0)
+            assert edge.uplink.silences == ()
+
+
+async def test_a_broker_far_away_is_given_more_time_than_the_usual(broker: Mosquitto) -> None:
+    """A round trip takes twice as long as an answer may at first."""
+    async with Wire(broker.port) as wire, heaven(broker.port) as far:
+        wire.delay = 0.1
+        edge = Edge(wire.port, answer=0.1, connect=0.1)
+        async with edge.running(online=False):
+            await edge.report("default/d1", t="1")
+            await far.until(lambda: far.reported("default/d1") == {"t": "1"})
+            await until(lambda: edge.unsynced == 0)
+            links = edge.cloud.state.counters.links
+            for n in range(5):
+                await edge.report("default/d1", t=str(n))
+                await until(lambda: edge.unsynced == 0)
+            assert edge.cloud.state.counters.links == links, "and keeps its link"

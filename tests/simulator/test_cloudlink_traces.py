@@ -17,6 +17,7 @@ from cryptography import x509
 
 from cloud import frames
 from cloud.identity import make_request
+from cloud.messages import Answered, Object
 from simulator.cloudcore.authority import Authority, Refused
 from simulator.cloudcore.cluster import Cluster
 from simulator.cloudcore.options import Options
@@ -51,8 +52,8 @@ def recorded(side: str) -> list[Frame]:
 def test_every_frame_of_the_real_cloud_means_something_to_the_product() -> None:
     read = [frames.decode(json.dumps(frame)) for frame in recorded("CLOUD")]
     assert {type(one).__name__ for one in read} == {"Members", "Object", "Answered"}
-    assert all(one.ok for one in read if isinstance(one, frames.Answered))
-    assert {one.kind for one in read if isinstance(one, frames.Object)} == {"device", "devicemodel"}
+    assert all(one.ok for one in read if isinstance(one, Answered))
+    assert {one.kind for one in read if isinstance(one, Object)} == {"device", "devicemodel"}
 
 
 async def test_every_frame_of_the_real_edge_means_something_to_the_stand_in(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from cloud import sync
 from cloud.catalog import Catalog
-from cloud.frames import Object
+from cloud.messages import Object
 from twins.instructions import STATE, Fact, Forget, Instruction, Persist, Revision, Status
 from twins.kubeedge import Reader
 from twins.liveness import Life

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from cloud import sync
-from cloud.frames import Object
+from cloud.messages import Object
 from tests.twins.sides import DECLARED, Cloud, D, Edge, Entry, Expected, outcome, told
 from twins.instructions import Answer, Conflict, Forget, Instruction, Refuse, Revision
 from twins.stimuli import Confirmed, Edit, Updated

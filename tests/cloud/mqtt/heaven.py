@@ -22,12 +22,18 @@ class Heaven:
         self.heard: list[tuple[str, dict[str, Any], bool]] = []
         self.twins: dict[str, dict[str, dict[str, Any]]] = {}
         self.states: dict[str, str] = {}
+        self.links = 0
+        """Connections that were made."""
         self._port = port
         self._topic = topic
         self._name = name
         self._client: aiomqtt.Client | None = None
         self._news = asyncio.Condition()
         self._versions = itertools.count(1)
+
+    @property
+    def connected(self) -> bool:
+        return self._client is not None
 
     async def send(self, topic: str, data: object, *, retain: bool = False, qos: int = 1, **attributes: str) -> None:
         """`data` is JSON, or bytes as they are; `attributes` make it a CloudEvent in structured mode."""
@@ -87,6 +93,7 @@ class Heaven:
                 async with client:
                     await client.subscribe(f"{self._topic}/#", qos=1)
                     self._client = client
+                    self.links += 1
                     async with self._news:
                         self._news.notify_all()
                     async for message in client.messages:
@@ -136,7 +143,7 @@ async def heaven(port: int, topic: str = "gemelo", name: str = "heaven") -> Asyn
     far = Heaven(port, topic, name)
     async with asyncio.TaskGroup() as group:
         listening = group.create_task(far._listen())
-        await far.until(lambda: far._client)
+        await far.until(lambda: far.connected)
         try:
             yield far
         finally:

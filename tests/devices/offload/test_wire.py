@@ -19,8 +19,6 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize("package", ["devices/offload/wire", "simulator/wire"])
 def test_the_generated_code_is_up_to_date(package: str, tmp_path: Path) -> None:
     pytest.importorskip("grpc_tools", reason="grpcio-tools is a development dependency")
-    for folder in ("devices/offload", "simulator"):
-        (tmp_path / folder).mkdir(parents=True)
     environment = os.environ | {"PYTHON": sys.executable}
     subprocess.run([ROOT / "proto/generate.sh", tmp_path], check=True, env=environment, timeout=50)
     for name in ("offload_pb2.py", "offload_pb2.pyi"):

@@ -46,10 +46,10 @@ NUMBERS = {
 def test_the_generated_code_of_sparkplug_is_up_to_date(tmp_path: Path) -> None:
     pytest.importorskip("grpc_tools", reason="grpcio-tools is a development dependency")
     environment = os.environ | {"PYTHON": sys.executable}
-    subprocess.run([ROOT / "proto/sparkplug.sh", tmp_path], check=True, env=environment, timeout=50)
+    subprocess.run([ROOT / "proto/generate.sh", tmp_path], check=True, env=environment, timeout=50)
     for name in ("sparkplug_pb2.py", "sparkplug_pb2.pyi"):
         made, kept = ((folder / "devices/sparkplug/wire" / name).read_text() for folder in (tmp_path, ROOT))
-        assert unversioned(made) == unversioned(kept), "run proto/sparkplug.sh"
+        assert unversioned(made) == unversioned(kept), "run proto/generate.sh"
 
 
 def unversioned(text: str) -> str:
