@@ -14,6 +14,7 @@ from cloud.cloudcore import CloudCore
 from cloud.sync import Unanswered
 from runtime.clock import SystemClock
 from simulator.cloudcore.faults import Fault
+from simulator.cloudcore.messages import membership
 from tests.cloud.stage import NODE, Edge, device, running, world
 from twins.stimuli import Joined
 
@@ -266,6 +267,19 @@ def _report(edge, name):
     report = edge.core.report(twin)
     assert report is not None
     return report
+
+
+async def test_a_member_that_was_deleted_before_its_object_came_does_not_stay(options, tmp_path):
+    async with world(options) as place, running(Edge(place, tmp_path / "pki", place.config())) as edge:
+        await place.until(lambda: acknowledged(place, f"null/node/{NODE}"))
+        place.cloud.controller.tell(NODE, membership(device("d1") | {"kind": "Device"}, added=True))
+        await place.until(lambda: edge.twins.get("default/d1"))
+        place.cloud.start("cut", 0.3)
+        await place.until(lambda: place.verdicts("disconnected"))
+        place.cloud.cluster.apply(device("d1"))
+        place.cloud.cluster.delete("Device", "default", "d1")
+        await place.until(lambda: acknowledged(place, "default/device/d1"))
+        assert edge.twins.get("default/d1") is None
 
 
 async def test_custom_messages_wait_for_the_rules_of_a_cloud_that_was_just_started(options, tmp_path):
