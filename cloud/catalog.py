@@ -115,6 +115,8 @@ class Catalog:
     def _removal(
         self, kind: str, name: str, known: Device | Model | None, manifest: Manifest, cause: str, seen: int
     ) -> Step | None:
+        if known is None and kind == "Device":  # a member whose object never came
+            return Step((Left(name, cause, seen, "cloud"),), {})
         if known is None or manifest.metadata.uid not in ("", known.manifest.metadata.uid):
             return None  # gone already, or an earlier object of the same name
         stimuli = (Left(name, cause, seen),) if kind == "Device" else ()

@@ -19,6 +19,7 @@ from cloud.config import CloudCoreConfig
 from cloud.messages import Answered, Incoming, Members, Object, Other, Ping, Routed, TwinUpdate
 from cloud.patience import Patience, Silent
 from cloud.registration import Registration
+from cloud.router import Router
 from cloud.state import Counters
 from cloud.sync import Report, Unanswered
 from runtime.clock import Clock
@@ -64,6 +65,8 @@ class Link:
         self._held: set[str] = set()
         self._waiting: dict[str, asyncio.Future[Answered | None]] = {}
         self._patience = Patience(config.answer)
+        self._router = Router(clock, config.rules)
+        self._lane = asyncio.Lock()
         self.ended = ""
         self.dropped = False
         """The cloud ended it, or something between; not we."""
@@ -112,6 +115,7 @@ class Link:
 
         CloudHub answers no custom message. But it reads in order, and its transport answers a ping.
         """
+        await self._router.hears({topic for topic, _ in messages})
         for topic, payload in messages:
             await self._budget.take()
             await self._send(frames.upload(topic, payload, _id(), self._now()))
@@ -148,7 +152,8 @@ class Link:
         encode = frames.state_report if one.kind == "state" else frames.twin_report
         try:
             for _ in range(2 if one.twice else 1):
-                await self._budget.take()
+                async with self._lane:  # of all reports one waits for its turn, so that other messages get theirs
+                    await self._budget.take()
                 self._counters.sent += 1
                 began, heard = self._clock.monotonic(), self._patience.heard
                 frame = lambda id_: encode(one.device, one.content, id_, self._now())  # noqa: E731
@@ -200,6 +205,8 @@ class Link:
                 self._counters.dropped += not self._inbox.offer_nowait(said)
             case Routed():
                 self._counters.routed += 1
+                if said.operation == "subscribe":
+                    self._router.asks(said.topic)
                 self._route(said)
             case Ping():
                 await self._send(frames.pong(said, _id(), self._now()))

@@ -123,6 +123,7 @@ def _link(
         rate=section.rate or usual.rate,
         burst=section.burst or usual.burst,
         backoff_limit=section.backoff or usual.backoff_limit,
+        rules=section.rules_wait,
     )
     node = facts(config.node.name, product_version(), config.node.labels) if section.register_node else None
     return CloudCore(settings, identity, clock, manifests=manifests, boot=boot, route=relay.route, warn=warn, node=node)

@@ -165,6 +165,12 @@ def test_membership_without_an_object_joins_and_leaves_as_old_clouds_mean_it():
     assert cloud(REMOVED) == [Left("default/thermo1", "cloud:1:1", 5)]
 
 
+def test_a_member_that_was_deleted_before_its_object_came_leaves():
+    cloud = Cloud()
+    cloud(ADDED)
+    assert cloud(REMOVAL) == [Left("default/thermo1", "cloud:1:1", 5, "cloud")]
+
+
 def test_membership_of_old_clouds_carries_what_is_desired():
     injected = next(m for m in MEMBERS if m.added and m.added[0].twin)
     (admitted,) = Cloud()(injected)
