@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
 
 from msgspec import Struct, structs
 
-Kind = Literal["points", "results"]
+Kind = Literal["points", "desired", "results", "1m", "1h"]
+"""What a segment holds. `desired` is the history of desired values, with the columns of points; `1m` and `1h` are the
+rollups (`store/rollup.py`) of the segment of points whose name is the same but for the kind."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+ROLLUPS: tuple[Kind, ...] = ("1m", "1h")
+DAY = 86_400_000_000
+"""Microseconds."""
 
 
 class Segment(Struct, frozen=True):
-    """One sealed file; `first` and `last` are the least and the greatest time in it."""
+    """One sealed file; `first` and `last` are the least and the greatest time in it, `digest` its SHA-256 in hex."""
 
     name: str
     kind: Kind
@@ -20,17 +27,47 @@ class Segment(Struct, frozen=True):
     last: int
     rows: int
     bytes: int
+    digest: str = ""
+
+    @property
+    def day(self) -> int | None:
+        """Days since 1970; `None` of one that spans several."""
+        day = self.first // DAY
+        return day if day == self.last // DAY else None
+
+
+def name_of(journal: str, kind: Kind, day: int, number: int) -> str:
+    """What the file of such a segment is called; `number` is never used twice for one kind and day."""
+    try:
+        date = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y%m%d")
+    except (OverflowError, ValueError, OSError):
+        date = str(day)
+    return f"{journal}-{kind}-{date}-{number:012d}.parquet"
+
+
+def kind_in(name: str) -> Kind:
+    """The kind that a file's name tells."""
+    parts = name.split("-")
+    return next((kind for kind in KINDS if kind in parts[1:2]), "points")
+
+
+def sidecar(name: str, kind: Kind) -> str:
+    """The name of the segment of another kind that was written beside the segment `name`."""
+    journal, _, rest = name.split("-", 2)
+    return f"{journal}-{kind}-{rest}"
 
 
 def read_list(connection: sqlite3.Connection) -> list[Segment]:
     """All of them, by their first time."""
-    return [Segment(*row) for row in connection.execute("SELECT * FROM segments ORDER BY first")]
+    columns = ", ".join(Segment.__struct_fields__)
+    return [Segment(*row) for row in connection.execute(f"SELECT {columns} FROM segments ORDER BY first, name")]  # noqa: S608 - ours
 
 
 def enter(connection: sqlite3.Connection, segments: Sequence[Segment]) -> None:
     """Put segments on the list."""
     rows = [structs.astuple(segment) for segment in segments]
-    connection.executemany("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?, ?, ?)", rows)
+    columns = ", ".join(Segment.__struct_fields__)
+    connection.executemany(f"INSERT OR REPLACE INTO segments ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - ours
 
 
 def enter_points(
@@ -45,10 +82,16 @@ def enter_points(
     connection.executemany("UPDATE series SET at = ?, seq = ?, number = ?, text = ? WHERE id = ?", latest)
 
 
-def enter_results(connection: sqlite3.Connection, segment: Segment, last: int) -> None:
-    """Put one of results on the list and forget the rows up to `last`, from which it was made."""
-    enter(connection, [segment])
+def enter_results(connection: sqlite3.Connection, segments: Sequence[Segment], last: int) -> None:
+    """Put those of results on the list and forget the rows up to `last`, from which they were made."""
+    enter(connection, segments)
     connection.execute("DELETE FROM results WHERE id <= ?", [last])
+
+
+def swap(connection: sqlite3.Connection, gone: Iterable[str], come: Sequence[Segment]) -> None:
+    """Put `come` on the list in place of `gone`."""
+    forget(connection, gone)
+    enter(connection, come)
 
 
 def forget(connection: sqlite3.Connection, names: Iterable[str]) -> None:

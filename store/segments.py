@@ -1,9 +1,11 @@
-"""Sealing: unsealed points become one sorted Parquet file, known from one transaction that also forgets their log.
+"""Sealed segments: unsealed points become sorted Parquet files, known from one transaction that also forgets their log.
 
-Results of inference, rows of `state.db` at first, are sealed in the same way.
+Results of inference, rows of `state.db` at first, are sealed in the same way. Small segments of a day are merged into
+one, which takes their place in one transaction.
 
-A kill before that transaction leaves a file nobody knows, removed on the next start; the points are still in the log.
-A kill after it leaves nothing to do. Files of another `state.db` (one that was damaged and set aside) are taken over.
+A kill before such a transaction leaves files nobody knows, removed on the next start; the points are still in the log,
+or in the segments they were in. A kill after it leaves files that nobody needs any more, removed likewise. Files of
+another `state.db` (one that was damaged and set aside) are taken over.
 """
 
 from __future__ import annotations
@@ -11,29 +13,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.clock import Clock
-from store import parquet, records
+from store import merging, parquet, records
 from store.journal import Journal
-from store.points import Cut, Points
-from store.segment import Kind, Segment, enter, enter_points, enter_results, forget, read_list
+from store.points import Points
+from store.segment import Segment, enter, enter_points, enter_results, forget, read_list, swap
 from twins.exchange import Event
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 logger = logging.getLogger(__name__)
 
 _LOOK = 1.0
 """Seconds between two looks at whether it is time to seal."""
+_LINGER = 60.0
+"""Seconds that files stay whose place a merged one took: a query may be reading them."""
 
 
 class Segments:
-    """The sealed files in `directory`. Seals when `rows` points wait, and every `age` seconds what there is."""
+    """The sealed files in `directory`. Seals when `rows` points wait, and every `age` seconds what there is.
+
+    `step` is told the name of each point at which a kill would leave something different behind.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class Segments:
         *,
         rows: int = 100_000,
         age: float = 1800.0,
+        step: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._directory = directory
         self._node = node
@@ -53,8 +59,12 @@ class Segments:
         self._clock = clock
         self._rows = rows
         self._age = age
+        self._step = step
         self._since = clock.monotonic()
         self._known: tuple[Segment, ...] = ()
+        self._number = 0
+        self._old: deque[tuple[float, Path]] = deque()
+        self._turn = asyncio.Lock()  # one change of the list at a time
         self._threads = ThreadPoolExecutor(1, "seal")
         self._fault: str | None = None
 
@@ -82,42 +92,46 @@ class Segments:
         if adopted:
             await self._journal.transact(lambda db: enter(db, adopted))
             logger.warning("%d segments of an earlier state.db were taken over", len(adopted))
+        self._number = await self._journal.transact(_last_number)
         self._keep([*listed.values(), *adopted])
         if gone:
             logger.error("segments are gone from %s, with their points: %s", self._directory, ", ".join(sorted(gone)))
             await self.remove([listed[name] for name in gone])
 
     async def run(self) -> None:
-        """Seal when due; what fails is told once and tried again."""
+        """Seal and merge when due; what fails is told once and tried again."""
         while True:
             await self._clock.sleep(_LOOK)
-            if len(self._points) >= self._rows or self._clock.monotonic() - self._since >= self._age:
-                await self._attempt()
+            await self._attempt(self._due)
 
     async def seal(self) -> list[Segment]:
         """Seal all unsealed points and results now. Raises OSError, ValueError or sqlite3.Error."""
-        sealed = []
-        cut = self._points.cut()
-        if cut is not None:
-            segment: Segment | None = await self._in_thread(self._write_points, cut)
-            latest = self._points.latest_of({key for chunk in cut.chunks for key in chunk.series})
-            sealed += [segment] if segment else []
-            await self._journal.transact(lambda db: enter_points(db, sealed, cut.batch, latest))
-            self._points.drop(cut.batch)
-            self._keep([*self._known, *sealed])
-        last, results = await self._in_thread(self._write_results)
-        if results is not None:
-            await self._journal.transact(lambda db: enter_results(db, results, last))
-            self._keep([*self._known, results])
-            sealed.append(results)
-        return sealed
+        async with self._turn:
+            return [*await self._seal_points(), *await self._seal_results()]
+
+    async def merge(self) -> list[Segment]:
+        """Merge what is due, once; what came of it. Raises OSError, ValueError or sqlite3.Error."""
+        async with self._turn:
+            wanted = merging.due(self._known, self._room())
+            if wanted is None:
+                return []
+            number = self._next()
+            made: list[Segment] = await self._in_thread(self._merged, wanted, number)
+            await self._journal.transact(lambda db: _swap(db, wanted.gone, made, number))
+            self._step("merge:entered")
+            self._keep([*(one for one in self._known if one.name not in wanted.gone), *made])
+            until = self._clock.monotonic() + _LINGER
+            self._old.extend((until, self._directory / name) for name in wanted.gone)
+            return made
 
     async def remove(self, gone: Iterable[Segment]) -> None:
         """Forget segments and delete their files."""
         names = {segment.name for segment in gone}
         await self._journal.transact(lambda db: forget(db, names))
+        self._step("remove:forgotten")
         self._keep([segment for segment in self._known if segment.name not in names])
         await self._in_thread(parquet.remove, [self._directory / name for name in names])
+        self._step("remove:removed")
 
     async def set_aside(self, names: Iterable[str]) -> None:
         """Serve the rest: forget segments that cannot be read, and keep what is left of them under another name."""
@@ -138,9 +152,16 @@ class Segments:
     def close(self) -> None:
         self._threads.shutdown()
 
-    async def _attempt(self) -> None:
-        try:
+    async def _due(self) -> None:
+        if len(self._points) >= self._rows or self._clock.monotonic() - self._since >= self._age:
             await self.seal()
+            self._since = self._clock.monotonic()
+        elif not await self.merge():
+            await self._tidy()
+
+    async def _attempt(self, work: Callable[[], Any]) -> None:
+        try:
+            await work()
         except (OSError, ValueError, sqlite3.Error) as error:
             if self._fault is None:
                 logger.error(  # noqa: TRY400 - the reason is the message
@@ -149,7 +170,41 @@ class Segments:
             self._fault = str(error)
         else:
             self._fault = None
-            self._since = self._clock.monotonic()
+
+    async def _seal_points(self) -> list[Segment]:
+        cut = self._points.cut()
+        if cut is None:
+            return []
+        number = self._next()
+        self._step("seal:cut")
+        sealed: list[Segment] = await self._in_thread(lambda: self._sealing(number).points(cut, self._known))
+        latest = self._points.latest_of({key for chunk in cut.chunks for key in chunk.series})
+        await self._journal.transact(lambda db: _enter(db, number, enter_points, sealed, cut.batch, latest))
+        self._step("seal:entered")
+        self._points.drop(cut.batch)
+        self._keep([*self._known, *sealed])
+        return sealed
+
+    async def _seal_results(self) -> list[Segment]:
+        last, rows = await self._in_thread(self._read_results)
+        if not rows:
+            return []
+        number = self._next()
+        sealed: list[Segment] = await self._in_thread(lambda: self._sealing(number).results(rows))
+        await self._journal.transact(lambda db: _enter(db, number, enter_results, sealed, last))
+        self._step("results:entered")
+        self._keep([*self._known, *sealed])
+        return sealed
+
+    async def _tidy(self) -> None:
+        """Delete files that others have taken the place of, when nobody reads them any more."""
+        now = self._clock.monotonic()
+        paths = []
+        while self._old and self._old[0][0] <= now:
+            paths.append(self._old.popleft()[1])
+        if paths:
+            await self._in_thread(parquet.remove, paths)
+            self._step("merge:removed")
 
     async def _in_thread(self, work: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
@@ -157,36 +212,51 @@ class Segments:
     def _keep(self, segments: Sequence[Segment]) -> None:
         self._known = tuple(sorted(segments, key=lambda segment: (segment.first, segment.name)))
 
-    def _write_points(self, cut: Cut) -> Segment | None:
-        """In the thread: the file, complete and on disk under its name; `None` when no point is new."""
-        from store.table import overlapping, tabulate, without
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
 
-        table = tabulate(cut.chunks, cut.series, self._node)
-        table = without(table, overlapping(table, self._known, self._directory))
-        if not len(table):
-            return None
-        return self._written(table, "points", cut.batch)
+    def _room(self) -> int:
+        return 1 << 62
 
-    def _write_results(self) -> tuple[int, Segment | None]:
+    def _sealing(self, number: int) -> Any:
+        """In the thread: what writes, which loads pyarrow."""
+        from store.sealing import Sealing
+
+        return Sealing(self._directory, self._journal.id, self._node, number, lambda name: self._step(f"seal:{name}"))
+
+    def _merged(self, wanted: merging.Merge, number: int) -> list[Segment]:
+        """In the thread: the merged files, complete and on disk."""
+        return merging.merge(
+            wanted, self._directory, self._journal.id, number, lambda name: self._step(f"merge:{name}")
+        )
+
+    def _read_results(self) -> tuple[int, list[tuple[Any, ...]]]:
         connection = records.reader(self._journal.file)
         try:
-            last, rows = records.results(connection)
+            return records.results(connection)
         finally:
             connection.close()
-        if not rows:
-            return 0, None
-        from store.table import tabulate_rows
 
-        table = tabulate_rows("results", rows, self._node).sort_by([("model", "ascending"), ("time", "ascending")])
-        return last, self._written(table, "results", last)
 
-    def _written(self, table: pa.Table, kind: Kind, number: int) -> Segment:
-        from store.table import times
+def _last_number(connection: sqlite3.Connection) -> int:
+    (number,) = connection.execute("SELECT value FROM meta WHERE key = 'segment'").fetchone()
+    return int(number)
 
-        moments = times(table)
-        name = f"{self._journal.id}-{kind}-{number:012d}.parquet"
-        size = parquet.write(table, self._directory / name)
-        return Segment(name, kind, int(moments[0]), int(moments[-1]), len(table), size)
+
+def _count(connection: sqlite3.Connection, number: int) -> None:
+    """No segment is ever called by this number again."""
+    connection.execute("UPDATE meta SET value = max(value, ?) WHERE key = 'segment'", [number])
+
+
+def _enter(connection: sqlite3.Connection, number: int, enter: Callable[..., None], *what: Any) -> None:
+    _count(connection, number)
+    enter(connection, *what)
+
+
+def _swap(connection: sqlite3.Connection, gone: Sequence[str], come: Sequence[Segment], number: int) -> None:
+    _count(connection, number)
+    swap(connection, gone, come)
 
 
 def _tell(connection: sqlite3.Connection, damaged: Sequence[Segment], events: Sequence[Event]) -> None:

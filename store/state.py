@@ -54,6 +54,10 @@ _SCHEMAS = (
         bytes INTEGER NOT NULL
     ) STRICT;
     """,
+    """
+    ALTER TABLE segments ADD COLUMN digest TEXT NOT NULL DEFAULT '';
+    INSERT INTO meta VALUES ('segment', (SELECT value FROM meta WHERE key = 'batch'));
+    """,
 )
 """One script a version; `user_version` counts those applied. Never change one that was released: add the next."""
 

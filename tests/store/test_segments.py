@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ import pytest
 from runtime.clock import SystemClock
 from store.points import Points
 from store.retention import Retention
+from store.segment import Segment
 from store.segments import Segments
 from store.store import Store
 from twins.errors import Rejected
@@ -24,6 +26,11 @@ from twins.exchange import Batch, Event, Point, Result
 
 ROOT = Path(__file__).parents[2]
 COUNT = "SELECT count(*), count(DISTINCT (namespace, device, property, time, seq)) FROM points"
+
+
+def sealed(segments: Segments) -> list[Segment]:
+    """The segments of points."""
+    return [segment for segment in segments.known if segment.kind == "points"]
 
 
 async def put(store: Store, *points: Point) -> None:
@@ -40,11 +47,13 @@ async def test_a_segment_is_sorted_without_repeats_and_opens_anywhere(tmp_path: 
         shuffled = random.Random(1).sample(wanted, len(wanted))
         await put(store, *shuffled[:600], Point("default/d/door", 5, 5, None, "open"))
         await put(store, *shuffled[400:])
-        (segment,) = await store.segments.seal()
+        segment, *rollups = await store.segments.seal()
+        assert [one.kind for one in rollups] == ["1m", "1h"]
         table = pq.read_table(store.segments.path(segment))
         assert segment.rows == len(table) == 1001
         assert (segment.first, segment.last) == (0, 999)
         assert table.schema.field("time").type == pa.timestamp("us", tz="UTC")
+        assert hashlib.sha256(store.segments.path(segment).read_bytes()).hexdigest() == segment.digest
         keys = [(row["device"], row["time"], row["seq"]) for row in table.to_pylist()]
         assert keys == sorted(keys)
         assert await store.journal.transact(lambda db: db.execute("SELECT count(*) FROM point_log").fetchone()) == (0,)
@@ -150,11 +159,11 @@ async def test_a_damaged_segment_is_set_aside_and_the_rest_is_served(
         whole = "SELECT count(*), sum(value), sum(seq), max(time), max(device) FROM points"
         if asked:
             await ask(store, whole)
-        first, second = store.segments.known
+        first, second = sealed(store.segments)
         harm(store.segments.path(first), how)
         for _ in range(2):
             assert (await ask(store, whole))[0][0] == 1001
-        assert store.segments.known == (second,)
+        assert sealed(store.segments) == [second]
         assert not store.segments.path(first).exists()
         assert (store.segments.directory / f"{first.name}.damaged").exists() == (how != "gone")
         assert await ask(store, "SELECT kind, object FROM events") == [("SegmentDamaged", first.name)]
@@ -234,10 +243,10 @@ async def test_retention_removes_the_oldest_by_age_and_by_bytes(tmp_path: Path, 
             await journal.committed(journal.append(Batch(points=[point(at)])))
             await segments.seal()
         await Retention(journal, segments, At(1.0), age=0.5, size=10**9).sweep()
-        assert [segment.first for segment in segments.known] == [600_000, 700_000, 800_000]
-        size = segments.known[-1].bytes
+        assert [segment.first for segment in sealed(segments)] == [600_000, 700_000, 800_000]
+        size = sealed(segments)[-1].bytes
         await Retention(journal, segments, At(1.0), age=0.5, size=2 * size).sweep()
-        assert [segment.first for segment in segments.known] == [700_000, 800_000]
+        assert [segment.first for segment in sealed(segments)] == [700_000, 800_000]
         assert len(list(segments.directory.iterdir())) == 2
         segments.close()
 
@@ -260,7 +269,7 @@ async def test_a_clock_that_jumps_ahead_removes_nothing_until_it_has_run_evenly_
             await retention.sweep()
             (logged,) = await journal.transact(lambda db: db.execute("SELECT count(*) FROM point_log").fetchone())
             (events,) = await journal.transact(lambda db: db.execute("SELECT count(*) FROM events").fetchone())
-            left = len(segments.known) if segments else logged
+            left = len(sealed(segments)) if segments else logged
             assert left == events
             return int(left)
 
@@ -298,8 +307,8 @@ async def test_while_the_clock_is_in_doubt_bytes_still_bound_the_segments(
             await journal.committed(journal.append(Batch(points=[point(at)])))
             await segments.seal()
         clock = At(YEARS)  # segments whose last sweep is not known: those of a state.db that was set aside
-        await Retention(journal, segments, clock, age=DAY, size=2 * segments.known[0].bytes).sweep()
-        assert [segment.first for segment in segments.known] == [2, 3]
+        await Retention(journal, segments, clock, age=DAY, size=2 * sealed(segments)[0].bytes).sweep()
+        assert [segment.first for segment in sealed(segments)] == [2, 3]
         segments.close()
 
 
@@ -419,15 +428,15 @@ async def test_points_are_sealed_when_enough_wait_or_when_they_waited_long_enoug
         running = group.create_task(segments.run())
         await journal.committed(journal.append(Batch(points=[point(1)])))
         await clock.step()
-        assert segments.known == ()
+        assert sealed(segments) == []
         await journal.committed(journal.append(Batch(points=[point(2), point(3)])))
         await clock.step()
-        assert [segment.rows for segment in segments.known] == [3]
+        assert [segment.rows for segment in sealed(segments)] == [3]
         await journal.committed(journal.append(Batch(points=[point(4)])))
         for _ in range(4):
-            assert len(segments.known) == 1
+            assert len(sealed(segments)) == 1
             await clock.step()
-        assert [segment.rows for segment in segments.known] == [3, 1]
+        assert [segment.rows for segment in sealed(segments)] == [3, 1]
         running.cancel()
         segments.close()
 
@@ -445,6 +454,6 @@ async def test_sealing_says_why_it_fails_and_goes_on_when_it_can(tmp_path: Path,
         segments.directory.mkdir()
         await clock.step()
         assert segments.fault is None
-        assert [segment.rows for segment in segments.known] == [1]
+        assert [segment.rows for segment in sealed(segments)] == [1]
         running.cancel()
         segments.close()
