@@ -19,6 +19,7 @@ from runtime.clock import Clock
 from store import state
 from store.columns import Columns
 from store.salvage import Damage, told
+from store.steps import Step, unwatched
 from store.writer import Writer
 from twins.errors import Broken, Unavailable
 from twins.exchange import Batch, Recovered, Ticket
@@ -48,6 +49,7 @@ class Journal:
         capacity: int = 50_000,
         digests: int = 200_000,
         sink: Sink | None = None,
+        step: Step = unwatched,
     ) -> None:
         self._directory = directory
         self._clock = clock
@@ -63,7 +65,7 @@ class Journal:
         self._wake = asyncio.Event()
         self._waiters: dict[int, asyncio.Future[None]] = {}
         self._fault: str | None = None
-        self._writer = Writer(digests)
+        self._writer = Writer(digests, step)
 
     @property
     def file(self) -> Path:

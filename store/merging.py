@@ -5,7 +5,7 @@ Runs in the thread that seals.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from store import parquet
 from store.segment import ROLLUPS, Kind, Segment, name_of, sidecar
+from store.steps import Step, unwatched
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,9 +64,7 @@ def due(segments: Sequence[Segment], room: int) -> Merge | None:
     return None
 
 
-def merge(
-    wanted: Merge, directory: Path, journal: str, number: int, step: Callable[[str], None] = lambda _: None
-) -> list[Segment]:
+def merge(wanted: Merge, directory: Path, journal: str, number: int, step: Step = unwatched) -> list[Segment]:
     """Write what takes the place of the inputs. Raises OSError, ValueError or pa.ArrowException: one cannot be read."""
     name = name_of(journal, wanted.kind, wanted.day, number)
     path, inputs = directory / name, [directory / one.name for one in wanted.inputs]
@@ -80,7 +79,7 @@ def merge(
     return out
 
 
-def _points(inputs: Sequence[Path], path: Path, step: Callable[[str], None]) -> Segment:
+def _points(inputs: Sequence[Path], path: Path, step: Step) -> Segment:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -138,7 +137,7 @@ class _Run:
 
         self._schema = schema
         self._file = pq.ParquetFile(path, page_checksum_verification=True)
-        self._left = self._file.metadata.num_rows
+        self._left: int = self._file.metadata.num_rows
         self._batches = self._file.iter_batches(_BATCH)
         self._rows = schema.empty_table()
         self.fill()
@@ -159,7 +158,7 @@ class _Run:
         if not len(self._rows) and self._left:
             self._rows = pa.Table.from_batches([next(self._batches)]).cast(self._schema)
             self._left -= len(self._rows)
-        return len(self._rows) > 0
+        return bool(self._rows.num_rows)
 
     def take(self, end: tuple[Any, ...] | None) -> pa.Table:
         """The rows up to `end`; all without one."""
@@ -178,9 +177,7 @@ class _Run:
         return namespace.as_py(), device.as_py(), name.as_py(), time.value, seq.is_valid, seq.as_py() or 0
 
 
-def _rollup(
-    kind: Kind, beside: Sequence[Path], bare: Sequence[Path], path: Path, step: Callable[[str], None]
-) -> Segment:
+def _rollup(kind: Kind, beside: Sequence[Path], bare: Sequence[Path], path: Path, step: Step) -> Segment:
     """One rollup of several, and of points that have none."""
     import pyarrow.parquet as pq
 
@@ -192,7 +189,7 @@ def _rollup(
     return parquet.write(table, path, replaces=[one.name for one in beside], step=step)
 
 
-def _results(inputs: Sequence[Path], path: Path, step: Callable[[str], None]) -> Segment:
+def _results(inputs: Sequence[Path], path: Path, step: Step) -> Segment:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

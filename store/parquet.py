@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from store.segment import Segment, kind_in
+from store.steps import Step, unwatched
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,9 +34,7 @@ _CODECS: dict[str, tuple[str, ...]] = {
 """What is tried on each kind of column, the first first. Spark reads no whole numbers that are split by byte."""
 
 
-def write(
-    table: pa.Table, path: Path, *, replaces: Sequence[str] = (), step: Callable[[str], None] = lambda _: None
-) -> Segment:
+def write(table: pa.Table, path: Path, *, replaces: Sequence[str] = (), step: Step = unwatched) -> Segment:
     """The table as a file that is on disk when this returns; its rows are not sorted here."""
     table = in_milliseconds(table)
     with written(path, table.schema, codecs(table), replaces=replaces, step=step) as file:
@@ -50,7 +49,7 @@ def written(
     chosen: dict[str, str],
     *,
     replaces: Sequence[str] = (),
-    step: Callable[[str], None] = lambda _: None,
+    step: Step = unwatched,
 ) -> Iterator[pq.ParquetWriter]:
     """What is written within is a file under its name, on disk, when this ends; on an error there is none.
 

@@ -5,7 +5,7 @@ Imports numpy and pyarrow: load it when first needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from store import parquet
 from store.points import Cut
 from store.rollup import BUCKETS, rolled
 from store.segment import DAY, Kind, Segment, name_of
+from store.steps import Step, unwatched
 from store.table import TIME, narrowed, overlapping, tabulate, tabulate_rows, without
 
 _DAYS = 64
@@ -25,9 +26,7 @@ _DAYS = 64
 class Sealing:
     """Writes the segments of one seal into `directory`; `number` tells them from those of all others."""
 
-    def __init__(
-        self, directory: Path, journal: str, node: str, number: int, step: Callable[[str], None] = lambda _: None
-    ) -> None:
+    def __init__(self, directory: Path, journal: str, node: str, number: int, step: Step = unwatched) -> None:
         self._directory = directory
         self._journal = journal
         self._node = node

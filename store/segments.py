@@ -24,6 +24,7 @@ from store import merging, parquet, records
 from store.journal import Journal
 from store.points import Points
 from store.segment import Segment, enter, enter_points, enter_results, forget, read_list, swap
+from store.steps import Step, unwatched
 from twins.exchange import Event
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ _LINGER = 60.0
 class Segments:
     """The sealed files in `directory`. Seals when `rows` points wait, and every `age` seconds what there is.
 
-    `step` is told the name of each point at which a kill would leave something different behind.
+    `step` is told of each of its `store.steps.STEPS`.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Segments:
         *,
         rows: int = 100_000,
         age: float = 1800.0,
-        step: Callable[[str], None] = lambda _: None,
+        step: Step = unwatched,
     ) -> None:
         self._directory = directory
         self._node = node

@@ -17,6 +17,7 @@ from store.points import Points
 from store.retention import Retention
 from store.segments import Segments
 from store.sql.service import Live, Sql
+from store.steps import Step, unwatched
 from store.tap import Tap
 from twins.exchange import Recovered
 
@@ -49,12 +50,14 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class Store:
     """Owns `state.db`, the segments and the pictures in one directory. Without the extra `sql` nothing is sealed."""
 
-    def __init__(self, config: StoreConfig, node: str, clock: Clock, live: Live) -> None:
+    def __init__(self, config: StoreConfig, node: str, clock: Clock, live: Live, *, step: Step = unwatched) -> None:
         path = Path(config.path).absolute()
         seals = all(find_spec(name) for name in ("duckdb", "pyarrow", "sqlglot"))
         self.points = Points(keep=seals)
         self.tap = Tap()
-        self.journal = Journal(path, clock, wait=config.commit_wait, capacity=config.backlog_rows, sink=self._committed)
+        self.journal = Journal(
+            path, clock, wait=config.commit_wait, capacity=config.backlog_rows, sink=self._committed, step=step
+        )
         self.segments = Segments(
             path / "segments",
             node,
@@ -63,6 +66,7 @@ class Store:
             clock,
             rows=config.seal_points,
             age=config.seal_every,
+            step=step,
         )
         self.sql = Sql(node, self.journal, self.points, self.segments, live, clock, memory=config.sql_memory_mib)
         self.pictures = Pictures(path / "pictures", config.pictures_mib * _MIB)

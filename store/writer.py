@@ -12,14 +12,16 @@ import msgspec
 from store import records
 from store.columns import Columns
 from store.state import Damaged, transaction
+from store.steps import Step, unwatched
 from twins.exchange import Batch, Event, Recovered
 
 
 class Writer:
     """Owned by the database's thread, but for `series` and `id`, which others may read. Keeps `digests` at least."""
 
-    def __init__(self, digests: int) -> None:
+    def __init__(self, digests: int, step: Step = unwatched) -> None:
         self._digests = digests
+        self._step = step
         self._ids: dict[str, int] = {}
         self._seen: deque[tuple[int, int]] = deque()
         self._seen_total = 0
@@ -67,6 +69,8 @@ class Writer:
             fresh, columns = self._write_points(connection, last, batches)
             seen = self._write_seen(connection, last, batches)
             connection.execute("UPDATE meta SET value = ? WHERE key = 'batch'", [last])
+            self._step("commit:begin")
+        self._step("commit:done")
         self._ids.update(fresh)
         self.series.extend(fresh)
         self._forget(last, seen)
