@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from store import parquet
-from store.segment import ROLLUPS, Kind, Segment, name_of, sidecar
-from store.steps import Step, unwatched
+from store.parquet import Job
+from store.segment import ROLLUPS, Kind, Segment, sidecar
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,38 +64,38 @@ def due(segments: Sequence[Segment], room: int) -> Merge | None:
     return None
 
 
-def merge(wanted: Merge, directory: Path, journal: str, number: int, step: Step = unwatched) -> list[Segment]:
+def merge(job: Job, wanted: Merge) -> list[Segment]:
     """Write what takes the place of the inputs. Raises OSError, ValueError or pa.ArrowException: one cannot be read."""
-    name = name_of(journal, wanted.kind, wanted.day, number)
-    path, inputs = directory / name, [directory / one.name for one in wanted.inputs]
+    name = job.name(wanted.kind, wanted.day)
+    inputs = [one.name for one in wanted.inputs]
     if wanted.kind in ROLLUPS:
-        return [_rollup(wanted.kind, inputs, [], path, step)]
-    out = [_results(inputs, path, step) if wanted.kind == "results" else _points(inputs, path, step)]
-    for kind in ROLLUPS if wanted.sidecars else ():
-        there = {one.name for one in wanted.sidecars}
-        beside = [directory / sidecar(one.name, kind) for one in wanted.inputs if sidecar(one.name, kind) in there]
-        bare = [path for path in inputs if sidecar(path.name, kind) not in there]
-        out.append(_rollup(kind, beside, bare, directory / sidecar(name, kind), step))
+        return [_rollup(job, wanted.kind, name, inputs, [])]
+    out = [(_results if wanted.kind == "results" else _points)(job, name, inputs)]
+    there = {one.name for one in wanted.sidecars}
+    for kind in ROLLUPS if there else ():
+        beside = {one: sidecar(one, kind) for one in inputs if sidecar(one, kind) in there}
+        bare = [one for one in inputs if one not in beside]
+        out.append(_rollup(job, kind, sidecar(name, kind), list(beside.values()), bare))
     return out
 
 
-def _points(inputs: Sequence[Path], path: Path, step: Step) -> Segment:
+def _points(job: Job, name: str, inputs: Sequence[str]) -> Segment:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from store.table import SCHEMA
 
-    heads = [next(pq.ParquetFile(one).iter_batches(_BATCH)) for one in inputs]
+    paths = [job.directory / one for one in inputs]
+    heads = [next(pq.ParquetFile(path).iter_batches(_BATCH)) for path in paths]
     unit = "ms" if all(head.schema.field("time").type.unit == "ms" for head in heads) else "us"
     schema = SCHEMA.set(0, pa.field("time", pa.timestamp(unit, tz="UTC")))
     sample = pa.concat_tables([pa.Table.from_batches([head]).cast(schema) for head in heads]).unify_dictionaries()
     chosen = parquet.codecs(sample)
     del heads, sample
-    names = [one.name for one in inputs]
-    with parquet.written(path, schema, chosen, replaces=names, step=step) as file:
-        for group in _grouped(_merged(inputs, schema)):
+    with job.writing(name, schema, chosen, inputs) as file:
+        for group in _grouped(_merged(paths, schema)):
             file.write_table(group, row_group_size=parquet.ROWS)
-    return parquet.inspect(path)
+    return parquet.inspect(job.directory / name)
 
 
 def _grouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -177,26 +177,24 @@ class _Run:
         return namespace.as_py(), device.as_py(), name.as_py(), time.value, seq.is_valid, seq.as_py() or 0
 
 
-def _rollup(kind: Kind, beside: Sequence[Path], bare: Sequence[Path], path: Path, step: Step) -> Segment:
+def _rollup(job: Job, kind: Kind, name: str, beside: Sequence[str], bare: Sequence[str]) -> Segment:
     """One rollup of several, and of points that have none."""
     import pyarrow.parquet as pq
 
     from store.rollup import BUCKETS, merged, rolled
 
-    parts = [pq.read_table(one, page_checksum_verification=True) for one in beside]
-    parts += [rolled(pq.read_table(one), BUCKETS[kind]) for one in bare]
-    table = merged(parts, BUCKETS[kind])
-    return parquet.write(table, path, replaces=[one.name for one in beside], step=step)
+    parts = [pq.read_table(job.directory / one, page_checksum_verification=True) for one in beside]
+    parts += [rolled(pq.read_table(job.directory / one), BUCKETS[kind]) for one in bare]
+    return job.write(merged(parts, BUCKETS[kind]), name, beside)
 
 
-def _results(inputs: Sequence[Path], path: Path, step: Step) -> Segment:
+def _results(job: Job, name: str, inputs: Sequence[str]) -> Segment:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    tables = [pq.read_table(one, page_checksum_verification=True) for one in inputs]
+    tables = [pq.read_table(job.directory / one, page_checksum_verification=True) for one in inputs]
     table = pa.concat_tables(tables, promote_options="permissive")  # times are in milliseconds where they fit
-    table = table.sort_by([("model", "ascending"), ("time", "ascending")])
-    return parquet.write(table, path, replaces=[one.name for one in inputs], step=step)
+    return job.write(table.sort_by([("model", "ascending"), ("time", "ascending")]), name, inputs)
 
 
 def _runs(group: Sequence[Segment], known: Mapping[str, Segment]) -> Iterator[list[Segment]]:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store.segment import Segment, kind_in
+from store.segment import Kind, Segment, kind_in, name_of
+from store.space import Budget
 from store.steps import Step, unwatched
 
 if TYPE_CHECKING:
@@ -34,52 +35,75 @@ _CODECS: dict[str, tuple[str, ...]] = {
 """What is tried on each kind of column, the first first. Spark reads no whole numbers that are split by byte."""
 
 
-def write(table: pa.Table, path: Path, *, replaces: Sequence[str] = (), step: Step = unwatched) -> Segment:
-    """The table as a file that is on disk when this returns; its rows are not sorted here."""
-    table = in_milliseconds(table)
-    with written(path, table.schema, codecs(table), replaces=replaces, step=step) as file:
-        file.write_table(table, row_group_size=ROWS)
-    return inspect(path)
+class Job:
+    """One piece of work that makes files in `directory`: together no more than the budget, their names by its number
+    and the next.
 
-
-@contextmanager
-def written(
-    path: Path,
-    schema: pa.Schema,
-    chosen: dict[str, str],
-    *,
-    replaces: Sequence[str] = (),
-    step: Step = unwatched,
-) -> Iterator[pq.ParquetWriter]:
-    """What is written within is a file under its name, on disk, when this ends; on an error there is none.
-
-    `chosen` are codecs by column. `step` hears `written`, then `renamed`.
+    `step` hears of each file that it is `written`, then that it is `renamed`, after the job's name.
     """
-    import pyarrow.parquet as pq
 
-    temporary = path.with_suffix(".tmp")
-    footer = {**(schema.metadata or {}), _REPLACES: "\n".join(replaces).encode()}
-    try:
-        with temporary.open("wb") as file:
-            with pq.ParquetWriter(
-                file,
-                schema.with_metadata(footer),
-                compression="zstd",
-                compression_level=3,
-                use_dictionary=[name for name, codec in chosen.items() if codec == "dictionary"],
-                column_encoding={name: codec for name, codec in chosen.items() if codec != "dictionary"},
-                write_page_checksum=True,
-            ) as writer:
-                yield writer
-            file.flush()
-            os.fsync(file.fileno())
-        step("written")
-        temporary.rename(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
-    step("renamed")
+    def __init__(
+        self, name: str, directory: Path, journal: str, number: int, budget: Budget, step: Step = unwatched
+    ) -> None:
+        self.directory = directory
+        self.number = number
+        self._name = name
+        self._journal = journal
+        self._budget = budget
+        self._step = step
+        self._made: list[Path] = []
+
+    def name(self, kind: Kind, day: int, *, spare: bool = False) -> str:
+        """What a segment of this job is called; the `spare` one is a second of its kind and day."""
+        return name_of(self._journal, kind, day, self.number + spare)
+
+    def write(self, table: pa.Table, name: str, replaces: Sequence[str] = ()) -> Segment:
+        """The table as a file that is on disk when this returns; its rows are not sorted here."""
+        table = in_milliseconds(table)
+        with self.writing(name, table.schema, codecs(table), replaces) as file:
+            file.write_table(table, row_group_size=ROWS)
+        return inspect(self.directory / name)
+
+    @contextmanager
+    def writing(
+        self, name: str, schema: pa.Schema, chosen: dict[str, str], replaces: Sequence[str] = ()
+    ) -> Iterator[pq.ParquetWriter]:
+        """What is written within is a file under its name, on disk, when this ends; on an error there is none.
+
+        `chosen` are codecs by column. Raises OSError, with ENOSPC beyond the budget.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.directory / name
+        temporary = path.with_suffix(".tmp")
+        footer = {**(schema.metadata or {}), _REPLACES: "\n".join(replaces).encode()}
+        try:
+            with temporary.open("wb") as file:
+                with pq.ParquetWriter(
+                    pa.PythonFile(self._budget.sink(file), mode="w"),
+                    schema.with_metadata(footer),
+                    compression="zstd",
+                    compression_level=3,
+                    use_dictionary=[name for name, codec in chosen.items() if codec == "dictionary"],
+                    column_encoding={name: codec for name, codec in chosen.items() if codec != "dictionary"},
+                    write_page_checksum=True,
+                ) as writer:
+                    yield writer
+                file.flush()
+                os.fsync(file.fileno())
+            self._step(f"{self._name}:written")
+            temporary.rename(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        self._made.append(path)
+        sync(self.directory)
+        self._step(f"{self._name}:renamed")
+
+    def undo(self) -> None:
+        """Remove what was made: nobody knows it."""
+        remove(self._made)
 
 
 def codecs(table: pa.Table) -> dict[str, str]:

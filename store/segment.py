@@ -13,7 +13,8 @@ Kind = Literal["points", "desired", "results", "1m", "1h"]
 """What a segment holds. `desired` is the history of desired values, with the columns of points; `1m` and `1h` are the
 rollups (`store/rollup.py`) of the segment of points whose name is the same but for the kind."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
-ROLLUPS: tuple[Kind, ...] = ("1m", "1h")
+Rollup = Literal["1m", "1h"]
+ROLLUPS: tuple[Rollup, ...] = get_args(Rollup)
 DAY = 86_400_000_000
 """Microseconds."""
 

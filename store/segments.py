@@ -11,28 +11,64 @@ another `state.db` (one that was damaged and set aside) are taken over.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import sqlite3
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
 
 from runtime.clock import Clock
 from store import merging, parquet, records
 from store.journal import Journal
-from store.points import Points
-from store.segment import Segment, enter, enter_points, enter_results, forget, read_list, swap
+from store.parquet import Job
+from store.points import Cut, Points
+from store.policies import FOREVER, NEVER, Policies
+from store.segment import ROLLUPS, Segment, enter, enter_points, enter_results, forget, read_list, sidecar, swap
+from store.space import Budget, Space
 from store.steps import Step, unwatched
 from twins.exchange import Event
 
+if TYPE_CHECKING:
+    from store.sealing import Sealed
+
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 _LOOK = 1.0
 """Seconds between two looks at whether it is time to seal."""
+_LEAST, _ROW = 1 << 18, 16
+"""Bytes that the files of a seal take as a rule, and bytes for each row of it: most take less."""
 _LINGER = 60.0
 """Seconds that files stay whose place a merged one took: a query may be reading them."""
+
+
+class Counts(Struct):
+    """Points and files since the start, exactly."""
+
+    sealed: int = 0
+    """Points that went into segments."""
+    repeated: int = 0
+    """Points that came before."""
+    expired: int = 0
+    """Points that came so late that they would have gone at once."""
+    removed: int = 0
+    """Points that went: old ones, and for want of space the oldest."""
+    crowded: int = 0
+    """Of these, those that went for want of space."""
+    damaged: int = 0
+    """Points in segments that could not be read any more."""
+    merges: int = 0
+    full: int = 0
+    """How often there was no room for what was to be sealed or merged."""
 
 
 class Segments:
@@ -51,8 +87,13 @@ class Segments:
         *,
         rows: int = 100_000,
         age: float = 1800.0,
+        policies: Policies | None = None,
+        space: Space | None = None,
         step: Step = unwatched,
     ) -> None:
+        self.counts = Counts()
+        self._policies = policies or Policies(FOREVER)
+        self._space = space or Space(directory.parent, 1 << 60)
         self._directory = directory
         self._node = node
         self._journal = journal
@@ -93,11 +134,12 @@ class Segments:
         if adopted:
             await self._journal.transact(lambda db: enter(db, adopted))
             logger.warning("%d segments of an earlier state.db were taken over", len(adopted))
-        self._number = await self._journal.transact(_last_number)
+        self._number, floors = await self._journal.transact(_begin)
+        self._policies.raise_floors(floors)
         self._keep([*listed.values(), *adopted])
         if gone:
             logger.error("segments are gone from %s, with their points: %s", self._directory, ", ".join(sorted(gone)))
-            await self.remove([listed[name] for name in gone])
+            await self._remove([listed[name] for name in gone], NOTHING)
 
     async def run(self) -> None:
         """Seal and merge when due; what fails is told once and tried again."""
@@ -113,32 +155,53 @@ class Segments:
     async def merge(self) -> list[Segment]:
         """Merge what is due, once; what came of it. Raises OSError, ValueError or sqlite3.Error."""
         async with self._turn:
-            wanted = merging.due(self._known, self._room())
+            room = await self._in_thread(self._space.room)
+            wanted = merging.due(self._known, room)
             if wanted is None:
                 return []
-            number = self._next()
-            made: list[Segment] = await self._in_thread(self._merged, wanted, number)
-            await self._journal.transact(lambda db: _swap(db, wanted.gone, made, number))
-            self._step("merge:entered")
-            self._keep([*(one for one in self._known if one.name not in wanted.gone), *made])
-            until = self._clock.monotonic() + _LINGER
-            self._old.extend((until, self._directory / name) for name in wanted.gone)
+            made: list[Segment] = await self._made("merge", room, lambda job: merging.merge(job, wanted))
+            await self._swap(wanted.gone, made, "merge")
+            self.counts.merges += 1
             return made
 
-    async def remove(self, gone: Iterable[Segment]) -> None:
-        """Forget segments and delete their files."""
-        names = {segment.name for segment in gone}
-        await self._journal.transact(lambda db: forget(db, names))
-        self._step("remove:forgotten")
-        self._keep([segment for segment in self._known if segment.name not in names])
-        await self._in_thread(parquet.remove, [self._directory / name for name in names])
-        self._step("remove:removed")
+    async def prune(self, segment: Segment, gone: Callable[[str], bool], floors: Mapping[str, int]) -> None:
+        """Let some series of a segment go; their rollups stay. `floors` are entered with it."""
+        async with self._turn:
+            beside = [one for one in self._known if segment.kind == "points" and one.name in _beside(segment)]
+            room = await self._in_thread(self._space.room)
+
+            def pruned(job: Job) -> list[Segment]:
+                from store.pruning import prune
+
+                return prune(job, segment, beside, gone)
+
+            made = await self._made("prune", room, pruned)
+            names = [segment.name, *(one.name for one in beside)]
+            await self._swap(names, made, "prune", floors)
+            if segment.kind == "points":
+                self.counts.removed += segment.rows - sum(one.rows for one in made if one.kind == "points")
+
+    async def shares(self, segments: Sequence[Segment], owner: Callable[[str], str]) -> dict[str, Counter[str]]:
+        """By name of segment, how many rows are whose, as `owner` says of each series. Raises OSError or ValueError."""
+
+        def counted() -> dict[str, Counter[str]]:
+            from store.pruning import shares
+
+            return {one.name: shares(self.path(one), owner) for one in segments}
+
+        return await self._in_thread(counted) if segments else {}
+
+    async def remove(self, gone: Iterable[Segment], floors: Mapping[str, int] = NOTHING) -> None:
+        """Forget segments and delete their files; `floors` are entered with it. Raises OSError or sqlite3.Error."""
+        async with self._turn:
+            await self._remove(gone, floors)
 
     async def set_aside(self, names: Iterable[str]) -> None:
         """Serve the rest: forget segments that cannot be read, and keep what is left of them under another name."""
         damaged = [segment for segment in self._known if segment.name in set(names)]
         if not damaged:  # retention was faster, or another query
             return
+        self.counts.damaged += sum(segment.rows for segment in damaged if segment.kind == "points")
         self._keep([segment for segment in self._known if segment not in damaged])
         found = await self._in_thread(parquet.set_aside, [self.path(segment) for segment in damaged])
         now = self._clock.now()
@@ -153,7 +216,49 @@ class Segments:
     def close(self) -> None:
         self._threads.shutdown()
 
+    async def _remove(self, gone: Iterable[Segment], floors: Mapping[str, int]) -> None:
+        going = list(gone)
+        names = {segment.name for segment in going}
+        try:
+            await self._journal.transact(lambda db: _forget(db, names, floors))
+        except sqlite3.OperationalError as error:
+            if not _is_full(error):
+                raise
+            await self._in_thread(parquet.remove, [self._directory / name for name in names])  # there is no other way
+            await self._journal.transact(lambda db: _forget(db, names, floors))
+        self._step("remove:forgotten")
+        self._keep([segment for segment in self._known if segment.name not in names])
+        self.counts.removed += sum(segment.rows for segment in going if segment.kind == "points")
+        await self._in_thread(parquet.remove, [self._directory / name for name in names])
+        self._step("remove:removed")
+
+    async def _make_room(self, wanted: int) -> int:
+        """Let go of what has least of its days left until so many bytes may be written; how many may be then."""
+        room: int = await self._in_thread(self._space.room)
+        if room >= wanted:
+            return room
+        await self._tidy(now=True)
+        room = await self._in_thread(self._space.room)
+        gone: list[Segment] = []
+        for segment in self._policies.first(self._known):
+            if room + sum(one.bytes for one in gone) >= wanted:
+                break
+            gone.append(segment)
+        if gone:
+            points = [one for one in gone if one.kind == "points"]
+            lost = sum(one.rows for one in points)
+            logger.warning("%d segments with %d points go for want of space", len(gone), lost)
+            last = max((one.last for one in points), default=NEVER)
+            self._policies.raise_floors({policy.name: last for policy in self._policies.all})
+            await self._remove(gone, self._policies.floors)
+            self.counts.crowded += lost
+            room = await self._in_thread(self._space.room)
+        return room
+
     async def _due(self) -> None:
+        if self._journal.fault:
+            async with self._turn:
+                await self._make_room(self._space.log)
         if len(self._points) >= self._rows or self._clock.monotonic() - self._since >= self._age:
             await self.seal()
             self._since = self._clock.monotonic()
@@ -176,32 +281,82 @@ class Segments:
         cut = self._points.cut()
         if cut is None:
             return []
-        number = self._next()
         self._step("seal:cut")
-        sealed: list[Segment] = await self._in_thread(lambda: self._sealing(number).points(cut, self._known))
+        sealed: Sealed = await self._sealing(sum(map(len, cut.chunks)), lambda job: self._sealed(job, cut))
         latest = self._points.latest_of({key for chunk in cut.chunks for key in chunk.series})
-        await self._journal.transact(lambda db: _enter(db, number, enter_points, sealed, cut.batch, latest))
+        await self._journal.transact(
+            lambda db: _enter(db, self._number, enter_points, sealed.segments, cut.batch, latest)
+        )
         self._step("seal:entered")
         self._points.drop(cut.batch)
-        self._keep([*self._known, *sealed])
-        return sealed
+        self._keep([*self._known, *sealed.segments])
+        self.counts.sealed += sum(one.rows for one in sealed.segments if one.kind in {"points", "desired"})
+        self.counts.repeated += sealed.repeated
+        self.counts.expired += sealed.expired
+        return sealed.segments
 
     async def _seal_results(self) -> list[Segment]:
         last, rows = await self._in_thread(self._read_results)
         if not rows:
             return []
-        number = self._next()
-        sealed: list[Segment] = await self._in_thread(lambda: self._sealing(number).results(rows))
-        await self._journal.transact(lambda db: _enter(db, number, enter_results, sealed, last))
+
+        def written(job: Job) -> list[Segment]:
+            from store.sealing import seal_results
+
+            return seal_results(job, rows, self._node)
+
+        sealed: list[Segment] = await self._sealing(len(rows), written)
+        await self._journal.transact(lambda db: _enter(db, self._number, enter_results, sealed, last))
         self._step("results:entered")
         self._keep([*self._known, *sealed])
         return sealed
 
-    async def _tidy(self) -> None:
-        """Delete files that others have taken the place of, when nobody reads them any more."""
-        now = self._clock.monotonic()
+    async def _sealing(self, rows: int, work: Callable[[Job], T]) -> T:
+        """Seal so many rows: in the room that they will need as a rule, and if that is too little in more."""
+        wanted = _LEAST + _ROW * rows
+        while True:
+            room = await self._make_room(wanted + self._space.slack)
+            try:
+                return await self._made("seal", min(wanted, room), work)
+            except OSError as error:
+                if error.errno != errno.ENOSPC or room < wanted:
+                    raise
+            wanted *= 4
+
+    async def _made(self, name: str, room: int, work: Callable[[Job], T]) -> T:
+        """In the thread: do a job, whole or not at all."""
+        self._number += 2
+        job = Job(name, self._directory, self._journal.id, self._number - 1, Budget(room), self._step)
+
+        def done() -> T:
+            try:
+                return work(job)
+            except BaseException:
+                job.undo()
+                raise
+
+        try:
+            made: T = await self._in_thread(done)
+        except OSError as error:
+            self.counts.full += error.errno == errno.ENOSPC
+            raise
+        return made
+
+    async def _swap(
+        self, gone: Sequence[str], made: Sequence[Segment], name: str, floors: Mapping[str, int] = NOTHING
+    ) -> None:
+        """Put what was made in the place of others, whose files stay for who reads them now."""
+        await self._journal.transact(lambda db: _swap(db, gone, made, self._number, floors))
+        self._step(f"{name}:entered")
+        self._keep([*(one for one in self._known if one.name not in gone), *made])
+        until = self._clock.monotonic() + _LINGER
+        self._old.extend((until, self._directory / name) for name in gone)
+
+    async def _tidy(self, *, now: bool = False) -> None:
+        """Delete files that others have taken the place of, when nobody reads them any more; or `now`."""
+        moment = self._clock.monotonic()
         paths = []
-        while self._old and self._old[0][0] <= now:
+        while self._old and (now or self._old[0][0] <= moment):
             paths.append(self._old.popleft()[1])
         if paths:
             await self._in_thread(parquet.remove, paths)
@@ -213,24 +368,11 @@ class Segments:
     def _keep(self, segments: Sequence[Segment]) -> None:
         self._known = tuple(sorted(segments, key=lambda segment: (segment.first, segment.name)))
 
-    def _next(self) -> int:
-        self._number += 1
-        return self._number
+    def _sealed(self, job: Job, cut: Cut) -> Sealed:
+        """In the thread: the files, complete and on disk, which loads pyarrow."""
+        from store.sealing import seal_points
 
-    def _room(self) -> int:
-        return 1 << 62
-
-    def _sealing(self, number: int) -> Any:
-        """In the thread: what writes, which loads pyarrow."""
-        from store.sealing import Sealing
-
-        return Sealing(self._directory, self._journal.id, self._node, number, lambda name: self._step(f"seal:{name}"))
-
-    def _merged(self, wanted: merging.Merge, number: int) -> list[Segment]:
-        """In the thread: the merged files, complete and on disk."""
-        return merging.merge(
-            wanted, self._directory, self._journal.id, number, lambda name: self._step(f"merge:{name}")
-        )
+        return seal_points(job, cut, self._node, self._known, self._policies.expired)
 
     def _read_results(self) -> tuple[int, list[tuple[Any, ...]]]:
         connection = records.reader(self._journal.file)
@@ -240,9 +382,21 @@ class Segments:
             connection.close()
 
 
-def _last_number(connection: sqlite3.Connection) -> int:
+def _is_full(error: Exception) -> bool:
+    """True if it says that there is no more room."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC
+
+
+def _beside(segment: Segment) -> set[str]:
+    return {sidecar(segment.name, kind) for kind in ROLLUPS}
+
+
+def _begin(connection: sqlite3.Connection) -> tuple[int, dict[str, int]]:
+    """The last number of a segment, and the floors of retention."""
     (number,) = connection.execute("SELECT value FROM meta WHERE key = 'segment'").fetchone()
-    return int(number)
+    floors = connection.execute("SELECT substr(key, 7), value FROM meta WHERE key LIKE 'floor:%'")
+    return int(number), dict(floors.fetchall())
 
 
 def _count(connection: sqlite3.Connection, number: int) -> None:
@@ -255,9 +409,22 @@ def _enter(connection: sqlite3.Connection, number: int, enter: Callable[..., Non
     enter(connection, *what)
 
 
-def _swap(connection: sqlite3.Connection, gone: Sequence[str], come: Sequence[Segment], number: int) -> None:
+def _swap(
+    connection: sqlite3.Connection, gone: Sequence[str], come: Sequence[Segment], number: int, floors: Mapping[str, int]
+) -> None:
     _count(connection, number)
+    _raise(connection, floors)
     swap(connection, gone, come)
+
+
+def _forget(connection: sqlite3.Connection, names: Iterable[str], floors: Mapping[str, int]) -> None:
+    _raise(connection, floors)
+    forget(connection, names)
+
+
+def _raise(connection: sqlite3.Connection, floors: Mapping[str, int]) -> None:
+    rows = [(f"floor:{name}", at) for name, at in floors.items()]
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 
 
 def _tell(connection: sqlite3.Connection, damaged: Sequence[Segment], events: Sequence[Event]) -> None:

@@ -82,8 +82,8 @@ class Damaged(Exception):
 class Database(aiosqlite.Connection):
     """A connection to `state.db` whose thread takes a whole transaction at once: a trip a statement halves the rate."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(lambda: _connect(path), iter_chunk_size=64)
+    def __init__(self, path: Path, most: int = 0) -> None:
+        super().__init__(lambda: _connect(path, most), iter_chunk_size=64)
         self._thread.daemon = True  # a process that dies without closing must not hang on its journal
 
     async def open(self) -> None:
@@ -153,13 +153,16 @@ def set_aside(directory: Path) -> Path:
     return aside
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, most: int) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
     try:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF", "journal_size_limit=16777216"):
             connection.execute(f"PRAGMA {pragma}")
         _check(connection)
         _migrate(connection)
+        if most:
+            (page,) = connection.execute("PRAGMA page_size").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {most // page}")
     except BaseException:
         connection.close()
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +180,13 @@ def in_order(table: pa.Table) -> pa.Table:
 
 def series_ranks(table: pa.Table) -> Any:
     """The place of each row's series among all series of `table` in order of their names."""
+    return series_in(table)[1]
+
+
+def series_in(table: pa.Table) -> tuple[list[tuple[str, str, str]], Any]:
+    """The names of all series of `table` in order, and for each row the place of its own."""
     if not len(table):
-        return np.empty(0, np.int64)
+        return [], np.empty(0, np.int64)
     columns = [table.column(name).combine_chunks() for name in NAMES]
     columns = [column if pa.types.is_dictionary(column.type) else column.dictionary_encode() for column in columns]
     codes = np.zeros(len(table), np.int64)
@@ -189,11 +194,18 @@ def series_ranks(table: pa.Table) -> Any:
         codes = codes * max(1, len(column.dictionary)) + column.indices.to_numpy()
     starts = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
     keys, found = np.unique(codes[starts], return_index=True)
-    words = [column.take(pa.array(starts[found])).to_pylist() for column in columns]
+    words = list(zip(*(column.take(pa.array(starts[found])).to_pylist() for column in columns), strict=True))
+    order = sorted(range(len(keys)), key=words.__getitem__)
     rank = np.empty(len(keys), np.int64)
-    rank[sorted(range(len(keys)), key=list(zip(*words, strict=True)).__getitem__)] = np.arange(len(keys))
+    rank[order] = np.arange(len(keys))
     runs = rank[np.searchsorted(keys, codes[starts])]
-    return np.repeat(runs, np.diff(np.append(starts, len(codes))))
+    return [words[place] for place in order], np.repeat(runs, np.diff(np.append(starts, len(codes))))
+
+
+def of_series(table: pa.Table, wanted: Callable[[str], bool]) -> pa.Array:
+    """For each row whether its series is wanted."""
+    names, ranks = series_in(table)
+    return pa.array(np.array([wanted("/".join(name)) for name in names], bool)[ranks])
 
 
 _NUMBERED = [*NAMES, "time", "seq"]

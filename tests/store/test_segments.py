@@ -17,8 +17,9 @@ import pytest
 
 from runtime.clock import SystemClock
 from store.points import Points
+from store.policies import FOREVER, Policies
 from store.retention import Retention
-from store.segment import Segment
+from store.segment import KINDS, Segment
 from store.segments import Segments
 from store.store import Store
 from twins.errors import Rejected
@@ -233,24 +234,6 @@ class At:
         self.passed += seconds
 
 
-async def test_retention_removes_the_oldest_by_age_and_by_bytes(tmp_path: Path, journal_at: Any, point: Any) -> None:
-    points = Points()
-    async with journal_at(tmp_path, sink=points.take) as (journal, _):
-        segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock())
-        await segments.open()
-        await Retention(journal, segments, At(1.0), age=0.5, size=10**9).sweep()
-        for at in (100, 600_000, 700_000, 800_000):
-            await journal.committed(journal.append(Batch(points=[point(at)])))
-            await segments.seal()
-        await Retention(journal, segments, At(1.0), age=0.5, size=10**9).sweep()
-        assert [segment.first for segment in sealed(segments)] == [600_000, 700_000, 800_000]
-        size = sealed(segments)[-1].bytes
-        await Retention(journal, segments, At(1.0), age=0.5, size=2 * size).sweep()
-        assert [segment.first for segment in sealed(segments)] == [700_000, 800_000]
-        assert len(list(segments.directory.iterdir())) == 2
-        segments.close()
-
-
 DAY = 86_400
 YEARS = 50 * 365 * DAY
 
@@ -261,7 +244,10 @@ async def test_a_clock_that_jumps_ahead_removes_nothing_until_it_has_run_evenly_
 ) -> None:
     points, clock = Points(keep=seals), At(DAY)
     async with journal_at(tmp_path, sink=points.take) as (journal, _):
-        segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock()) if seals else None
+        policies = Policies(dict.fromkeys(KINDS, 30 * DAY * 1_000_000))
+        segments = None
+        if seals:
+            segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock(), policies=policies)
         if segments:
             await segments.open()
 
@@ -273,7 +259,7 @@ async def test_a_clock_that_jumps_ahead_removes_nothing_until_it_has_run_evenly_
             assert left == events
             return int(left)
 
-        retention = Retention(journal, segments, clock, age=30 * DAY, size=10**9)
+        retention = Retention(journal, segments, policies, clock)
         await retention.sweep()
         event = Event("e-1", DAY * 1_000_000, "Joined", "x", "info", "x")
         await journal.committed(journal.append(Batch(points=[point(DAY * 1_000_000)], events=[event])))
@@ -283,7 +269,7 @@ async def test_a_clock_that_jumps_ahead_removes_nothing_until_it_has_run_evenly_
         assert await swept() == 1
         clock.run(600)
         assert await swept() == 1
-        retention = Retention(journal, segments, clock, age=30 * DAY, size=10**9)  # a restart does not help it
+        retention = Retention(journal, segments, policies, clock)  # a restart does not help it
         assert await swept() == 1
         clock.wall -= YEARS
         assert await swept() == 1
@@ -296,28 +282,12 @@ async def test_a_clock_that_jumps_ahead_removes_nothing_until_it_has_run_evenly_
             segments.close()
 
 
-async def test_while_the_clock_is_in_doubt_bytes_still_bound_the_segments(
-    tmp_path: Path, journal_at: Any, point: Any
-) -> None:
-    points = Points()
-    async with journal_at(tmp_path, sink=points.take) as (journal, _):
-        segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock())
-        await segments.open()
-        for at in (1, 2, 3):
-            await journal.committed(journal.append(Batch(points=[point(at)])))
-            await segments.seal()
-        clock = At(YEARS)  # segments whose last sweep is not known: those of a state.db that was set aside
-        await Retention(journal, segments, clock, age=DAY, size=2 * sealed(segments)[0].bytes).sweep()
-        assert [segment.first for segment in sealed(segments)] == [2, 3]
-        segments.close()
-
-
 async def test_without_segments_retention_bounds_the_log(tmp_path: Path, journal_at: Any, point: Any) -> None:
     async with journal_at(tmp_path) as (journal, _):
         for at in range(10):
             await journal.committed(journal.append(Batch(points=[point(at)])))
         blob = await journal.transact(lambda db: db.execute("SELECT max(length(blob)) FROM point_log").fetchone()[0])
-        await Retention(journal, None, SystemClock(), age=1e12, size=3 * blob).sweep()
+        await Retention(journal, None, Policies(FOREVER), SystemClock(), size=3 * blob).sweep()
         left = await journal.transact(lambda db: db.execute("SELECT first FROM point_log ORDER BY 1").fetchall())
     assert left == [(7,), (8,), (9,)]
 
