@@ -1,11 +1,11 @@
-"""What is kept how long: by age, and by bytes where a manifest says so. For want of space it is sealing that lets go."""
+"""What is kept how long: by age, and by bytes where a manifest says so. For want of space, sealing lets go."""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
 
 from runtime.clock import Clock
 from store.journal import Journal
@@ -73,17 +73,19 @@ class Retention:
             points = sum(segment.rows for segment in gone if segment.kind == "points")
             logger.info("retention removes %d segments, %d points", len(gone), points)
             await self._segments.remove(gone)
-        if len(policies.all) > 1:
-            await self._sweep_series(self._segments)
+        while len(policies.all) > 1 and await self._sweep_series(self._segments):
+            pass  # what is left of a segment is one more
 
-    async def _sweep_series(self, segments: Segments) -> None:
-        """Let go in each segment of the series that have had their days, and of those above their bytes."""
+    async def _sweep_series(self, segments: Segments) -> bool:
+        """Let go in each segment of the series that have had their days, and of those above their bytes, if any."""
         await self._look(segments)
+        went = False
         left: dict[str, float] = {policy.name: float(policy.bytes or 1 << 60) for policy in self._policies.all}
         floors: dict[str, int] = {}
+        known = {one.name for one in segments.known}
         for segment in sorted(segments.known, key=lambda one: -one.last):
             shares = self._shares.get(segment.name)
-            if not shares or _accompanies(segment, segments.known):
+            if not shares or segment.name not in known or _accompanies(segment, known):
                 continue  # a rollup goes with its points
             going = {policy.name for policy in self._policies.all if self._aged(policy, segment)}
             for name, rows in shares.items() if segment.kind == "points" else ():
@@ -94,6 +96,8 @@ class Retention:
             if going & shares.keys():
                 self._policies.raise_floors(floors)
                 await self._let_go(segments, segment, shares, going)
+                known, went = {one.name for one in segments.known}, True
+        return went
 
     async def _let_go(self, segments: Segments, segment: Segment, shares: Mapping[str, int], going: set[str]) -> None:
         logger.info("retention removes what is of %s in %s", ", ".join(sorted(going & shares.keys())), segment.name)
@@ -144,8 +148,8 @@ class Retention:
         return bool(abs(wall - row[0] / 1e6) > _DAY)
 
 
-def _accompanies(segment: Segment, known: Sequence[Segment]) -> bool:
-    return segment.kind in ROLLUPS and sidecar(segment.name, "points") in {one.name for one in known}
+def _accompanies(segment: Segment, known: Set[str]) -> bool:
+    return segment.kind in ROLLUPS and sidecar(segment.name, "points") in known
 
 
 def _sweep_rows(connection: sqlite3.Connection, before: int, now: int) -> None:

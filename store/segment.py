@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from msgspec import Struct, structs
@@ -19,6 +20,9 @@ DAY = 86_400_000_000
 """Microseconds."""
 
 
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
 class Segment(Struct, frozen=True):
     """One sealed file; `first` and `last` are the least and the greatest time in it, `digest` its SHA-256 in hex."""
 
@@ -29,6 +33,11 @@ class Segment(Struct, frozen=True):
     rows: int
     bytes: int
     digest: str = ""
+
+    @property
+    def beside(self) -> set[str]:
+        """What its rollups are called, if it has any."""
+        return {sidecar(self.name, kind) for kind in ROLLUPS} if self.kind == "points" else set()
 
     @property
     def day(self) -> int | None:
@@ -64,37 +73,53 @@ def read_list(connection: sqlite3.Connection) -> list[Segment]:
     return [Segment(*row) for row in connection.execute(f"SELECT {columns} FROM segments ORDER BY first, name")]  # noqa: S608 - ours
 
 
-def enter(connection: sqlite3.Connection, segments: Sequence[Segment]) -> None:
-    """Put segments on the list."""
+def begin(connection: sqlite3.Connection) -> tuple[int, dict[str, int]]:
+    """The greatest number of a segment there ever was, and the floors: see `store.policies`."""
+    (number,) = connection.execute("SELECT value FROM meta WHERE key = 'segment'").fetchone()
+    floors = connection.execute("SELECT substr(key, 7), value FROM meta WHERE key LIKE 'floor:%'")
+    return int(number), dict(floors.fetchall())
+
+
+def enter(connection: sqlite3.Connection, segments: Sequence[Segment], number: int = 0) -> None:
+    """Put segments on the list; none is ever called by that number again."""
     rows = [structs.astuple(segment) for segment in segments]
     columns = ", ".join(Segment.__struct_fields__)
     connection.executemany(f"INSERT OR REPLACE INTO segments ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - ours
+    connection.execute("UPDATE meta SET value = max(value, ?) WHERE key = 'segment'", [number])
 
 
 def enter_points(
-    connection: sqlite3.Connection, segments: Sequence[Segment], batch: int, latest: Sequence[tuple[Any, ...]]
+    connection: sqlite3.Connection,
+    segments: Sequence[Segment],
+    number: int,
+    batch: int,
+    latest: Sequence[tuple[Any, ...]],
 ) -> None:
     """Put them on the list and forget the log up to `batch`, of which they were made.
 
     `latest` are the newest points of their series, which are kept: at, seq, number, text and the series' number.
     """
-    enter(connection, segments)
+    enter(connection, segments, number)
     connection.execute("DELETE FROM point_log WHERE batch <= ?", [batch])
     connection.executemany("UPDATE series SET at = ?, seq = ?, number = ?, text = ? WHERE id = ?", latest)
 
 
-def enter_results(connection: sqlite3.Connection, segments: Sequence[Segment], last: int) -> None:
+def enter_results(connection: sqlite3.Connection, segments: Sequence[Segment], number: int, last: int) -> None:
     """Put those of results on the list and forget the rows up to `last`, from which they were made."""
-    enter(connection, segments)
+    enter(connection, segments, number)
     connection.execute("DELETE FROM results WHERE id <= ?", [last])
 
 
-def swap(connection: sqlite3.Connection, gone: Iterable[str], come: Sequence[Segment]) -> None:
+def swap(
+    connection: sqlite3.Connection, gone: Iterable[str], come: Sequence[Segment], number: int, floors: Mapping[str, int]
+) -> None:
     """Put `come` on the list in place of `gone`."""
-    forget(connection, gone)
-    enter(connection, come)
+    forget(connection, gone, floors)
+    enter(connection, come, number)
 
 
-def forget(connection: sqlite3.Connection, names: Iterable[str]) -> None:
-    """Take segments off the list."""
+def forget(connection: sqlite3.Connection, names: Iterable[str], floors: Mapping[str, int] = NOTHING) -> None:
+    """Take segments off the list; what of it went for want of space is told by `floors`."""
     connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in names])
+    rows = [(f"floor:{name}", at) for name, at in floors.items()]
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)

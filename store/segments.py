@@ -18,7 +18,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -29,7 +28,17 @@ from store.journal import Journal
 from store.parquet import Job
 from store.points import Cut, Points
 from store.policies import FOREVER, NEVER, Policies
-from store.segment import ROLLUPS, Segment, enter, enter_points, enter_results, forget, read_list, sidecar, swap
+from store.segment import (
+    NOTHING,
+    Segment,
+    begin,
+    enter,
+    enter_points,
+    enter_results,
+    forget,
+    read_list,
+    swap,
+)
 from store.space import Budget, Space
 from store.steps import Step, unwatched
 from twins.exchange import Event
@@ -41,7 +50,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-NOTHING: Mapping[str, int] = MappingProxyType({})
 
 _LOOK = 1.0
 """Seconds between two looks at whether it is time to seal."""
@@ -134,7 +142,7 @@ class Segments:
         if adopted:
             await self._journal.transact(lambda db: enter(db, adopted))
             logger.warning("%d segments of an earlier state.db were taken over", len(adopted))
-        self._number, floors = await self._journal.transact(_begin)
+        self._number, floors = await self._journal.transact(begin)
         self._policies.raise_floors(floors)
         self._keep([*listed.values(), *adopted])
         if gone:
@@ -167,7 +175,9 @@ class Segments:
     async def prune(self, segment: Segment, gone: Callable[[str], bool], floors: Mapping[str, int]) -> None:
         """Let some series of a segment go; their rollups stay. `floors` are entered with it."""
         async with self._turn:
-            beside = [one for one in self._known if segment.kind == "points" and one.name in _beside(segment)]
+            if segment not in self._known:  # it was merged, or set aside
+                return
+            beside = [one for one in self._known if one.name in segment.beside]
             room = await self._in_thread(self._space.room)
 
             def pruned(job: Job) -> list[Segment]:
@@ -220,12 +230,12 @@ class Segments:
         going = list(gone)
         names = {segment.name for segment in going}
         try:
-            await self._journal.transact(lambda db: _forget(db, names, floors))
+            await self._journal.transact(lambda db: forget(db, names, floors))
         except sqlite3.OperationalError as error:
             if not _is_full(error):
                 raise
             await self._in_thread(parquet.remove, [self._directory / name for name in names])  # there is no other way
-            await self._journal.transact(lambda db: _forget(db, names, floors))
+            await self._journal.transact(lambda db: forget(db, names, floors))
         self._step("remove:forgotten")
         self._keep([segment for segment in self._known if segment.name not in names])
         self.counts.removed += sum(segment.rows for segment in going if segment.kind == "points")
@@ -284,9 +294,7 @@ class Segments:
         self._step("seal:cut")
         sealed: Sealed = await self._sealing(sum(map(len, cut.chunks)), lambda job: self._sealed(job, cut))
         latest = self._points.latest_of({key for chunk in cut.chunks for key in chunk.series})
-        await self._journal.transact(
-            lambda db: _enter(db, self._number, enter_points, sealed.segments, cut.batch, latest)
-        )
+        await self._journal.transact(lambda db: enter_points(db, sealed.segments, self._number, cut.batch, latest))
         self._step("seal:entered")
         self._points.drop(cut.batch)
         self._keep([*self._known, *sealed.segments])
@@ -306,7 +314,7 @@ class Segments:
             return seal_results(job, rows, self._node)
 
         sealed: list[Segment] = await self._sealing(len(rows), written)
-        await self._journal.transact(lambda db: _enter(db, self._number, enter_results, sealed, last))
+        await self._journal.transact(lambda db: enter_results(db, sealed, self._number, last))
         self._step("results:entered")
         self._keep([*self._known, *sealed])
         return sealed
@@ -346,7 +354,7 @@ class Segments:
         self, gone: Sequence[str], made: Sequence[Segment], name: str, floors: Mapping[str, int] = NOTHING
     ) -> None:
         """Put what was made in the place of others, whose files stay for who reads them now."""
-        await self._journal.transact(lambda db: _swap(db, gone, made, self._number, floors))
+        await self._journal.transact(lambda db: swap(db, gone, made, self._number, floors))
         self._step(f"{name}:entered")
         self._keep([*(one for one in self._known if one.name not in gone), *made])
         until = self._clock.monotonic() + _LINGER
@@ -386,45 +394,6 @@ def _is_full(error: Exception) -> bool:
     """True if it says that there is no more room."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC
-
-
-def _beside(segment: Segment) -> set[str]:
-    return {sidecar(segment.name, kind) for kind in ROLLUPS}
-
-
-def _begin(connection: sqlite3.Connection) -> tuple[int, dict[str, int]]:
-    """The last number of a segment, and the floors of retention."""
-    (number,) = connection.execute("SELECT value FROM meta WHERE key = 'segment'").fetchone()
-    floors = connection.execute("SELECT substr(key, 7), value FROM meta WHERE key LIKE 'floor:%'")
-    return int(number), dict(floors.fetchall())
-
-
-def _count(connection: sqlite3.Connection, number: int) -> None:
-    """No segment is ever called by this number again."""
-    connection.execute("UPDATE meta SET value = max(value, ?) WHERE key = 'segment'", [number])
-
-
-def _enter(connection: sqlite3.Connection, number: int, enter: Callable[..., None], *what: Any) -> None:
-    _count(connection, number)
-    enter(connection, *what)
-
-
-def _swap(
-    connection: sqlite3.Connection, gone: Sequence[str], come: Sequence[Segment], number: int, floors: Mapping[str, int]
-) -> None:
-    _count(connection, number)
-    _raise(connection, floors)
-    swap(connection, gone, come)
-
-
-def _forget(connection: sqlite3.Connection, names: Iterable[str], floors: Mapping[str, int]) -> None:
-    _raise(connection, floors)
-    forget(connection, names)
-
-
-def _raise(connection: sqlite3.Connection, floors: Mapping[str, int]) -> None:
-    rows = [(f"floor:{name}", at) for name, at in floors.items()]
-    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 
 
 def _tell(connection: sqlite3.Connection, damaged: Sequence[Segment], events: Sequence[Event]) -> None:

@@ -54,7 +54,8 @@ async def running_store(path: Path, **settings: Any) -> AsyncIterator[Store]:
         "nodes": lambda: [("edge-1", "home", "", "{}", None, None)],
     }
     settings.setdefault("keep_days", 1e6)  # tests live in 1970
-    store = Store(StoreConfig(path=str(path), **settings), "edge-1", SystemClock(), live)
+    clock = settings.pop("clock", SystemClock())
+    store = Store(StoreConfig(path=str(path), **settings), "edge-1", clock, live)
     await store.open()
     try:
         async with asyncio.TaskGroup() as group:

@@ -2,7 +2,7 @@
 
 A line of JSON is one life: a child writes, seals, merges and removes in `path` until it kills itself at the `nth` time
 that it comes to `step`, or is killed `after` so many seconds. Answered by a line: its boot and the last batch that was
-acknowledged. Children are forked from a process that has loaded everything, so that a life costs little more than its work.
+acknowledged. Children are forked from a process that has loaded everything, so that a life costs little but its work.
 """
 
 from __future__ import annotations

@@ -4,10 +4,7 @@ import asyncio
 import hashlib
 import os
 import random
-import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -290,65 +287,6 @@ async def test_without_segments_retention_bounds_the_log(tmp_path: Path, journal
         await Retention(journal, None, Policies(FOREVER), SystemClock(), size=3 * blob).sweep()
         left = await journal.transact(lambda db: db.execute("SELECT first FROM point_log ORDER BY 1").fetchall())
     assert left == [(7,), (8,), (9,)]
-
-
-CHILD = """
-import asyncio, sys
-from pathlib import Path
-from runtime.clock import SystemClock
-from store.store import Store, StoreConfig
-from twins.exchange import Batch, Point
-
-async def main():
-    store = Store(StoreConfig(path=sys.argv[1], keep_days=1e6), "edge-1", SystemClock(), {})
-    boot = (await store.open()).boot
-    async with asyncio.TaskGroup() as group:
-        group.create_task(store.run())
-        group.create_task(write(store, boot))
-        group.create_task(seal(store))
-
-async def write(store, boot):
-    count = 0
-    while True:
-        points = [Point(f"default/d-{n}/p", count, boot, 1.0, None) for n in range(20)]
-        await store.journal.committed(store.journal.append(Batch(points=points)))
-        print(boot, count, len(store.segments.known), flush=True)
-        count += 1
-
-async def seal(store):
-    while True:
-        await store.segments.seal()
-
-asyncio.run(main())
-"""
-
-
-async def test_a_kill_while_sealing_neither_loses_nor_doubles(tmp_path: Path, store_at: Any) -> None:
-    acknowledged = dict(killed(tmp_path, random.randint(1, 60)) for _ in range(5))
-    async with store_at(tmp_path) as store:
-        rows = await ask(store, "SELECT seq, count(*), max(epoch_us(time)) FROM points GROUP BY seq")
-        assert await ask(store, "SELECT count(*) = count(DISTINCT (device, time, seq)) FROM points") == [(True,)]
-        assert len(store.segments.known) > 1
-    for boot, count, last in rows:
-        assert count == 20 * (last + 1)
-        assert last >= acknowledged[boot]
-    assert len(rows) == 5
-
-
-def killed(path: Path, after: int) -> tuple[int, int]:
-    """The boot of a child and the last batch it acknowledged before SIGKILL, `after` batches from its first segment."""
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    boot = count = known = 0
-    for line in child.stdout:
-        sealed, (boot, count, known) = known, map(int, line.split())
-        after -= bool(sealed)
-        if after <= 0 and known > sealed:  # just told of a segment: the next one is being written
-            break
-    child.send_signal(signal.SIGKILL)
-    child.stdout.close()
-    child.wait(10)
-    return boot, count
 
 
 async def test_another_program_reads_state_db_while_we_write(tmp_path: Path, journal_at: Any, point: Any) -> None:
