@@ -154,6 +154,15 @@ def weighed(path: Path) -> tuple[int, str]:
         return os.fstat(file.fileno()).st_size, digest
 
 
+def is_whole(path: Path, segment: Segment) -> bool:
+    """True if the file is as it was written; of one from before there were digests its length tells."""
+    try:
+        size, digest = weighed(path)
+    except OSError:
+        return False
+    return digest == segment.digest if segment.digest else size == segment.bytes
+
+
 def tidy(directory: Path, journal: str, listed: set[str]) -> tuple[list[Segment], set[str]]:
     """Remove what a kill left; returns the files of other journals, and the listed names that are not there."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)

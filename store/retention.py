@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Set
 
 from runtime.clock import Clock
+from store.checksums import note
 from store.journal import Journal
 from store.policies import NEVER, Policies, Policy
 from store.segment import ROLLUPS, Segment, sidecar
@@ -155,7 +156,7 @@ def _accompanies(segment: Segment, known: Set[str]) -> bool:
 def _sweep_rows(connection: sqlite3.Connection, before: int, now: int) -> None:
     connection.execute("DELETE FROM results WHERE at < ?", [before])
     connection.execute("DELETE FROM events WHERE at < ?", [before])
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('swept', ?)", [now])
+    note(connection, "swept", now)
 
 
 def _sweep_log(connection: sqlite3.Connection, before: int, size: int) -> None:

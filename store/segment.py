@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args
 
 from msgspec import Struct, structs
 
+from store.checksums import checksum, note
+
 Kind = Literal["points", "desired", "results", "1m", "1h"]
 """What a segment holds. `desired` is the history of desired values, with the columns of points; `1m` and `1h` are the
 rollups (`store/rollup.py`) of the segment of points whose name is the same but for the kind."""
@@ -82,10 +84,10 @@ def begin(connection: sqlite3.Connection) -> tuple[int, dict[str, int]]:
 
 def enter(connection: sqlite3.Connection, segments: Sequence[Segment], number: int = 0) -> None:
     """Put segments on the list; none is ever called by that number again."""
-    rows = [structs.astuple(segment) for segment in segments]
-    columns = ", ".join(Segment.__struct_fields__)
-    connection.executemany(f"INSERT OR REPLACE INTO segments ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - ours
-    connection.execute("UPDATE meta SET value = max(value, ?) WHERE key = 'segment'", [number])
+    rows = [(*row, checksum(*row)) for row in map(structs.astuple, segments)]
+    connection.executemany("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    if number:
+        note(connection, "segment", number)
 
 
 def enter_points(
@@ -121,5 +123,5 @@ def swap(
 def forget(connection: sqlite3.Connection, names: Iterable[str], floors: Mapping[str, int] = NOTHING) -> None:
     """Take segments off the list; what of it went for want of space is told by `floors`."""
     connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in names])
-    rows = [(f"floor:{name}", at) for name, at in floors.items()]
-    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+    for name, at in floors.items():
+        note(connection, f"floor:{name}", at)

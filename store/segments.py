@@ -55,6 +55,8 @@ _LOOK = 1.0
 """Seconds between two looks at whether it is time to seal."""
 _LEAST, _ROW = 1 << 18, 16
 """Bytes that the files of a seal take as a rule, and bytes for each row of it: most take less."""
+_SCRUB, _GULP = 86_400.0, 16 << 20
+"""Seconds after which a file is looked through again, and bytes that are at once."""
 _LINGER = 60.0
 """Seconds that files stay whose place a merged one took: a query may be reading them."""
 
@@ -113,6 +115,7 @@ class Segments:
         self._since = clock.monotonic()
         self._known: tuple[Segment, ...] = ()
         self._number = 0
+        self._looked: dict[str, float] = {}
         self._old: deque[tuple[float, Path]] = deque()
         self._turn = asyncio.Lock()  # one change of the list at a time
         self._threads = ThreadPoolExecutor(1, "seal")
@@ -167,7 +170,12 @@ class Segments:
             wanted = merging.due(self._known, room)
             if wanted is None:
                 return []
-            made: list[Segment] = await self._made("merge", room, lambda job: merging.merge(job, wanted))
+            try:
+                made: list[Segment] = await self._made("merge", room, lambda job: merging.merge(job, wanted))
+            except Exception as error:  # there is no saying what a damaged file makes its reader raise
+                if _is_full(error) or not await self._checked([*wanted.inputs, *wanted.sidecars]):
+                    raise
+                return []
             await self._swap(wanted.gone, made, "merge")
             self.counts.merges += 1
             return made
@@ -205,6 +213,22 @@ class Segments:
         """Forget segments and delete their files; `floors` are entered with it. Raises OSError or sqlite3.Error."""
         async with self._turn:
             await self._remove(gone, floors)
+
+    async def scrub(self, most: int = 1 << 62) -> int:
+        """Look whether files are as they were written, those first that were not looked at for longest, up to so many
+        bytes; how many were not.
+        """
+        now = self._clock.monotonic()
+        looked = {one.name: self._looked[one.name] for one in self._known if one.name in self._looked}
+        self._looked = looked
+        some: list[Segment] = []
+        for segment in sorted(self._known, key=lambda one: looked.get(one.name, -1.0)):
+            if most <= 0 or now - looked.get(segment.name, -_SCRUB) < _SCRUB:
+                break
+            some.append(segment)
+            most -= segment.bytes
+        looked |= dict.fromkeys((segment.name for segment in some), now)
+        return await self._checked(some)
 
     async def set_aside(self, names: Iterable[str]) -> None:
         """Serve the rest: forget segments that cannot be read, and keep what is left of them under another name."""
@@ -274,6 +298,13 @@ class Segments:
             self._since = self._clock.monotonic()
         elif not await self.merge():
             await self._tidy()
+            await self.scrub(_GULP)
+
+    async def _checked(self, some: Sequence[Segment]) -> int:
+        """Set aside those of these files that are not as they were written; how many."""
+        unsound = await self._in_thread(lambda: [one.name for one in some if not parquet.is_whole(self.path(one), one)])
+        await self.set_aside(unsound)
+        return len(unsound)
 
     async def _attempt(self, work: Callable[[], Any]) -> None:
         try:

@@ -10,9 +10,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from runtime.clock import Clock
+from store.blobs import FOLDER, Blobs
 from store.columns import Columns
 from store.journal import Journal
-from store.pictures import Pictures
 from store.points import Points
 from store.policies import Policies
 from store.retention import Retention
@@ -50,7 +50,7 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     total_mib: int = 0
     """Most space of everything; the oldest points go first. 0: no more limit than those of its parts and the disk."""
     pictures_mib: int = 512
-    """Most space of all pictures; the oldest go first."""
+    """Most space of all blobs (pictures, clips); the oldest go first."""
     sql_memory_mib: int = 256
     """Memory of all queries together."""
 
@@ -62,7 +62,7 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Store:
-    """Owns `state.db`, the segments and the pictures in one directory. Without the extra `sql` nothing is sealed."""
+    """Owns `state.db`, the segments and the blobs in one directory. Without the extra `sql` nothing is sealed."""
 
     def __init__(self, config: StoreConfig, node: str, clock: Clock, live: Live, *, step: Step = unwatched) -> None:
         path = Path(config.path).absolute()
@@ -93,7 +93,8 @@ class Store:
             step=step,
         )
         self.sql = Sql(node, self.journal, self.points, self.segments, live, clock, memory=config.sql_memory_mib)
-        self.pictures = Pictures(path / "pictures", config.pictures_mib * _MIB)
+        self.blobs = Blobs(path / FOLDER, config.pictures_mib * _MIB, self.journal, clock)
+        self._pictures = path / "pictures"
         self._seals = seals
         self._retention = Retention(
             self.journal, self.segments if seals else None, self.policies, clock, size=config.points_mib * _MIB
@@ -111,6 +112,7 @@ class Store:
                 lambda db: db.execute("SELECT id, at, seq, number, text FROM series WHERE at IS NOT NULL").fetchall()
             )
             self.points.restore(rows, self.journal.series)
+            await self.blobs.open(self._pictures)
             if self._seals:
                 await self.segments.open()
         except BaseException:

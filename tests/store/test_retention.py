@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from store.checksums import note
 from store.manifest import Retention
 from store.policies import Policies
 from store.segment import DAY, KINDS
@@ -116,7 +117,7 @@ async def test_series_go_apart_by_age_and_their_rollups_stay(tmp_path: Path, sto
 async def sweep(store: Store, now: int) -> None:
     """As if it were `now`, by a clock that is believed."""
     store._retention._clock = Still(now)  # type: ignore[assignment]
-    await store.journal.transact(lambda db: db.execute("INSERT OR REPLACE INTO meta VALUES ('swept', ?)", [now]))
+    await store.journal.transact(lambda db: note(db, "swept", now))
     store._retention._last, store._retention._doubt = None, 0.0
     await store._retention.sweep()
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from store import state
+from store.checksums import SUMMED
 from store.rollup import BUCKETS, merged, rolled
 from store.segment import DAY, Kind, Segment, sidecar
 from store.store import Store
@@ -236,9 +237,13 @@ async def test_a_store_of_the_first_schema_is_taken_up(tmp_path: Path, store_at:
     with sqlite3.connect(tmp_path / state.FILE) as db:
         db.execute("DELETE FROM segments")
         db.execute("ALTER TABLE segments DROP COLUMN digest")
+        db.execute("DROP TABLE blobs")
+        for table in SUMMED.keys() - {"blobs"}:
+            db.execute(f"ALTER TABLE {table} DROP COLUMN crc")
         db.execute("DELETE FROM meta WHERE key = 'segment'")
         db.execute("INSERT INTO segments VALUES (?, 'points', 1, ?, 2, 1)", [old.name, DAY])
         db.execute("PRAGMA user_version = 1")
+        db.execute("PRAGMA application_id = 0")
     db.close()
     async with store_at(tmp_path) as store:
         assert sum(rows(store).values()) == 2
