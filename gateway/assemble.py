@@ -77,7 +77,7 @@ class Gateway:
         )
         self._presence = Presence(twins, core, clock, causes.of("presence"), limits, self._deaf)
         self._orders = Orders(twins)
-        self._sight = sight = Sight(self._now, core, kernel.store.pictures, clock, causes.of("camera"))
+        self._sight = sight = Sight(self._now, core, kernel.store.blobs, clock, causes.of("camera"))
         phones = Phones(core, sight.lookout, self._orders, clock, causes.of("phone"))
         self._mappers = Mappers(core, clock, causes.of("mapper"), news.note, strict=strict)
         self._cloud = cloud = Skyward(core, registry, clock, relay, causes.of("link"))

@@ -39,6 +39,7 @@ class Instruments:
     def counts(self) -> Iterator[tuple[str, Struct]]:
         """Structs of whole numbers that only grow, by the name of their part."""
         yield "core", self._kernel.core.counts
+        yield "store", self._kernel.store.segments.counts
         yield "presence", self._presence.counts
         yield "dmi", self._mappers.counts
         yield "sparkplug", self._sparkplug.counts
@@ -58,6 +59,9 @@ class Instruments:
         yield "rules", "Rules that hold", len(kernel.rules.detectors)
         yield "timers", "Timers of rules that are pending", len(kernel.timers)
         yield "journal_pressure", "Rows waiting for the disk, in parts of the limit", kernel.store.journal.pressure
+        yield "points_unsealed", "Points in memory and in state.db's log alone", len(kernel.store.points)
+        yield "segments", "Sealed files", len(kernel.store.segments.known)
+        yield "segments_bytes", "Bytes of sealed files", sum(one.bytes for one in kernel.store.segments.known)
         yield "cloud_pending", "Devices with news that the cloud has not confirmed", self._cloud.view().pending
         yield "mappers_pending", "Devices and models of which a mapper has yet to hear", self._mappers.pending
         yield "ready", "1 when recovered and open", float(self._ready.is_set())

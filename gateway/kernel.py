@@ -43,6 +43,7 @@ class Kernel:
         self.core = Core(self.twins, self.rules, self.store.journal, self.timers, clock)
         self.registry = Registry(self.core.ask, clock, causes.of("manifest"))
         self.core.listen(self.registry)  # before all others: what they hear of is declared by then
+        self.registry.watch("Retention", self.store.policies.set)
         self._clock = clock
         self._group = Supervisor(clock, transient=Unavailable)
 

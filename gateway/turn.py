@@ -19,7 +19,7 @@ from gateway.watch import Watch
 from rules.detector import decode as detector
 from rules.rules import Rules
 from twins.errors import Rejected
-from twins.exchange import Batch, Event, Outcome, Point
+from twins.exchange import DESIRED, Batch, Event, Outcome, Point
 from twins.instructions import (
     CLOUD_TOPIC,
     Actuate,
@@ -33,9 +33,10 @@ from twins.instructions import (
     Status,
     Verdicts,
 )
-from twins.kinds import TEXT_KINDS, words
+from twins.kinds import TEXT_KINDS, read, words
 from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Noted, Queued, Recorded, Stimulus, Updated
 from twins.twin import Twins
+from twins.values import Property
 
 DEPTH = 8
 """How many times a rule's command may set off another rule's within one input."""
@@ -131,7 +132,10 @@ class Turn:
         return refused
 
     def _revise(self, i: Revision, stimulus: Stimulus, depth: int) -> None:
-        """What was reported becomes points, and facts where a rule looks; it is told before what those set off."""
+        """What was reported becomes points, and facts where a rule looks; it is told before what those set off.
+
+        A desired value that changed is a point of its own history.
+        """
         device, cause, seq = i.device, i.cause, i.seq
         self._written[device] = None
         self.committed.changed.setdefault(device, cause)
@@ -141,6 +145,8 @@ class Turn:
         points, watches = self.batch.points, self._rules.watches
         facts: list[Fact] = []
         for name, c in i.changes.items():
+            if (d := c.current.desired) is not None and (c.last is None or _asked(c.last) != d.value):
+                points.append(_wish(device, name, d.value, d.at, d.version.edge, d.version.cloud))
             reported, kind, number = c.current.reported, c.current.kind, c.number
             if c.at is None or reported is None:
                 continue
@@ -148,6 +154,9 @@ class Turn:
             points.append(Point(f"{device}/{name}", c.at, seq, number, words(kind, value, number)))
             if watches(name):
                 facts.append(Fact(device, cause, name, value, number, c.at, seq, c.reported_changed, text))
+        for name, last in i.gone.items():
+            if last is not None and (d := last.desired) is not None and d.value:
+                points.append(_wish(device, name, "", stimulus.seen, d.version.edge + 1, d.version.cloud))
         for fact in facts:
             self._evaluate(fact, stimulus, depth)
 
@@ -267,3 +276,12 @@ class Turn:
     def _event(self, event: Event) -> None:
         self.batch.events.append(event)
         self.committed.events.append(event)
+
+
+def _asked(last: Property) -> str | None:
+    return None if last.desired is None else last.desired.value
+
+
+def _wish(device: str, name: str, value: str, at: int, edge: int, cloud: int) -> Point:
+    """A desired value as a point of its own history, empty when it was taken back; its number is its version."""
+    return Point(f"{DESIRED}{device}/{name}", at, edge << 32 | cloud, read("string", value), value)

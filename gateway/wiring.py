@@ -65,7 +65,10 @@ def store(config: Config) -> StoreConfig:
         backlog_rows=section.backlog_rows,
         seal_points=section.segment_points,
         keep_days=section.retention_days,
+        minutes_days=section.minutes_days,
+        hours_days=section.hours_days,
         points_mib=section.points_mb,
+        total_mib=section.total_mb,
         pictures_mib=section.pictures_mb,
     )
 

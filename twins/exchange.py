@@ -104,6 +104,9 @@ class Point(Struct, frozen=True, gc=False, array_like=True):
 Sample = tuple[str, str, int, int | float | bool | str]
 """A value of the past: the device as `namespace/name`, its property, microseconds since 1970, and what it was."""
 
+DESIRED = "desired:"
+"""What the name of a series begins with that is the history of a desired value; the reported one's name follows."""
+
 
 class Event(Struct, frozen=True):
     """Something a person may want to know. `id` is made from its cause, so that a repeat is the same event."""

@@ -17,6 +17,7 @@ from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
 from rules import detector
 from rules.detector import Detector
+from store.manifest import Retention
 from twins.manifests import Device, DeviceModel, DeviceStatus, read_device, read_model
 from twins.schema import decode
 
@@ -47,6 +48,7 @@ KINDS = {
     "Mapping": kind(Mapping, "mappings"),
     "Discovery": kind(Discovery, "discoveries"),
     "Sparkplug": kind(Sparkplug, "sparkplugs"),
+    "Retention": kind(Retention, "retentions"),
     "Detector": Kind(detector.decode, names=("detectors", "rule", "rules"), shape=Detector),
 }
 """Every kind that a gateway takes."""

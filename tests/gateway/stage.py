@@ -17,7 +17,7 @@ from gateway.timers import Timers
 from rules.rules import Rules
 from runtime.clock import Clock
 from tests.clock import VirtualClock
-from twins.exchange import Batch, Outcome, Point, Recovered, Ticket
+from twins.exchange import DESIRED, Batch, Outcome, Point, Recovered, Ticket
 from twins.stimuli import Edit, Updated
 from twins.twin import Twins
 
@@ -121,8 +121,15 @@ class Stage:
 
 
 def values(batch: Batch) -> list[Point]:
-    """The points of a batch that are no device's state: that is one more when it is heard for the first time."""
-    return [point for point in batch.points if not point.series.endswith("/$state")]
+    """The reported values of a batch: neither a device's state, which is one more when it is heard for the first time,
+    nor what was desired.
+    """
+    return [p for p in batch.points if not p.series.endswith("/$state") and not p.series.startswith(DESIRED)]
+
+
+def wishes(batch: Batch) -> list[tuple[str, str | None]]:
+    """The desired values of a batch that changed, by property."""
+    return [(p.series.removeprefix(DESIRED), p.text) for p in batch.points if p.series.startswith(DESIRED)]
 
 
 async def settle() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from runtime.clock import SystemClock
+from store import state
 from store.columns import Columns
 from store.journal import Journal
 from twins.errors import Broken, Unavailable
@@ -293,6 +294,7 @@ async def test_a_file_of_a_newer_gemelo_is_refused_and_left_alone(tmp_path: Path
         pass
     with sqlite3.connect(tmp_path / "state.db") as db:
         db.execute("PRAGMA user_version = 99")
+        db.execute(f"PRAGMA application_id = {state.sign(99)}")
     db.close()
     with pytest.raises(Broken, match="newer"):
         await Journal(tmp_path, SystemClock()).open()
