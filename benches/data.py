@@ -1,12 +1,9 @@
 """The data engine: ten million rows of sensors written, sealed and merged; how many a second, in how much space.
 
 50 machines say temperature, humidity, current and vibration once a second, four values a message with one time and one
-digest, as they come through the gateway's doors: random walks in the steps of real sensors (0.1, 1, 0.001, 0.0001), some
-milliseconds early or late. Beside it the same rows go into plain SQLite and plain DuckDB, in batches of the same size,
-each on disk before the next. The directory is the system's temporary one: set TMPDIR to measure another disk.
-
-The engine runs in a process of its own, whose memory is what is told; `per core` are the rows a second of its processor
-time, sealing and merging and all other threads within it.
+digest, as they come through the gateway's doors: random walks in the steps of real sensors (0.1, 1, 0.001, 0.0001),
+some milliseconds early or late. Beside it the same rows go into plain SQLite and plain DuckDB, in batches of the same
+size, each on disk before the next. The directory is the system's temporary one: set TMPDIR to measure another disk.
 """
 
 from __future__ import annotations
@@ -111,7 +108,7 @@ async def _engine(folder: Path, rows: int) -> dict[str, float]:
                     await asyncio.wait(flying)
                     flying.clear()
                     most = max(most, resident())
-                while store.journal.pressure > 0.8:
+                while store.journal.pressure > 0.8:  # noqa: ASYNC110 - as the core waits
                     await asyncio.sleep(0.01)
             if flying:
                 await asyncio.wait(flying)
