@@ -57,7 +57,7 @@ def main(quick: bool = False) -> list[Figure]:
         Figure("data: memory of the process, most", told["memory"], "MB", "≤ 200"),
         Figure("data: memory of the process before the first row", told["idle"], "MB"),
     ]
-    beside = rows // 10
+    beside = rows // 20
     for name, work in (("SQLite", _sqlite), ("DuckDB", _duckdb)):
         with tempfile.TemporaryDirectory(prefix="gemelo-bench-") as folder:
             rate, size = work(Path(folder), beside)

@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_PIECE = 200_000
+"""Points that are sealed at once, nearly."""
 _LEAST, _ROW = 1 << 18, 16
 """Bytes that the files of a seal take as a rule, and bytes for each row of it: most take less."""
 _SCRUB = 86_400.0
@@ -261,9 +263,16 @@ class Segments:
         return len(unsound)
 
     async def _seal_points(self) -> list[Segment]:
-        cut = self._points.cut()
-        if cut is None:
-            return []
+        """Seal what there is now, in pieces that bound the memory that it takes."""
+        newest = self._points.newest
+        made: list[Segment] = []
+        cut = self._points.cut(_PIECE)
+        while cut is not None:
+            made += await self._seal_cut(cut)
+            cut = self._points.cut(_PIECE) if cut.batch < newest else None
+        return made
+
+    async def _seal_cut(self, cut: Cut) -> list[Segment]:
         self._step("seal:cut")
         sealed: Sealed = await self._sealing(sum(map(len, cut.chunks)), lambda job: self._sealed(job, cut))
         latest = self._points.latest_of({key for chunk in cut.chunks for key in chunk.series})
