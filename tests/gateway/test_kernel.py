@@ -7,12 +7,12 @@ import msgspec
 from gateway.causes import Causes
 from gateway.config import parse
 from gateway.kernel import Kernel
-from tests.clock import VirtualClock
+from runtime.clock import SystemClock
 
 
 def test_a_retention_that_holds_is_known_to_the_store_until_it_is_deleted(tmp_path: Path) -> None:
     config = parse(f'[store]\npath = "{tmp_path}"\n', where="test", folder=tmp_path)
-    kernel = Kernel(config, VirtualClock(), Causes(1))
+    kernel = Kernel(config, SystemClock(), Causes(1))
     manifest = {
         "apiVersion": "gemelo.dev/v1alpha1",
         "kind": "Retention",
