@@ -1,8 +1,9 @@
 """Stores that are written to and killed, one after the other: `python lives.py`, told what to do on standard input.
 
 A line of JSON is one life: a child writes, seals, merges, prunes and removes in `path` until it kills itself at the
-`nth` time that it comes to `step`, or is killed `after` so many seconds. Answered by a line: its boot and the last batch
-that was acknowledged. Children are forked from a process that has loaded everything: a life costs little but its work.
+`nth` time that it comes to `step`, or is killed `after` so many seconds. Answered by a line: its boot and the last
+batch that was acknowledged. Children are forked from a process that has loaded everything: a life costs
+little but its work.
 """
 
 from __future__ import annotations

@@ -119,3 +119,13 @@ def test_a_cut_takes_whole_commits_oldest_first_one_at_least(point: Any) -> None
         points.drop(cut.batch)
     assert taken == [(2, 10_000), (4, 10_000), (9, 10_001)]
     assert (len(points), points.newest) == (0, 0)
+
+
+def test_points_that_cannot_be_sealed_press(point: Any) -> None:
+    points = Points(most=4)
+    points.take(1, columns(point(1), point(2)), [SERIES])
+    assert points.pressure == 0.5
+    points.take(2, columns(*(point(at) for at in range(9))), [SERIES])
+    assert points.pressure == 1.0
+    points.drop(2)
+    assert points.pressure == 0.0
