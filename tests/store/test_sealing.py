@@ -124,7 +124,7 @@ async def test_late_and_repeated_points_show_once_over_seals_merges_and_restarts
     source, chance = Source(seed, digests=digests), random.Random(seed)
     for _ in range(2):
         async with store_at(tmp_path) as store:
-            for _ in range(8):
+            for _ in range(6):
                 await put(store, source.some(chance.randrange(1, 60)))
                 if chance.random() < 0.7:
                     await store.segments.seal()
