@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from store import blobs, checksums, parquet
 from store.segment import Segment, read_list
-from store.state import FILE
+from store.state import CHECKED, FILE, sign
+from twins.errors import Rejected
 
 
 class Finding(Struct, frozen=True):
@@ -42,7 +43,10 @@ class Report(Struct, frozen=True):
 
 
 def examine(folder: Path) -> Report:
-    """Look at all of it; takes as long as reading it. Raises FileNotFoundError where there is no store."""
+    """Look at all of it; takes as long as reading it.
+
+    Raises FileNotFoundError where there is no store, and Rejected for one from before there were checksums.
+    """
     if not (folder / FILE).is_file():
         message = f"{folder}: there is no {FILE}: name the data folder, [store] path of gateway.toml"
         raise FileNotFoundError(message)
@@ -72,6 +76,13 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 
 def _state(connection: sqlite3.Connection) -> Iterator[Finding]:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (signed,) = connection.execute("PRAGMA application_id").fetchone()
+    if signed != sign(version):
+        yield Finding("lost", FILE, "its header is not what was written")
+    elif version < CHECKED:
+        message = f"{FILE} is of an earlier Gemelo, without checksums: start the gateway once, then look again"
+        raise Rejected(message)
     for (said,) in connection.execute("PRAGMA integrity_check(20)"):
         if said != "ok":
             yield Finding("lost", FILE, str(said))

@@ -25,7 +25,7 @@ _MANY = 8
 """Small segments of a day that is not over are merged when there are so many, or half as many rows as one may have."""
 _BUCKET = 4
 """A row of a rollup is as much work as so many points."""
-_BATCH = 16_384
+_BATCH = 8192
 
 
 class Merge(Struct, frozen=True):

@@ -114,13 +114,25 @@ class Points:
             return ()
         return (*(chunk for _, chunk in self._chunks[:-1]), self._chunks[-1][1].copy())
 
-    def cut(self) -> Cut | None:
-        """All unsealed points, which stay visible until `drop`; later ones go elsewhere."""
-        if not self._chunks:
-            return None
-        batch = self._chunks[-1][0]
-        self._closed = batch
-        return Cut(batch, tuple(chunk for _, chunk in self._chunks), self.series)
+    @property
+    def newest(self) -> int:
+        """The last commit of which there are unsealed points."""
+        return self._chunks[-1][0] if self._chunks else 0
+
+    def cut(self, most: int = 1 << 62) -> Cut | None:
+        """The oldest unsealed points, as many commits of them as make `most` points, one at least.
+
+        They stay visible until `drop`; later ones go elsewhere.
+        """
+        chunks: list[Columns] = []
+        count = batch = 0
+        for last, chunk in self._chunks:
+            if chunks and count + len(chunk) > most:
+                break
+            chunks.append(chunk)
+            count, batch = count + len(chunk), last
+        self._closed = max(self._closed, batch)
+        return Cut(batch, tuple(chunks), self.series) if chunks else None
 
     def drop(self, batch: int) -> None:
         """A segment holds all points up to this commit."""

@@ -20,25 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from msgspec import Struct
-
 from runtime.clock import Clock
 from store import merging, parquet, records
+from store.counts import Counts
 from store.journal import Journal
 from store.parquet import Job
 from store.points import Cut, Points
 from store.policies import FOREVER, NEVER, Policies
-from store.segment import (
-    NOTHING,
-    Segment,
-    begin,
-    enter,
-    enter_points,
-    enter_results,
-    forget,
-    read_list,
-    swap,
-)
+from store.segment import NOTHING, Segment, begin, enter, enter_points, enter_results, forget, read_list, swap
 from store.space import Budget, Space
 from store.steps import Step, unwatched
 from twins.exchange import Event
@@ -50,39 +39,18 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-
-_LOOK = 1.0
-"""Seconds between two looks at whether it is time to seal."""
+_PIECE = 200_000
+"""Points that are sealed at once, nearly."""
 _LEAST, _ROW = 1 << 18, 16
 """Bytes that the files of a seal take as a rule, and bytes for each row of it: most take less."""
-_SCRUB, _GULP = 86_400.0, 16 << 20
-"""Seconds after which a file is looked through again, and bytes that are at once."""
+_SCRUB = 86_400.0
+"""Seconds after which a file is looked through again."""
 _LINGER = 60.0
 """Seconds that files stay whose place a merged one took: a query may be reading them."""
 
 
-class Counts(Struct):
-    """Points and files since the start, exactly."""
-
-    sealed: int = 0
-    """Points that went into segments."""
-    repeated: int = 0
-    """Points that came before."""
-    expired: int = 0
-    """Points that came so late that they would have gone at once."""
-    removed: int = 0
-    """Points that went: old ones, and for want of space the oldest."""
-    crowded: int = 0
-    """Of these, those that went for want of space."""
-    damaged: int = 0
-    """Points in segments that could not be read any more."""
-    merges: int = 0
-    full: int = 0
-    """How often there was no room for what was to be sealed or merged."""
-
-
 class Segments:
-    """The sealed files in `directory`. Seals when `rows` points wait, and every `age` seconds what there is.
+    """The sealed files in `directory`, and all that changes which there are. `store/upkeep.py` knows when it is time.
 
     `step` is told of each of its `store.steps.STEPS`.
     """
@@ -95,8 +63,6 @@ class Segments:
         points: Points,
         clock: Clock,
         *,
-        rows: int = 100_000,
-        age: float = 1800.0,
         policies: Policies | None = None,
         space: Space | None = None,
         step: Step = unwatched,
@@ -109,17 +75,13 @@ class Segments:
         self._journal = journal
         self._points = points
         self._clock = clock
-        self._rows = rows
-        self._age = age
         self._step = step
-        self._since = clock.monotonic()
         self._known: tuple[Segment, ...] = ()
         self._number = 0
         self._looked: dict[str, float] = {}
         self._old: deque[tuple[float, Path]] = deque()
         self._turn = asyncio.Lock()  # one change of the list at a time
         self._threads = ThreadPoolExecutor(1, "seal")
-        self._fault: str | None = None
 
     @property
     def directory(self) -> Path:
@@ -129,11 +91,6 @@ class Segments:
     def known(self) -> tuple[Segment, ...]:
         """All segments, by their first time."""
         return self._known
-
-    @property
-    def fault(self) -> str | None:
-        """Why points cannot be sealed now, if so; they are safe in the log, and tried again."""
-        return self._fault
 
     def path(self, segment: Segment) -> Path:
         return self._directory / segment.name
@@ -151,12 +108,6 @@ class Segments:
         if gone:
             logger.error("segments are gone from %s, with their points: %s", self._directory, ", ".join(sorted(gone)))
             await self._remove([listed[name] for name in gone], NOTHING)
-
-    async def run(self) -> None:
-        """Seal and merge when due; what fails is told once and tried again."""
-        while True:
-            await self._clock.sleep(_LOOK)
-            await self._attempt(self._due)
 
     async def seal(self) -> list[Segment]:
         """Seal all unsealed points and results now. Raises OSError, ValueError or sqlite3.Error."""
@@ -247,6 +198,21 @@ class Segments:
         except sqlite3.Error as error:
             logger.warning("the list of segments still has damaged ones, until the next start: %s", error)
 
+    async def make_room(self) -> None:
+        """Let the oldest go, so that `state.db` can be written on a disk that others have filled."""
+        async with self._turn:
+            await self._make_room(self._space.log)
+
+    async def tidy(self, *, now: bool = False) -> None:
+        """Delete files that others have taken the place of, when nobody reads them any more; or `now`."""
+        moment = self._clock.monotonic()
+        paths = []
+        while self._old and (now or self._old[0][0] <= moment):
+            paths.append(self._old.popleft()[1])
+        if paths:
+            await self._in_thread(parquet.remove, paths)
+            self._step("merge:removed")
+
     def close(self) -> None:
         self._threads.shutdown()
 
@@ -271,34 +237,24 @@ class Segments:
         room: int = await self._in_thread(self._space.room)
         if room >= wanted:
             return room
-        await self._tidy(now=True)
+        await self.tidy(now=True)
         room = await self._in_thread(self._space.room)
         gone: list[Segment] = []
         for segment in self._policies.first(self._known):
-            if room + sum(one.bytes for one in gone) >= wanted:
+            if room >= wanted:
                 break
             gone.append(segment)
-        if gone:
-            points = [one for one in gone if one.kind == "points"]
-            lost = sum(one.rows for one in points)
-            logger.warning("%d segments with %d points go for want of space", len(gone), lost)
-            last = max((one.last for one in points), default=NEVER)
-            self._policies.raise_floors({policy.name: last for policy in self._policies.all})
-            await self._remove(gone, self._policies.floors)
-            self.counts.crowded += lost
-            room = await self._in_thread(self._space.room)
-        return room
-
-    async def _due(self) -> None:
-        if self._journal.fault:
-            async with self._turn:
-                await self._make_room(self._space.log)
-        if len(self._points) >= self._rows or self._clock.monotonic() - self._since >= self._age:
-            await self.seal()
-            self._since = self._clock.monotonic()
-        elif not await self.merge():
-            await self._tidy()
-            await self.scrub(_GULP)
+            room += segment.bytes
+        if not gone:
+            return room
+        points = [one for one in gone if one.kind == "points"]
+        lost = sum(one.rows for one in points)
+        logger.warning("%d segments with %d points go for want of space", len(gone), lost)
+        last = max((one.last for one in points), default=NEVER)
+        self._policies.raise_floors({policy.name: last for policy in self._policies.all})
+        await self._remove(gone, self._policies.floors)
+        self.counts.crowded += lost
+        return int(await self._in_thread(self._space.room))
 
     async def _checked(self, some: Sequence[Segment]) -> int:
         """Set aside those of these files that are not as they were written; how many."""
@@ -306,22 +262,17 @@ class Segments:
         await self.set_aside(unsound)
         return len(unsound)
 
-    async def _attempt(self, work: Callable[[], Any]) -> None:
-        try:
-            await work()
-        except (OSError, ValueError, sqlite3.Error) as error:
-            if self._fault is None:
-                logger.error(  # noqa: TRY400 - the reason is the message
-                    "points cannot be sealed into %s: %s; they stay in state.db", self._directory, error
-                )
-            self._fault = str(error)
-        else:
-            self._fault = None
-
     async def _seal_points(self) -> list[Segment]:
-        cut = self._points.cut()
-        if cut is None:
-            return []
+        """Seal what there is now, in pieces that bound the memory that it takes."""
+        newest = self._points.newest
+        made: list[Segment] = []
+        cut = self._points.cut(_PIECE)
+        while cut is not None:
+            made += await self._seal_cut(cut)
+            cut = self._points.cut(_PIECE) if cut.batch < newest else None
+        return made
+
+    async def _seal_cut(self, cut: Cut) -> list[Segment]:
         self._step("seal:cut")
         sealed: Sealed = await self._sealing(sum(map(len, cut.chunks)), lambda job: self._sealed(job, cut))
         latest = self._points.latest_of({key for chunk in cut.chunks for key in chunk.series})
@@ -390,16 +341,6 @@ class Segments:
         self._keep([*(one for one in self._known if one.name not in gone), *made])
         until = self._clock.monotonic() + _LINGER
         self._old.extend((until, self._directory / name) for name in gone)
-
-    async def _tidy(self, *, now: bool = False) -> None:
-        """Delete files that others have taken the place of, when nobody reads them any more; or `now`."""
-        moment = self._clock.monotonic()
-        paths = []
-        while self._old and (now or self._old[0][0] <= moment):
-            paths.append(self._old.popleft()[1])
-        if paths:
-            await self._in_thread(parquet.remove, paths)
-            self._step("merge:removed")
 
     async def _in_thread(self, work: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

@@ -20,6 +20,8 @@ from twins.errors import Broken, Unavailable
 T = TypeVar("T")
 
 FILE = "state.db"
+CHECKED = 2
+"""The first version of its schema with checksums."""
 
 _SCHEMAS = (
     """
@@ -161,8 +163,8 @@ def set_aside(directory: Path) -> Path:
 
 
 def sign(version: int) -> int:
-    """What the header holds beside the schema's version, from the second on, to know whether that was written."""
-    return checksum("gemelo", version) & 0x7FFF_FFFF if version > 1 else 0
+    """What the header holds beside the schema's version, from `CHECKED` on, to know whether that was written."""
+    return checksum("gemelo", version) & 0x7FFF_FFFF if version >= CHECKED else 0
 
 
 def _connect(path: Path, most: int) -> sqlite3.Connection:

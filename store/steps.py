@@ -19,11 +19,14 @@ STEPS = (
     "merge:renamed",
     "merge:entered",
     "merge:removed",
+    "prune:written",
+    "prune:renamed",
+    "prune:entered",
     "remove:forgotten",
     "remove:removed",
 )
 """Before and after a commit; a cut, each file of a seal before and after it has its name, its transaction; the same of
-a merge, until the files go in whose place it came; segments that go for good."""
+a merge, until the files go in whose place it came, and of a segment of which some series go; what goes for good."""
 
 
 def unwatched(_: str) -> None:

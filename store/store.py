@@ -22,6 +22,7 @@ from store.space import Space
 from store.sql.service import Live, Sql
 from store.steps import Step, unwatched
 from store.tap import Tap
+from store.upkeep import Upkeep
 from twins.exchange import Recovered
 
 _MIB = 1024 * 1024
@@ -86,8 +87,6 @@ class Store:
             self.journal,
             self.points,
             clock,
-            rows=config.seal_points,
-            age=config.seal_every,
             policies=self.policies,
             space=Space(path, config.points_mib * _MIB, config.total_mib * _MIB),
             step=step,
@@ -96,6 +95,9 @@ class Store:
         self.blobs = Blobs(path / FOLDER, config.pictures_mib * _MIB, self.journal, clock)
         self._pictures = path / "pictures"
         self._seals = seals
+        self.upkeep = Upkeep(
+            self.segments, self.journal, self.points, clock, rows=config.seal_points, age=config.seal_every
+        )
         self._retention = Retention(
             self.journal, self.segments if seals else None, self.policies, clock, size=config.points_mib * _MIB
         )
@@ -126,7 +128,7 @@ class Store:
             group.create_task(self.journal.run(), name="journal")
             group.create_task(self._retention.run(), name="retention")
             if self._seals:
-                group.create_task(self.segments.run(), name="segments")
+                group.create_task(self.upkeep.run(), name="upkeep")
 
     async def close(self) -> None:
         """Commit what is pending and let go of everything; call it after `run` was cancelled."""

@@ -24,6 +24,7 @@ from devices.telemetry.manifest import Mapping
 from gateway.config import load, parse
 from gateway.manifests.documents import documents_of
 from rules import detector, lint
+from store.manifest import Retention
 from store.schema import TABLES
 from twins.instructions import Instruction
 from twins.kubeedge import Reader, Writer
@@ -45,6 +46,7 @@ KINDS = {
     "Mapping": Mapping,
     "Discovery": Discovery,
     "Sparkplug": Sparkplug,
+    "Retention": Retention,
 }
 START = 1_795_255_200_000_000
 

@@ -1,8 +1,9 @@
 """Stores that are written to and killed, one after the other: `python lives.py`, told what to do on standard input.
 
-A line of JSON is one life: a child writes, seals, merges and removes in `path` until it kills itself at the `nth` time
-that it comes to `step`, or is killed `after` so many seconds. Answered by a line: its boot and the last batch that was
-acknowledged. Children are forked from a process that has loaded everything, so that a life costs little but its work.
+A line of JSON is one life: a child writes, seals, merges, prunes and removes in `path` until it kills itself at the
+`nth` time that it comes to `step`, or is killed `after` so many seconds. Answered by a line: its boot and the last
+batch that was acknowledged. Children are forked from a process that has loaded everything: a life costs
+little but its work.
 """
 
 from __future__ import annotations
@@ -50,18 +51,27 @@ async def write(store: Store, boot: int, told: int) -> None:
     while True:
         sent = points(boot, count) + (points(boot, count - 1) if count else [])
         results = [Result("default/cam", "m", "1", count, DAY + boot, ())]
-        gone = [Point("default/old/p", count, boot, 1.0, None)]
+        gone = [
+            Point(f"default/{name}/p", day * DAY + count, boot, 1.0, None) for day, name in enumerate(("old", "aged"))
+        ]
         await store.journal.committed(store.journal.append(Batch(points=sent + gone, results=results)))
         os.write(told, count.to_bytes(8, "little"))
         count += 1
 
 
+def aged(series: str) -> str:
+    return "aged" if "/aged/" in series else ""
+
+
 async def keep(store: Store) -> None:
-    """Seal, merge and remove without rest."""
+    """Seal, merge, prune and remove without rest."""
     while True:
         await store.segments.seal()
         while await store.segments.merge():
             pass
+        for one in [one for one in store.segments.known if one.kind == "points" and one.day == 1]:
+            if (await store.segments.shares([one], aged))[one.name]["aged"]:
+                await store.segments.prune(one, lambda series: bool(aged(series)), {})
         await store.segments.remove([one for one in store.segments.known if one.last < DAY])
 
 

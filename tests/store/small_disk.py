@@ -35,7 +35,7 @@ class Watch(threading.Thread):
         self.most = self.segments = 0
 
     def run(self) -> None:
-        while not self._ended.wait(0.0005):
+        while not self._ended.wait(0.002):
             disk = os.statvfs(self._path)
             self.most = max(self.most, (disk.f_blocks - disk.f_bfree) * disk.f_frsize)
             self.segments = max(self.segments, occupied(self._path / "segments"))
@@ -73,9 +73,9 @@ async def ceiling(store: Store, path: Path) -> dict[str, Any]:
     """Four times as much as may be kept."""
     watch = Watch(path)
     watch.start()
-    for number in range(100):
+    for number in range(75):
         await put(store, number)
-        if number % 3 == 2:
+        if number % 2:
             await store.segments.seal()
             await store.segments.merge()
     watch.end()
@@ -107,7 +107,7 @@ async def crowded(store: Store, path: Path) -> dict[str, Any]:
             await put(store, number)
             number += 1
         await store.segments.seal()
-    return {"faults": faults, "segments": segments, "fault": store.journal.fault, "sealing": store.segments.fault}
+    return {"faults": faults, "segments": segments, "fault": store.journal.fault, "sealing": store.upkeep.fault}
 
 
 async def main(path: Path, what: str, settings: dict[str, Any]) -> dict[str, Any]:

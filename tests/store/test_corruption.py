@@ -26,23 +26,11 @@ from store.blobs import files
 from store.doctor import examine
 from store.segment import DAY
 from store.store import Store
+from tests.store.clocks import Still
 from twins.exchange import Batch, Event, OutboxRow, Point, Recovered, Result
 
 ROOT = Path(__file__).parents[2]
 Content = dict[str, Any]
-
-
-class Still:
-    """A clock that stands still: nothing happens by itself."""
-
-    def now(self) -> int:
-        return 3 * DAY
-
-    def monotonic(self) -> float:
-        return 1.0
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.Event().wait()
 
 
 @pytest.fixture
@@ -50,7 +38,7 @@ async def kept(tmp_path: Path, store_at: Any) -> Path:
     """A store at rest with something of everything."""
     chance = random.Random(1)
     folder = tmp_path / "kept"
-    async with store_at(folder, clock=Still()) as store:
+    async with store_at(folder, clock=Still(3 * DAY)) as store:
         for day in range(3):
             points = [
                 Point(
@@ -96,7 +84,7 @@ async def content(store: Store, recovered: Recovered) -> Content:
 
 
 async def opened(folder: Path, store_at: Any) -> tuple[Content, list[Event]]:
-    async with store_at(folder, clock=Still(), recovered=True) as (store, recovered):
+    async with store_at(folder, clock=Still(3 * DAY), recovered=True) as (store, recovered):
         found = await content(store, recovered)
         rows = await store.journal.transact(lambda db: db.execute("SELECT kind, message FROM events").fetchall())
     return found, [message for kind, message in rows if kind.endswith("Damaged")]
@@ -166,7 +154,7 @@ async def test_five_hundred_places_are_harmed_and_each_is_noticed(kept: Path, tm
 
 
 async def test_a_damaged_segment_is_found_by_looking_and_is_merged_with_nothing(kept: Path, store_at: Any) -> None:
-    async with store_at(kept, clock=Still()) as store:
+    async with store_at(kept, clock=Still(3 * DAY)) as store:
         (first, second) = [one for one in store.segments.known if one.kind == "points"]
         path = store.segments.path(first)
         data = bytearray(path.read_bytes())
@@ -194,7 +182,7 @@ def doctor(folder: Path, *words: str) -> tuple[int, str]:
 
 
 async def test_the_doctor_says_what_is_lost(kept: Path, store_at: Any) -> None:
-    async with store_at(kept, clock=Still()) as store:
+    async with store_at(kept, clock=Still(3 * DAY)) as store:
         await store.blobs.put("a", b"blob")
         before = names(kept)
         code, said = await asyncio.to_thread(doctor, kept)  # while it runs

@@ -16,10 +16,12 @@ import pytest
 
 from store import state
 from store.checksums import SUMMED
+from store.doctor import examine
 from store.rollup import BUCKETS, merged, rolled
 from store.segment import DAY, Kind, Segment, sidecar
 from store.store import Store
 from store.table import overlapping, tabulate, without
+from twins.errors import Rejected
 from twins.exchange import Batch, Point, Result
 
 Key = tuple[str, int, float | None, str | None]
@@ -122,7 +124,7 @@ async def test_late_and_repeated_points_show_once_over_seals_merges_and_restarts
     source, chance = Source(seed, digests=digests), random.Random(seed)
     for _ in range(2):
         async with store_at(tmp_path) as store:
-            for _ in range(8):
+            for _ in range(6):
                 await put(store, source.some(chance.randrange(1, 60)))
                 if chance.random() < 0.7:
                     await store.segments.seal()
@@ -245,6 +247,8 @@ async def test_a_store_of_the_first_schema_is_taken_up(tmp_path: Path, store_at:
         db.execute("PRAGMA user_version = 1")
         db.execute("PRAGMA application_id = 0")
     db.close()
+    with pytest.raises(Rejected, match="earlier"):
+        await asyncio.to_thread(examine, tmp_path)
     async with store_at(tmp_path) as store:
         assert sum(rows(store).values()) == 2
         await put(store, [point(1), point(2)])

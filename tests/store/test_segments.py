@@ -19,6 +19,7 @@ from store.retention import Retention
 from store.segment import KINDS, Segment
 from store.segments import Segments
 from store.store import Store
+from store.upkeep import Upkeep
 from twins.errors import Rejected
 from twins.exchange import Batch, Event, Point, Result
 
@@ -331,9 +332,9 @@ async def test_points_are_sealed_when_enough_wait_or_when_they_waited_long_enoug
 ) -> None:
     points, clock = Points(), Steps()
     async with journal_at(tmp_path, sink=points.take) as (journal, _), asyncio.TaskGroup() as group:
-        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock, rows=3, age=4.0)
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock)
         await segments.open()
-        running = group.create_task(segments.run())
+        running = group.create_task(Upkeep(segments, journal, points, clock, rows=3, age=4.0).run())
         await journal.committed(journal.append(Batch(points=[point(1)])))
         await clock.step()
         assert sealed(segments) == []
@@ -352,16 +353,17 @@ async def test_points_are_sealed_when_enough_wait_or_when_they_waited_long_enoug
 async def test_sealing_says_why_it_fails_and_goes_on_when_it_can(tmp_path: Path, journal_at: Any, point: Any) -> None:
     points, clock = Points(), Steps()
     async with journal_at(tmp_path, sink=points.take) as (journal, _), asyncio.TaskGroup() as group:
-        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock, rows=1)
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock)
         await segments.open()
-        running = group.create_task(segments.run())
+        upkeep = Upkeep(segments, journal, points, clock, rows=1, age=1800.0)
+        running = group.create_task(upkeep.run())
         segments.directory.rmdir()
         await journal.committed(journal.append(Batch(points=[point(1)])))
         await clock.step()
-        assert segments.fault is not None
+        assert upkeep.fault is not None
         segments.directory.mkdir()
         await clock.step()
-        assert segments.fault is None
+        assert upkeep.fault is None
         assert [segment.rows for segment in sealed(segments)] == [1]
         running.cancel()
         segments.close()
