@@ -178,6 +178,20 @@ class Rows(Struct, frozen=True):
     elapsed_us: int = 0
 
 
+class Encoded(Struct, frozen=True):
+    """An answer to a query as bytes: an Arrow IPC stream, CSV with its head, or for JSON an array of arrays.
+
+    `notice` says in words why it was cut, and is empty when it is whole; `plan` what it was read from.
+    """
+
+    columns: tuple[str, ...]
+    body: bytes
+    rows: int
+    notice: str = ""
+    plan: str = ""
+    elapsed_us: int = 0
+
+
 class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
     """What became of one property of a request, and the desired value that holds.
 

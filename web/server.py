@@ -23,6 +23,7 @@ from web.probes import Probes
 from web.problems import problems
 from web.routes import JSON, LoginBody, Route
 from web.sessions import Sessions
+from web.sql import SqlApi
 from web.views import Snapshot
 
 
@@ -47,12 +48,12 @@ class Web:
         handlers = (
             Probes(console, registry),
             Api(config, console, commands, sql, pictures),
+            SqlApi(config, sql),
             ManifestApi(commands),
         )
         self._routes = [*(route for each in handlers for route in each.routes()), *more, *self._own_routes()]
         self._described = msgspec.json.encode(openapi(self._routes))
-        open_paths = frozenset(route.path for route in self._routes if route.door == "open")
-        self._door = Door(config, Guard(endpoint[0], config.hosts), self._sessions, open_paths)
+        self._door = Door(config, Guard(endpoint[0], config.hosts), self._sessions, self._routes)
         self._body_limit = config.body_limit
         viewers = Gauge("gemelo_web_viewers", "Live connections of the page", registry=registry)
         viewers.set_function(lambda: self._live.viewers)
@@ -92,7 +93,7 @@ class Web:
         return [
             Route("GET", "/", pages.index, "The page", door="open", described=False),
             Route("GET", "/static/{file}", pages.file, "Its files", door="open", described=False),
-            Route("GET", LIVE, self._watch, stream, Snapshot),
+            Route("GET", LIVE, self._watch, stream, Snapshot, patient=True),
             Route(
                 "POST", "/api/v1/login", login.login, "Trade a one-time key for a cookie", body=LoginBody, door="open"
             ),

@@ -74,8 +74,8 @@ class Process:
             theirs.close()
         self._connection, self._ready, self._version = ours, False, None
 
-    def ask(self, asked: Unpacked, stopped: threading.Event) -> Answer | Unreadable:
-        """The answer. Raises Rejected or Unavailable."""
+    def ask(self, asked: Unpacked, stopped: threading.Event) -> tuple[Answer | Unreadable, bytes]:
+        """The answer, and its bytes in the form asked for. Raises Rejected or Unavailable."""
         self._wait_ready(stopped)
         try:
             packed = question.encode(self._packed(asked))
@@ -86,6 +86,8 @@ class Process:
             assert self._connection is not None
             self._connection.send_bytes(packed)
             answer: Answer | Refused | Unreadable = question.reply(self._received(stopped))
+            follows = isinstance(answer, Answer) and asked.question.form != "rows"
+            body = self._received(stopped) if follows else b""
         except (OSError, EOFError, msgspec.MsgspecError):
             self._restart()
             reason = "the query ended its process: it needs more memory than queries may have"
@@ -95,7 +97,7 @@ class Process:
             if answer.final:
                 self._restart()
             raise Rejected(answer.reason, answer.code)
-        return answer
+        return answer, body
 
     def end(self) -> None:
         """Kill it and wait for it."""

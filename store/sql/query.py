@@ -15,9 +15,10 @@ from store import records
 from store.columns import Columns
 from store.schema import TABLES
 from store.segment import Segment, read_list
+from store.sql import form
 from store.sql.nearest import nearest
 from store.sql.question import Answer, Question, Refused, Unreadable
-from store.sql.rows import gathered
+from store.sql.rows import TooLarge, as_arrow, as_values, gathered
 from store.sql.sources import Sources, quoted
 from store.table import tabulate_rows
 
@@ -25,21 +26,27 @@ _BATCH = 2048
 """Rows that are fetched at once."""
 
 
-def answer(sources: Sources, question: Question) -> Answer | Refused | Unreadable:
+Given = tuple[Answer | Refused | Unreadable, bytes]
+"""What is answered, and the bytes that follow it, empty for none."""
+
+
+def answer(sources: Sources, question: Question) -> Given:
     """Never raises for what the query did."""
     if question.chunks is not None:
         sources.give([Columns.unpack(chunk) for chunk in question.chunks], question.series)
     try:
         return _Query(sources, question).run()
+    except TooLarge as error:
+        return error.refused, b""
     except sqlite3.Error as error:
-        return Refused(f"{sources.file.name} cannot be read now: {error}", 503)
+        return Refused(f"{sources.file.name} cannot be read now: {error}", 503), b""
     except (duckdb.InternalException, duckdb.FatalException) as error:
-        return Refused(_first_line(error), 400, final=True)
+        return Refused(_first_line(error), 400, final=True), b""
     except (duckdb.Error, pa.ArrowException, MemoryError, OverflowError, OSError, ValueError) as error:
         if _out_of_memory(error):
             reason = "the query needs more memory than queries may have: ask for less time, fewer series or columns"
-            return Refused(reason, 413, final=True)
-        return Refused(_explained(error), 400)
+            return Refused(reason, 413, final=True), b""
+        return Refused(_explained(error), 400), b""
 
 
 class _Query:
@@ -52,7 +59,7 @@ class _Query:
         self._paths: list[Path] = []
         self._offered = False
 
-    def run(self) -> Answer | Refused | Unreadable:
+    def run(self) -> Given:
         """The answer, or the segments that keep it from one. Raises duckdb.Error, pa.ArrowException, MemoryError."""
         try:
             for name in self._question.tables:
@@ -62,7 +69,7 @@ class _Query:
         except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
             broken = self._sources.broken(self._paths, error) if self._may_be_damage(error) else []
             if broken:
-                return Unreadable(broken)
+                return Unreadable(broken), b""
             raise
         finally:
             self._cursor.close()
@@ -74,11 +81,16 @@ class _Query:
         unnamed = duckdb.IOException, duckdb.InvalidInputException, duckdb.InternalException
         return not self._offered or isinstance(error, unnamed) or not isinstance(error, duckdb.DatabaseError)
 
-    def _fetched(self) -> Answer | Refused:
+    def _fetched(self) -> Given:
         question = self._question
         relation = self._cursor.sql(question.sql, params=list(question.parameters) or None)
+        weight = as_values if question.form in {"rows", "json"} else as_arrow
         with relation.to_arrow_reader(_BATCH) as batches:
-            return gathered(tuple(relation.columns), batches, question.limit)
+            schema = batches.schema
+            kept, cut = gathered(batches, question.limit, weight)
+        rows = form.rows(kept) if question.form == "rows" else []
+        body = b"" if question.form == "rows" else form.encoded(question.form, schema, kept)
+        return Answer(tuple(relation.columns), rows, sum(map(len, kept)), cut), body
 
     def _offer(self, name: str) -> None:
         """Make a table of the schema visible to this query alone."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from store.segment import Segment
 from twins.exchange import Scalar
+
+Form = Literal["rows", "arrow", "csv", "json"]
+Cut = Literal["", "rows", "bytes"]
+"""What an answer was cut for: that many rows were asked for, or it has no room for more bytes."""
+MOST = 64 * 1024 * 1024
+"""Bytes that an answer may have."""
 
 
 class Setting(Struct, frozen=True):
@@ -34,16 +40,22 @@ class Question(Struct, frozen=True):
     live: dict[str, list[tuple[Any, ...]]]
     segments: tuple[Segment, ...]
     version: int
+    form: Form = "rows"
     chunks: list[bytes] | None = None
     series: list[str] = []
 
 
 class Answer(Struct, frozen=True, tag=True):
-    """Times with a zone are datetimes; what msgpack has no type for (dates, intervals) is text, as in JSON."""
+    """Times with a zone are datetimes; what msgpack has no type for (dates, intervals) is text, as in JSON.
+
+    In a form other than `rows` there are none: the bytes of the form come as the next message.
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
-    truncated: bool = False
+    count: int
+    cut: Cut = ""
+    plan: str = ""
 
 
 class Refused(Struct, frozen=True, tag=True):

@@ -18,8 +18,9 @@ from store.journal import Journal
 from store.points import Points
 from store.segments import Segments
 from store.sql import question
+from store.sql.question import Answer, Unreadable
 from twins.errors import Rejected, Unavailable
-from twins.exchange import Rows, Scalar
+from twins.exchange import Encoded, Rows, Scalar
 
 if TYPE_CHECKING:
     from store.sql.guard import Guarded
@@ -70,6 +71,26 @@ class Sql:
 
     async def sql(self, text: str, parameters: Sequence[Scalar] = (), *, deadline: float, limit: int) -> Rows:
         """The answer, cut at `limit` rows. Raises Rejected (the query is at fault or too long), Unavailable (busy)."""
+        answer, _, elapsed = await self._asked(text, parameters, "rows", deadline, limit)
+        return Rows(answer.columns, answer.rows, bool(answer.cut), elapsed)
+
+    async def encoded(
+        self, text: str, parameters: Sequence[Scalar] = (), *, form: question.Form, deadline: float, limit: int
+    ) -> Encoded:
+        """The answer as bytes that the process for queries made. Raises as `sql` does."""
+        answer, body, elapsed = await self._asked(text, parameters, form, deadline, limit)
+        return Encoded(answer.columns, body, answer.count, _notice(answer, limit), answer.plan, elapsed)
+
+    def close(self) -> None:
+        """Wait for what runs, and end the processes."""
+        self._threads.shutdown(cancel_futures=True)
+        while self._idle:
+            self._idle.pop().end()
+
+    async def _asked(
+        self, text: str, parameters: Sequence[Scalar], form: question.Form, deadline: float, limit: int
+    ) -> tuple[Answer, bytes, int]:
+        """Answer, bytes, and the microseconds it took."""
         if self._running >= self._waiting:
             message = f"{self._running} queries run or wait already: try again in a moment"
             raise Unavailable(message)
@@ -79,27 +100,23 @@ class Sql:
         started = self._clock.monotonic()
         self._running += 1
         try:
-            rows = await self._answer(text, tuple(parameters), deadline, limit)
+            answer, body = await self._answer(text, tuple(parameters), form, deadline, limit)
         finally:
             self._running -= 1
-        elapsed = int((self._clock.monotonic() - started) * 1e6)
-        return Rows(rows.columns, rows.rows, rows.truncated, elapsed)
+        return answer, body, int((self._clock.monotonic() - started) * 1e6)
 
-    def close(self) -> None:
-        """Wait for what runs, and end the processes."""
-        self._threads.shutdown(cancel_futures=True)
-        while self._idle:
-            self._idle.pop().end()
-
-    async def _answer(self, text: str, parameters: tuple[Scalar, ...], deadline: float, limit: int) -> Rows:
+    async def _answer(
+        self, text: str, parameters: tuple[Scalar, ...], form: question.Form, deadline: float, limit: int
+    ) -> tuple[Answer, bytes]:
         try:
             async with asyncio.timeout(deadline) as timer:
                 guarded = await self._in_thread(lambda: self._guarded(text))
                 for _ in range(_ATTEMPTS):
-                    answer = await self._finished(self._question(guarded, parameters, deadline, limit))
-                    if isinstance(answer, Rows):
-                        return answer
-                    await self._segments.set_aside(answer)
+                    asked = self._question(guarded, parameters, form, deadline, limit)
+                    answer, body = await self._finished(asked)
+                    if isinstance(answer, Answer):
+                        return answer, body
+                    await self._segments.set_aside(answer.names)
         except TimeoutError:
             if not timer.expired():
                 raise
@@ -108,19 +125,21 @@ class Sql:
         message = "segments keep disappearing: try again in a moment"
         raise Unavailable(message)
 
-    def _question(self, guarded: Guarded, parameters: tuple[Scalar, ...], deadline: float, limit: int) -> Unpacked:
+    def _question(
+        self, guarded: Guarded, parameters: tuple[Scalar, ...], form: question.Form, deadline: float, limit: int
+    ) -> Unpacked:
         """Taken in one step of the loop: a point is in the snapshot or in a listed segment, never in neither."""
         from store.sql.process import Unpacked
 
         live = {name: list(rows()) for name, rows in self._live.items() if name in guarded.tables}
         points = self._points
         asked = question.Question(
-            guarded.sql, guarded.tables, parameters, limit, deadline, live, self._segments.known, points.version
+            guarded.sql, guarded.tables, parameters, limit, deadline, live, self._segments.known, points.version, form
         )
         return Unpacked(asked, points.snapshot() if "points" in guarded.tables else (), points.series)
 
-    async def _finished(self, asked: Unpacked) -> Rows | Sequence[str]:
-        """The answer, or the segments that stand in its way.
+    async def _finished(self, asked: Unpacked) -> tuple[Answer | Unreadable, bytes]:
+        """The answer and its bytes, or the segments that stand in its way.
 
         When cancelled (deadline, caller gone) end the process, and see that the thread is free again.
         """
@@ -136,19 +155,16 @@ class Sql:
                 await asyncio.wait([done], timeout=_FREED)
             raise
 
-    def _ask(self, asked: Unpacked, stopped: threading.Event) -> Rows | Sequence[str]:
+    def _ask(self, asked: Unpacked, stopped: threading.Event) -> tuple[Answer | Unreadable, bytes]:
         """In a thread: there are as many processes as threads at most."""
         try:
             process = self._idle.pop()
         except IndexError:
             process = self._process()
         try:
-            answer = process.ask(asked, stopped)
+            return process.ask(asked, stopped)
         finally:
             self._idle.append(process)
-        if isinstance(answer, question.Unreadable):
-            return answer.names
-        return Rows(answer.columns, answer.rows, answer.truncated)
 
     def _process(self) -> Process:
         from store.sql.process import Process
@@ -171,3 +187,13 @@ class Sql:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _notice(answer: Answer, limit: int) -> str:
+    """Why the answer was cut, and how to get the rest."""
+    if not answer.cut:
+        return ""
+    if answer.cut == "rows":
+        return f"cut at the limit of {limit} rows, there are more"
+    room = question.MOST >> 20
+    return f"cut after {answer.count} rows, as an answer has room for {room} MiB: ask for less time or fewer columns"

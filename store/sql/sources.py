@@ -14,7 +14,7 @@ from store.segment import Segment
 from store.table import overlapping, sound, tabulate, without
 
 _SETTINGS = (
-    "SET TimeZone = 'UTC'",
+    "SET GLOBAL TimeZone = 'UTC'",  # without GLOBAL a cursor would take the machine's
     "SET python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",

@@ -41,8 +41,10 @@ def main(descriptor: int, setting: Setting) -> None:
             return
         # The gateway ends a query that is late; without a gateway (killed) the alarm does.
         signal.setitimer(signal.ITIMER_REAL, asked.deadline + _GRACE)
-        answered = answer(sources, asked)
+        answered, body = answer(sources, asked)
         connection.send_bytes(question.encode(answered))
+        if isinstance(answered, question.Answer) and asked.form != "rows":
+            connection.send_bytes(body)
         signal.setitimer(signal.ITIMER_REAL, 0)
         if isinstance(answered, question.Refused) and answered.final:
             return
