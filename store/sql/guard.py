@@ -25,6 +25,9 @@ _LONGEST = 20_000
 _MOST_VALUES = 10_000
 _MOST_ROWS = 1_000_000
 
+_STUMBLES = (ValueError, LookupError, AttributeError, TypeError)
+"""What sqlglot raises, beside its own errors, for some of what is no SQL and for paths in JSON that it cannot write."""
+
 _ROOTS = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 
 _CLAUSES = (
@@ -77,6 +80,8 @@ _FUNCTIONS = frozenset(
 _TABLE_FUNCTIONS = (exp.GenerateSeries, exp.Unnest, exp.Explode)
 
 
+_SESSION = frozenset(("current_catalog", "current_role", "current_schema", "current_user", "session_user", "user"))
+
 _SIZES = {exp.GenerateSeries: ("start", "end"), exp.Repeat: ("times",), exp.Pad: ("expression",)}
 """What makes large values of small ones, and the arguments that say how large."""
 
@@ -99,6 +104,9 @@ def guard(text: str) -> Guarded:
     except RecursionError:
         reason = "the query is nested too deeply"
         raise Rejected(reason) from None
+    except _STUMBLES as error:
+        reason = f"the query cannot be read: {error}"
+        raise Rejected(reason) from error
 
 
 def _parsed(text: str) -> exp.Expr:
@@ -128,13 +136,17 @@ def _guarded(query: exp.Expr) -> Guarded:
         elif isinstance(node, exp.Func):
             _function(node)
             _size(node)
+        elif isinstance(node, exp.DataType):
+            _type(node)
+        elif isinstance(node, exp.Column):
+            _column(node)
         elif not isinstance(node, _CLAUSES):
             reason = f"{node.key.upper()} is not allowed in a query"
             raise Rejected(reason, 403)
         if node.args.get("into") or node.args.get("locks"):
             reason = "SELECT INTO and FOR UPDATE are not allowed: queries only read"
             raise Rejected(reason, 403)
-    return Guarded(query.sql("duckdb"), frozenset(tables - {""}))
+    return Guarded(query.sql("duckdb", comments=False), frozenset(tables - {""}))
 
 
 def _table(node: exp.Table) -> str:
@@ -179,6 +191,20 @@ def _function(node: exp.Func) -> None:
     names = {name} if isinstance(node, exp.Anonymous) else {alias.lower() for alias in node.sql_names()}
     if not names & _FUNCTIONS:
         reason = f"the function {name}() is not allowed{nearest(name, sorted(_FUNCTIONS))}"
+        raise Rejected(reason, 403)
+
+
+def _type(node: exp.DataType) -> None:
+    """Types are DuckDB's own; one with a length of its own is no way to a large value either."""
+    if node.is_type(exp.DType.USERDEFINED):
+        reason = f"there is no type {node.sql('duckdb')[:80]}"
+        raise Rejected(reason, 403)
+
+
+def _column(node: exp.Column) -> None:
+    """DuckDB takes some names without a table for functions."""
+    if not node.table and node.name.lower() in _SESSION:
+        reason = f"{node.name} is not allowed"
         raise Rejected(reason, 403)
 
 
