@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+_ROLLUP = {
+    "time": "TIMESTAMPTZ",
+    "node": "VARCHAR",
+    "namespace": "VARCHAR",
+    "device": "VARCHAR",
+    "property": "VARCHAR",
+    "n": "BIGINT",
+    "sum": "DOUBLE",
+    "min": "DOUBLE",
+    "max": "DOUBLE",
+    "first": "DOUBLE",
+    "first_at": "TIMESTAMPTZ",
+    "last": "DOUBLE",
+    "last_at": "TIMESTAMPTZ",
+    "m2": "DOUBLE",
+}
 TABLES: dict[str, dict[str, str]] = {
     "points": {
         "time": "TIMESTAMPTZ",
@@ -13,6 +29,8 @@ TABLES: dict[str, dict[str, str]] = {
         "text": "VARCHAR",
         "seq": "BIGINT",
     },
+    "points_1m": _ROLLUP,
+    "points_1h": _ROLLUP,
     "results": {
         "time": "TIMESTAMPTZ",
         "node": "VARCHAR",

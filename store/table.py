@@ -130,6 +130,14 @@ def sound(path: Path) -> bool:
     return True
 
 
+def numberless(path: Path) -> bool:
+    """True unless the file's footer says that no row lacks a number. Raises OSError or pa.ArrowException."""
+    data = pq.read_metadata(path)
+    place = data.schema.names.index("value")
+    spans = (data.row_group(group).column(place).statistics for group in range(data.num_row_groups))
+    return any(span is None or not span.has_null_count or span.null_count for span in spans)
+
+
 def without(table: pa.Table, paths: Sequence[Path]) -> pa.Table:
     """`table` less the points that the segments at `paths` have already."""
     if not paths or not len(table):

@@ -108,6 +108,10 @@ DESIRED = "desired:"
 """What the name of a series begins with that is the history of a desired value; the reported one's name follows."""
 
 
+DESIRED = "desired:"
+"""What the name of a series begins with that is the history of a desired value; the reported one's name follows."""
+
+
 class Event(Struct, frozen=True):
     """Something a person may want to know. `id` is made from its cause, so that a repeat is the same event."""
 

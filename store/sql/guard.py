@@ -10,12 +10,16 @@ import logging
 from functools import lru_cache
 
 import sqlglot
-from msgspec import Struct
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import TokenType
 
 from store.schema import TABLES
 from store.sql.nearest import nearest
+from store.sql.planner import rolled
+from store.sql.question import Asked
+from store.sql.scope import scope, statement
 from twins.errors import Rejected
 
 # It warns of each statement it cannot read, which is refused with a reason all the same: no flood in the log.
@@ -24,6 +28,7 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 _LONGEST = 20_000
 _MOST_VALUES = 10_000
 _MOST_ROWS = 1_000_000
+_MOST_PARAMETERS = 1000
 
 _STUMBLES = (ValueError, LookupError, AttributeError, TypeError)
 """What sqlglot raises, beside its own errors, for some of what is no SQL and for paths in JSON that it cannot write."""
@@ -86,15 +91,8 @@ _SIZES = {exp.GenerateSeries: ("start", "end"), exp.Repeat: ("times",), exp.Pad:
 """What makes large values of small ones, and the arguments that say how large."""
 
 
-class Guarded(Struct, frozen=True):
-    """A query that may run, and which of our tables it reads."""
-
-    sql: str
-    tables: frozenset[str]
-
-
 @lru_cache(256)
-def guard(text: str) -> Guarded:
+def guard(text: str) -> Asked:
     """The query, rewritten. Raises Rejected with the reason."""
     if len(text) > _LONGEST:
         reason = f"the query has {len(text)} characters, {_LONGEST} are allowed"
@@ -111,7 +109,7 @@ def guard(text: str) -> Guarded:
 
 def _parsed(text: str) -> exp.Expr:
     try:
-        statements = [statement for statement in sqlglot.parse(text, read="duckdb") if statement is not None]
+        statements = [one for one in sqlglot.parse(_numbered(text), read="duckdb") if one is not None]
     except SqlglotError as error:
         details = getattr(error, "errors", None) or [{}]
         where, line = details[0].get("highlight"), details[0].get("line")
@@ -125,14 +123,28 @@ def _parsed(text: str) -> exp.Expr:
     return statements[0]
 
 
-def _guarded(query: exp.Expr) -> Guarded:
+def _numbered(text: str) -> str:
+    """With `$1` for the first `?` and so on: the order in which they stand is lost when the tree is written out."""
+    if "?" not in text:
+        return text
+    places = [token.start for token in DuckDB().tokenize(text) if token.token_type is TokenType.PLACEHOLDER]
+    if places and "$" in text:
+        reason = "parameters are all ?, or all $1, $2 and so on, and $ stands nowhere else beside ?"
+        raise Rejected(reason)
+    for number, place in reversed([*enumerate(places, 1)]):
+        text = f"{text[:place]}${number}{text[place + 1 :]}"
+    return text
+
+
+def _guarded(query: exp.Expr) -> Asked:
     if not isinstance(query, _ROOTS):
         reason = f"{query.key.upper()} is not allowed: queries only read (SELECT, WITH, UNION, VALUES)"
         raise Rejected(reason, 403)
-    tables = set()
+    tables: dict[str, list[exp.Table]] = {}
+    numbers = {0}
     for node in query.walk():
         if isinstance(node, exp.Table):
-            tables.add(_table(node))
+            tables.setdefault(_table(node), []).append(node)
         elif isinstance(node, exp.Func):
             _function(node)
             _size(node)
@@ -140,13 +152,18 @@ def _guarded(query: exp.Expr) -> Guarded:
             _type(node)
         elif isinstance(node, exp.Column):
             _column(node)
+        elif isinstance(node, exp.Placeholder):
+            numbers.add(_number(node))
         elif not isinstance(node, _CLAUSES):
             reason = f"{node.key.upper()} is not allowed in a query"
             raise Rejected(reason, 403)
         if node.args.get("into") or node.args.get("locks"):
             reason = "SELECT INTO and FOR UPDATE are not allowed: queries only read"
             raise Rejected(reason, 403)
-    return Guarded(query.sql("duckdb", comments=False), frozenset(tables - {""}))
+    names, points = frozenset(tables.keys() - {""}), tables.get("points", [])
+    if len(points) != 1:
+        return Asked(statement(query), names, max(numbers))
+    return Asked(statement(query), names, max(numbers), scope(points[0]), rolled(query, points[0]))
 
 
 def _table(node: exp.Table) -> str:
@@ -206,6 +223,13 @@ def _column(node: exp.Column) -> None:
     if not node.table and node.name.lower() in _SESSION:
         reason = f"{node.name} is not allowed"
         raise Rejected(reason, 403)
+
+
+def _number(node: exp.Placeholder) -> int:
+    if not node.name.isascii() or not node.name.isdigit() or not 0 < int(node.name[:5]) <= _MOST_PARAMETERS:
+        reason = f"parameters are written ? (or $1, $2 and so on), and there are {_MOST_PARAMETERS} at most"
+        raise Rejected(reason)
+    return int(node.name)
 
 
 def _size(node: exp.Func) -> None:

@@ -23,8 +23,8 @@ from twins.errors import Rejected, Unavailable
 from twins.exchange import Encoded, Rows, Scalar
 
 if TYPE_CHECKING:
-    from store.sql.guard import Guarded
     from store.sql.process import Process, Unpacked
+    from store.sql.question import Asked
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ Live = Mapping[str, Callable[[], Iterable[tuple[Any, ...]]]]
 one device id (`namespace/name`) in place of the first two, times in microseconds."""
 
 
+_SEALED = frozenset(("points", "points_1m", "points_1h"))
+"""Tables that the points in memory are part of."""
 _ATTEMPTS = 3
 """Segments may be removed, or prove to be damaged, while a query reads them: it looks again so often."""
 _FREED = 5.0
@@ -111,6 +113,9 @@ class Sql:
         try:
             async with asyncio.timeout(deadline) as timer:
                 guarded = await self._in_thread(lambda: self._guarded(text))
+                if guarded.parameters != len(parameters):
+                    reason = f"the query has {guarded.parameters} parameters (?), and {len(parameters)} were given"
+                    raise Rejected(reason)
                 for _ in range(_ATTEMPTS):
                     asked = self._question(guarded, parameters, form, deadline, limit)
                     answer, body = await self._finished(asked)
@@ -126,17 +131,17 @@ class Sql:
         raise Unavailable(message)
 
     def _question(
-        self, guarded: Guarded, parameters: tuple[Scalar, ...], form: question.Form, deadline: float, limit: int
+        self, guarded: Asked, parameters: tuple[Scalar, ...], form: question.Form, deadline: float, limit: int
     ) -> Unpacked:
         """Taken in one step of the loop: a point is in the snapshot or in a listed segment, never in neither."""
         from store.sql.process import Unpacked
 
         live = {name: list(rows()) for name, rows in self._live.items() if name in guarded.tables}
-        points = self._points
+        points, seen = self._points, not _SEALED.isdisjoint(guarded.tables)
         asked = question.Question(
-            guarded.sql, guarded.tables, parameters, limit, deadline, live, self._segments.known, points.version, form
+            guarded, parameters, limit, deadline, live, self._segments.known, points.version, form
         )
-        return Unpacked(asked, points.snapshot() if "points" in guarded.tables else (), points.series)
+        return Unpacked(asked, seen, points.snapshot() if seen else (), points.series)
 
     async def _finished(self, asked: Unpacked) -> tuple[Answer | Unreadable, bytes]:
         """The answer and its bytes, or the segments that stand in its way.
@@ -172,7 +177,7 @@ class Sql:
         file, directory = str(self._journal.file), str(self._segments.directory)
         return Process(question.Setting(self._node, file, directory, self._memory))
 
-    def _guarded(self, text: str) -> Guarded:
+    def _guarded(self, text: str) -> Asked:
         missing = [name for name in ("duckdb", "numpy", "pyarrow", "sqlglot") if not find_spec(name)]
         if missing:
             message = f"SQL is not installed ({missing[0]}): pip install 'gemelo[sql]'"

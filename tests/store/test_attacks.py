@@ -375,7 +375,8 @@ async def test_no_query_takes_more_memory_than_queries_have(tmp_path: Path, stor
 
 
 def test_mangled_queries_are_read_or_refused_and_nothing_else() -> None:
-    from store.sql.guard import Guarded, guard
+    from store.sql.guard import guard
+    from store.sql.question import Asked
 
     chance = random.Random(20261121)
     words = [word for attack in ATTACKS if len(attack) < 300 for word in re.findall(r"\w+|\W", attack)]
@@ -385,4 +386,4 @@ def test_mangled_queries_are_read_or_refused_and_nothing_else() -> None:
             place = chance.randint(0, len(mangled))
             mangled[place : place + chance.randint(0, 2)] = chance.choices(words, k=chance.randint(0, 2))
         with suppress(Rejected):
-            assert isinstance(guard.__wrapped__("".join(mangled)), Guarded)
+            assert isinstance(guard.__wrapped__("".join(mangled)), Asked)
