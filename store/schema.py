@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+_POINT = {
+    "time": "TIMESTAMPTZ",
+    "node": "VARCHAR",
+    "namespace": "VARCHAR",
+    "device": "VARCHAR",
+    "property": "VARCHAR",
+    "value": "DOUBLE",
+    "text": "VARCHAR",
+    "seq": "BIGINT",
+}
 _ROLLUP = {
     "time": "TIMESTAMPTZ",
     "node": "VARCHAR",
@@ -19,16 +29,8 @@ _ROLLUP = {
     "m2": "DOUBLE",
 }
 TABLES: dict[str, dict[str, str]] = {
-    "points": {
-        "time": "TIMESTAMPTZ",
-        "node": "VARCHAR",
-        "namespace": "VARCHAR",
-        "device": "VARCHAR",
-        "property": "VARCHAR",
-        "value": "DOUBLE",
-        "text": "VARCHAR",
-        "seq": "BIGINT",
-    },
+    "points": _POINT,
+    "latest": _POINT,
     "points_1m": _ROLLUP,
     "points_1h": _ROLLUP,
     "results": {

@@ -182,6 +182,16 @@ class Rows(Struct, frozen=True):
     elapsed_us: int = 0
 
 
+class Newest(Struct, frozen=True):
+    """The newest point of a series."""
+
+    device: str
+    property: str
+    at: int
+    value: float | None
+    text: str | None
+
+
 class Encoded(Struct, frozen=True):
     """An answer to a query as bytes: an Arrow IPC stream, CSV with its head, or for JSON an array of arrays.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from twins.exchange import Encoded, Rows, Scalar
+from twins.exchange import Encoded, Newest, Rows, Scalar
 from web.views import DeviceView, Health, PointView, Snapshot
 
 
@@ -71,6 +71,10 @@ class Sql(Protocol):
         limit: int,
     ) -> Encoded:
         """The same as bytes, made elsewhere: a large answer costs the loop nothing."""
+        ...
+
+    def latest(self, devices: Collection[str] = (), properties: Collection[str] = ()) -> Iterable[Newest]:
+        """The newest point of each series, at once; of these devices and properties where some are named."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Questions in SQL over HTTP: answers as JSON, CSV or an Arrow IPC stream."""
+"""Questions to the store over HTTP: SQL with answers as JSON, CSV or an Arrow IPC stream, and the newest values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from twins.errors import Rejected
-from twins.exchange import Encoded, Scalar
+from twins.exchange import Encoded, Newest, Scalar
 from web.bodies import body_of, json_of
 from web.config import WebConfig
 from web.ports import Sql
@@ -41,15 +41,25 @@ class _Rows(Struct, frozen=True):
 
 
 class SqlApi:
-    """The handler of `/api/v1/sql`."""
+    """The handlers of `/api/v1/sql` and `/api/v1/latest`."""
 
     def __init__(self, config: WebConfig, sql: Sql) -> None:
         self._config = config
         self._sql = sql
 
     def routes(self) -> list[Route]:
-        summary = "Ask in SQL; with format or Accept as json, csv or arrow (an IPC stream)"
-        return [Route("POST", "/api/v1/sql", self.query, summary, RowsView, QueryBody, query=("format",), patient=True)]
+        asked = "Ask in SQL; with format or Accept as json, csv or arrow (an IPC stream)"
+        newest = "The newest value of each series, of devices and properties if some are named; both may be named again"
+        named = ("device", "property")
+        return [
+            Route("POST", "/api/v1/sql", self.query, asked, RowsView, QueryBody, query=("format",), patient=True),
+            Route("GET", "/api/v1/latest", self.latest, newest, list[Newest], query=named),
+        ]
+
+    async def latest(self, request: web.Request) -> web.Response:
+        named = request.query.getall("device", [])
+        devices = {device if "/" in device else f"default/{device}" for device in named}
+        return json_of(list(self._sql.latest(devices, set(request.query.getall("property", [])))))
 
     async def query(self, request: web.Request) -> web.Response:
         form = _form(request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,9 +18,10 @@ from store.journal import Journal
 from store.points import Points
 from store.segments import Segments
 from store.sql import question
+from store.sql.latest import Latest
 from store.sql.question import Answer, Unreadable
 from twins.errors import Rejected, Unavailable
-from twins.exchange import Encoded, Rows, Scalar
+from twins.exchange import Encoded, Newest, Rows, Scalar
 
 if TYPE_CHECKING:
     from store.sql.process import Process, Unpacked
@@ -63,7 +64,8 @@ class Sql:
         self._journal = journal
         self._points = points
         self._segments = segments
-        self._live = live
+        self._latest = Latest(points)
+        self._live = {**live, "latest": self._latest.rows}
         self._clock = clock
         self._waiting = waiting
         self._memory = memory // workers
@@ -82,6 +84,10 @@ class Sql:
         """The answer as bytes that the process for queries made. Raises as `sql` does."""
         answer, body, elapsed = await self._asked(text, parameters, form, deadline, limit)
         return Encoded(answer.columns, body, answer.count, _notice(answer, limit), answer.plan, elapsed)
+
+    def latest(self, devices: Collection[str] = (), properties: Collection[str] = ()) -> Iterator[Newest]:
+        """The newest point of each series, from memory; of these devices and properties where some are named."""
+        return self._latest.of(devices, properties)
 
     def close(self) -> None:
         """Wait for what runs, and end the processes."""

@@ -8,7 +8,7 @@ import io
 import math
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 from runtime.clock import Clock, SystemClock
 from tests.web.browser import browse
 from twins.errors import Rejected
-from twins.exchange import Encoded, Rows, Scalar
+from twins.exchange import Encoded, Newest, Rows, Scalar
 from web.config import WebConfig
 from web.revisions import Revisions
 from web.server import Web
@@ -257,6 +257,12 @@ class Tables:
         csv.writer(sheet).writerows([found.columns, *found.rows])
         body = msgspec.json.encode(found.rows) if form == "json" else sheet.getvalue().encode()
         return Encoded(found.columns, body, len(found.rows), notice, "points: 1 table", 1234)
+
+    def latest(self, devices: Collection[str] = (), properties: Collection[str] = ()) -> list[Newest]:
+        found = self._base.execute("select device, property, max(time), value from points group by 1, 2 order by 1, 2")
+        rows = [Newest(f"default/{device}", name, int(time), value, None) for device, name, time, value in found]
+        wanted = [row for row in rows if not devices or row.device in devices]
+        return [row for row in wanted if not properties or row.property in properties]
 
     def close(self) -> None:
         self._base.close()

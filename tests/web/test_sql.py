@@ -69,3 +69,17 @@ async def test_a_wrong_query_is_a_problem_with_the_reason(serve):
     async with serve() as (_, client), client.post("/api/v1/sql", json={"query": "selec"}) as answer:
         assert answer.status == 400
         assert "syntax error" in (await answer.json())["detail"]
+
+
+async def test_the_newest_value_of_each_series_is_asked_by_device_and_property(serve, tables):
+    for time, device, name in (("1", "t-1", "heat"), ("2", "t-1", "heat"), ("3", "t-1", "mode"), ("4", "t-2", "heat")):
+        tables.add(time, device, name, float(time))
+    async with serve() as (_, client):
+        for query, wanted in (
+            ("", [2, 3, 4]),
+            ("?device=t-1", [2, 3]),
+            ("?device=default/t-1&device=t-2&property=heat", [2, 4]),
+            ("?device=nobody", []),
+        ):
+            async with client.get(f"/api/v1/latest{query}") as answer:
+                assert [row["at"] for row in await answer.json()] == wanted
