@@ -91,3 +91,6 @@ TABLES: dict[str, dict[str, str]] = {
         "longitude": "DOUBLE",
     },
 }
+
+TWINS_AT = "twins_at"
+"""A function that is a table: the twins as they were at a time. Its columns are the first seven of `twins`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from store import records
 from store.segment import Segment, read_list, sidecar
@@ -54,6 +56,18 @@ class Catalogue:
                 self._cursor.register(f"_{name}", tabulate_rows(name, rows, self._sources.node))
                 self._show(name, [views.registered(name, f"_{name}")])
 
+    def offer_twins(self, name: str, at: int) -> None:
+        """Show the twins as they were at a time, by what was reported and desired until then."""
+        question, past = self._question, Span(until=at + 1)
+        for kind in ("points", "desired"):
+            self._cursor.execute(views.view(f"{name}_{kind}", self._points(name, kind, past, mark=name))).fetchall()
+        rows = [(*device.split("/", 1), prop) for device, prop in question.live.get("booleans", [])]
+        columns = zip(*rows, strict=True) if rows else ((), (), ())
+        names = ("namespace", "device", "property")
+        booleans = pa.table([pa.array(column, pa.string()) for column in columns], names)
+        self._cursor.register(f"{name}_booleans", booleans)
+        self._show(name, [views.twins(name, at)])
+
     def offer_rolled(self, span: Span) -> bool:
         """Show `rolled`, of exactly the points in the span; false when there are no rollups for them."""
         rolled = self._question.asked.rolled
@@ -86,11 +100,11 @@ class Catalogue:
         self._show(TABLE, parts)
         return True
 
-    def _points(self, name: str, kind: Kind, span: Span, without: frozenset[str] | set[str] = frozenset()) -> list[str]:
+    def _points(self, name: str, kind: Kind, span: Span, *, without: Collection[str] = (), mark: str = "") -> list[str]:
         """Parts of a table of points: those in memory, and those in segments that meet the span."""
         question = self._question
         table = self._sources.memory.table(kind, span, question.version, question.segments)
-        given = f"_{kind}"
+        given = f"{mark}_{kind}_given"
         self._cursor.register(given, table)
         listed = [one for one in self._meeting(kind, span) if one.name not in without]
         paths = [self._path(one.name) for one in listed]

@@ -10,16 +10,17 @@ import logging
 from functools import lru_cache
 
 import sqlglot
+from msgspec import structs
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
-from store.schema import TABLES
+from store.schema import TABLES, TWINS_AT
 from store.sql.nearest import nearest
 from store.sql.planner import rolled
-from store.sql.question import Asked
-from store.sql.scope import scope, statement
+from store.sql.question import Asked, Statement
+from store.sql.scope import constant, scope, statement
 from twins.errors import Rejected
 
 # It warns of each statement it cannot read, which is refused with a reason all the same: no flood in the log.
@@ -142,9 +143,12 @@ def _guarded(query: exp.Expr) -> Asked:
         raise Rejected(reason, 403)
     tables: dict[str, list[exp.Table]] = {}
     numbers = {0}
+    moments: list[exp.Func] = []
     for node in query.walk():
         if isinstance(node, exp.Table):
             tables.setdefault(_table(node), []).append(node)
+        elif isinstance(node, exp.Func) and isinstance(node.parent, exp.Table) and _name(node) == TWINS_AT:
+            moments.append(node)
         elif isinstance(node, exp.Func):
             _function(node)
             _size(node)
@@ -160,10 +164,25 @@ def _guarded(query: exp.Expr) -> Asked:
         if node.args.get("into") or node.args.get("locks"):
             reason = "SELECT INTO and FOR UPDATE are not allowed: queries only read"
             raise Rejected(reason, 403)
-    names, points = frozenset(tables.keys() - {""}), tables.get("points", [])
+    points = tables.get("points", [])
+    times = [_moment(node, number) for number, node in enumerate(moments, 1)]
+    asked = Asked(statement(query), frozenset(tables.keys() - {""}), max(numbers), moments=tuple(times))
     if len(points) != 1:
-        return Asked(statement(query), names, max(numbers))
-    return Asked(statement(query), names, max(numbers), scope(points[0]), rolled(query, points[0]))
+        return asked
+    return structs.replace(asked, scope=scope(points[0]), rolled=rolled(query, points[0]))
+
+
+def _moment(node: exp.Func, number: int) -> Statement:
+    """The time of a `twins_at(…)`, which becomes a table of its own, `twins_at_1` and so on."""
+    table = node.parent
+    if not isinstance(table, exp.Table) or len(node.expressions) != 1 or not constant(node.expressions[0]):
+        reason = f"{TWINS_AT}() takes one time, such as {TWINS_AT}('2026-11-21 10:00:00Z')"
+        raise Rejected(reason)
+    time = statement(node.expressions[0])
+    if not table.alias:
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(TWINS_AT)))
+    table.set("this", exp.to_identifier(f"{TWINS_AT}_{number}"))
+    return time
 
 
 def _table(node: exp.Table) -> str:
@@ -171,6 +190,8 @@ def _table(node: exp.Table) -> str:
     if isinstance(node.this, exp.Func):
         if isinstance(node.this, _TABLE_FUNCTIONS):
             return ""
+        if _name(node.this) == TWINS_AT and not node.db:
+            return TWINS_AT
         reason = f"{_name(node.this)}() is not allowed as a table"
         raise Rejected(reason, 403)
     name = node.name.lower()

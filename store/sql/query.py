@@ -8,14 +8,14 @@ import sqlite3
 import duckdb
 import pyarrow as pa
 
-from store.schema import TABLES
+from store.schema import TABLES, TWINS_AT
 from store.sql import form
 from store.sql.catalogue import Catalogue
 from store.sql.nearest import nearest
 from store.sql.question import Answer, Question, Refused, Statement, Unreadable
 from store.sql.rows import TooLarge, as_arrow, as_values, gathered
 from store.sql.sources import Sources
-from store.sql.span import Span, span, used
+from store.sql.span import Span, microseconds, span, used
 
 _BATCH = 2048
 """Rows that are fetched at once."""
@@ -73,13 +73,22 @@ class _Query:
         """Make the tables visible; what to ask of them."""
         asked, catalogue = self._question.asked, self._catalogue
         bounds = span(self._cursor, asked.scope, self._question.parameters) if "points" in asked.tables else Span()
-        for name in asked.tables - {"points"}:
+        for number, moment in enumerate(asked.moments, 1):
+            catalogue.offer_twins(f"{TWINS_AT}_{number}", self._time(moment))
+        for name in asked.tables - {"points", TWINS_AT}:
             catalogue.offer(name, Span())
         if "points" in asked.tables:
             if asked.rolled is not None and catalogue.offer_rolled(bounds):
                 return asked.rolled.statement
             catalogue.offer("points", bounds)
         return asked.statement
+
+    def _time(self, moment: Statement) -> int:
+        try:
+            return microseconds(self._cursor, moment, self._question.parameters)
+        except TypeError:
+            message = f"{TWINS_AT}() needs a time, and got null"
+            raise ValueError(message) from None
 
     def _may_be_damage(self, error: Exception) -> bool:
         """DuckDB has no error of its own for a damaged file, but for most faults of a query."""

@@ -68,13 +68,17 @@ class Rolled(Struct, frozen=True):
 
 
 class Asked(Struct, frozen=True):
-    """A query that may run, which of our tables it reads, and how many parameters it has."""
+    """A query that may run, which of our tables it reads, and how many parameters it has.
+
+    `moments` are the times of its tables `twins_at_1`, `twins_at_2` and so on.
+    """
 
     statement: Statement
     tables: frozenset[str]
     parameters: int = 0
     scope: Scope = Scope()
     rolled: Rolled | None = None
+    moments: tuple[Statement, ...] = ()
 
 
 class Known(Struct, frozen=True):

@@ -56,7 +56,7 @@ def bounds(condition: exp.Expr, own: set[str]) -> Iterator[tuple[type[exp.Expr],
     if isinstance(condition, exp.Between) and not condition.args.get("symmetric"):
         if _is_column(condition.this, {"time"}, own):
             for end, side in ((exp.GTE, condition.args["low"]), (exp.LTE, condition.args["high"])):
-                if _constant(side):
+                if constant(side):
                     yield end, Limit(statement(side), inclusive=True)
         return
     kind: type[exp.Expr] = type(condition)
@@ -65,7 +65,7 @@ def bounds(condition: exp.Expr, own: set[str]) -> Iterator[tuple[type[exp.Expr],
     left, right = condition.this, condition.expression
     if not _is_column(left, {"time"}, own):
         left, right, kind = right, left, _MIRRORED[kind]
-    if _is_column(left, {"time"}, own) and _constant(right):
+    if _is_column(left, {"time"}, own) and constant(right):
         ends: tuple[type[exp.Expr], ...] = (exp.GTE, exp.LTE) if kind is exp.EQ else (kind,)
         for one in ends:
             yield one, Limit(statement(right), inclusive=one in (exp.GTE, exp.LTE))
@@ -75,6 +75,12 @@ def statement(node: exp.Expr) -> Statement:
     """As text, with the parameters it uses."""
     used = {int(found.name) for found in node.find_all(exp.Placeholder)}
     return Statement(node.sql("duckdb", comments=False), tuple(sorted(used)))
+
+
+def constant(node: exp.Expr) -> bool:
+    """True if the value is the same for all rows, and needs none: no function that is allowed has a mood."""
+    varying = exp.Column, exp.Query, exp.AggFunc, exp.Window, exp.Star, exp.Identifier
+    return not isinstance(node, varying) and node.find(*varying) is None
 
 
 def _plain(table: exp.Table, select: exp.Select) -> bool:
@@ -119,9 +125,3 @@ def _bare(node: exp.Expr) -> exp.Expr:
 def _is_column(node: exp.Expr, names: set[str] | frozenset[str], own: set[str]) -> bool:
     node = _bare(node)
     return isinstance(node, exp.Column) and node.name.lower() in names and node.table.lower() in own
-
-
-def _constant(node: exp.Expr) -> bool:
-    """True if the value is the same for all rows, and needs none: no function that is allowed has a mood."""
-    varying = exp.Column, exp.Query, exp.AggFunc, exp.Window, exp.Star, exp.Identifier
-    return not isinstance(node, varying) and node.find(*varying) is None

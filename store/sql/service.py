@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from runtime.clock import Clock
 from store.journal import Journal
 from store.points import Points
+from store.schema import TWINS_AT
 from store.segments import Segments
 from store.sql import question
 from store.sql.latest import Latest
@@ -31,10 +32,11 @@ T = TypeVar("T")
 
 Live = Mapping[str, Callable[[], Iterable[tuple[Any, ...]]]]
 """Rows of `twins`, `devices` and `nodes`, asked for in the loop when a query reads them: columns as in `schema`, with
-one device id (`namespace/name`) in place of the first two, times in microseconds."""
+one device id (`namespace/name`) in place of the first two, times in microseconds. `booleans` are the device id and
+name of each property whose numbers are `false` and `true`."""
 
 
-_SEALED = frozenset(("points", "points_1m", "points_1h"))
+_SEALED = frozenset(("points", "points_1m", "points_1h", TWINS_AT))
 """Tables that the points in memory are part of."""
 _ATTEMPTS = 3
 """Segments may be removed, or prove to be damaged, while a query reads them: it looks again so often."""
@@ -142,7 +144,8 @@ class Sql:
         """Taken in one step of the loop: a point is in the snapshot or in a listed segment, never in neither."""
         from store.sql.process import Unpacked
 
-        live = {name: list(rows()) for name, rows in self._live.items() if name in guarded.tables}
+        wanted = guarded.tables | ({"booleans"} if guarded.moments else set())
+        live = {name: list(rows()) for name, rows in self._live.items() if name in wanted}
         points, seen = self._points, not _SEALED.isdisjoint(guarded.tables)
         asked = question.Question(
             guarded, parameters, limit, deadline, live, self._segments.known, points.version, form

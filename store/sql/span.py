@@ -51,8 +51,8 @@ def span(cursor: Any, scope: Scope, parameters: Sequence[Scalar]) -> Span:
         if len(texts) == len(set(values)):  # of another type DuckDB compares in its own way
             names[one.column] = names.get(one.column, texts) & texts
     try:
-        since = [_microseconds(cursor, one.at, parameters) + (not one.inclusive) for one in scope.since]
-        until = [_microseconds(cursor, one.at, parameters) + one.inclusive for one in scope.until]
+        since = [microseconds(cursor, one.at, parameters) + (not one.inclusive) for one in scope.since]
+        until = [microseconds(cursor, one.at, parameters) + one.inclusive for one in scope.until]
     except (duckdb.Error, TypeError):  # no time, or null: the query itself tells what comes of it
         cursor.rollback()
         cursor.begin()
@@ -60,18 +60,19 @@ def span(cursor: Any, scope: Scope, parameters: Sequence[Scalar]) -> Span:
     return Span(max([FIRST, *since]), min([LAST + 1, *until]), names, exact=True)
 
 
+def microseconds(cursor: Any, at: Statement, parameters: Sequence[Scalar]) -> int:
+    """The value of a constant expression of time. Raises duckdb.Error, and TypeError when it is null."""
+    query = f"SELECT epoch_us(({at.sql})::TIMESTAMPTZ)"
+    ((found,),) = cursor.execute(query, used(at, parameters)).fetchall()
+    return int(found)
+
+
 def used(statement: Statement, parameters: Sequence[Scalar]) -> dict[str, Scalar]:
     """The parameters that a statement takes."""
     return {str(number): parameters[number - 1] for number in statement.uses}
 
 
-def moment(microseconds: int) -> str:
-    """A time as SQL writes it."""
-    at = _EPOCH + timedelta(microseconds=max(FIRST, min(LAST, microseconds)))
-    return f"TIMESTAMPTZ '{at.replace(tzinfo=None).isoformat(' ')}+00'"
-
-
-def _microseconds(cursor: Any, at: Statement, parameters: Sequence[Scalar]) -> int:
-    query = f"SELECT epoch_us(({at.sql})::TIMESTAMPTZ)"
-    ((found,),) = cursor.execute(query, used(at, parameters)).fetchall()
-    return int(found)
+def moment(at: int) -> str:
+    """A time in microseconds as SQL writes it."""
+    time = _EPOCH + timedelta(microseconds=max(FIRST, min(LAST, at)))
+    return f"TIMESTAMPTZ '{time.replace(tzinfo=None).isoformat(' ')}+00'"

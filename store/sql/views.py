@@ -63,6 +63,36 @@ def of_rollups(paths: Sequence[Path], condition: str) -> str:
     )
 
 
+def twins(name: str, at: int) -> str:
+    """Twins at a time in microseconds, of `{name}_points`, `{name}_desired` and `{name}_booleans`.
+
+    A number was written by its device in a way that is not kept; a desired value that is empty was taken back.
+    """
+    number = "CASE WHEN b.device IS NULL THEN printf('%.15g', value) ELSE (value <> 0)::VARCHAR END"
+    series = "namespace, device, property"
+    return f"""
+        SELECT {series}, r.value AS reported, nullif(d.value, '') AS desired,
+            r.time AS reported_at, CASE WHEN d.value <> '' THEN d.time END AS desired_at
+        FROM (SELECT {series}, p.time, coalesce(p.text, {number}) AS value
+              FROM ({_newest(f"{name}_points", at)}) p LEFT JOIN {name}_booleans b USING ({series})) r
+        FULL JOIN (SELECT {series}, time, text AS value FROM ({_newest(f"{name}_desired", at)})) d
+        USING ({series})
+        WHERE r.time IS NOT NULL OR d.value <> ''
+    """  # noqa: S608 - ours
+
+
+def _newest(source: str, at: int) -> str:
+    """The last point of each series until a time: of several at one time that with the greatest number."""
+    series, until = "namespace, device, property", f"time <= {moment(at)}"
+    last = f"SELECT {series}, max(time) AS time FROM {source} WHERE {until} GROUP BY ALL"  # noqa: S608 - ours
+    rows = f"SELECT {series}, time, {{'v': value, 't': text}} AS said, coalesce(seq, 0) AS seq FROM {source}"  # noqa: S608
+    same = f"({rows} WHERE {until}) JOIN ({last}) USING ({series}, time)"
+    return (
+        f"SELECT {series}, time, said.v AS value, said.t AS text FROM "  # noqa: S608 - ours
+        f"(SELECT {series}, time, arg_max(said, seq) AS said FROM {same} GROUP BY ALL)"
+    )
+
+
 def merged(bucket: Bucket, rollups: Sequence[Path], points: Sequence[str]) -> str:
     """One row for each series and bucket, of rollups in files and of sources of points.
 
