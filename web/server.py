@@ -21,6 +21,7 @@ from web.pages import Pages
 from web.ports import Commands, Console, Pictures, Sql
 from web.probes import Probes
 from web.problems import problems
+from web.prometheus.api import PrometheusApi
 from web.routes import JSON, LoginBody, Route
 from web.sessions import Sessions
 from web.sql import SqlApi
@@ -49,6 +50,7 @@ class Web:
             Probes(console, registry),
             Api(config, console, commands, sql, pictures),
             SqlApi(config, sql),
+            PrometheusApi(config, sql, clock),
             ManifestApi(commands),
         )
         self._routes = [*(route for each in handlers for route in each.routes()), *more, *self._own_routes()]
