@@ -12,7 +12,7 @@ import msgspec
 from gateway.terminal import client, show
 from twins.errors import Rejected
 
-HELP = "ask the store in SQL: tables points, results, events, twins, devices, nodes"
+HELP = "ask the store in SQL: tables points, latest, points_1m, points_1h, results, events, twins, devices, nodes"
 LIMIT = 1000
 ALL = 1_000_000
 SPARE = 5.0

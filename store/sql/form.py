@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,13 +20,17 @@ def rows(batches: Sequence[pa.RecordBatch]) -> list[tuple[Any, ...]]:
     return [row for batch in batches for row in zip(*map(values, batch.columns), strict=True)]
 
 
-def encoded(form: Form, schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> bytes:
-    """An Arrow IPC stream, CSV with its head, or for JSON an array with an array for each row."""
+def encoded(form: Form, schema: pa.Schema, batches: Sequence[pa.RecordBatch], told: Mapping[str, str] = {}) -> bytes:
+    """An Arrow IPC stream, CSV with its head, or for JSON an array with an array for each row.
+
+    What is `told` of the answer is metadata of the stream's schema.
+    """
     if form == "json":
         return msgspec.json.encode(rows(batches))
     table = _plain(pa.Table.from_batches(batches, schema))
     sink = io.BytesIO()
     if form == "arrow":
+        table = table.replace_schema_metadata(told or None)
         with pa.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)
     else:

@@ -105,8 +105,10 @@ class _Query:
             schema = batches.schema
             kept, cut = gathered(batches, question.limit, weight)
         rows = form.rows(kept) if question.form == "rows" else []
-        body = b"" if question.form == "rows" else form.encoded(question.form, schema, kept)
-        return Answer(tuple(relation.columns), rows, sum(map(len, kept)), cut, self._catalogue.plan), body
+        plan = self._catalogue.plan
+        told = {"gemelo.truncated": str(bool(cut)).lower(), "gemelo.plan": plan}
+        body = b"" if question.form == "rows" else form.encoded(question.form, schema, kept, told)
+        return Answer(tuple(relation.columns), rows, sum(map(len, kept)), cut, plan), body
 
 
 def _out_of_memory(error: Exception) -> bool:
