@@ -29,6 +29,7 @@ BENCHES = {
     "turn": (),
     "answers": (),
     "journal": (),
+    "sql": ("duckdb", "pyarrow", "sqlglot"),
     "cloud": (),
     "offload": ("grpc",),
     "inference": ("openvino", "PIL"),
