@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -173,13 +172,11 @@ async def _scanned(store: Store, seconds: int) -> list[Figure]:
         group.create_task(scan())
         busy = await _commits(store, 200 if seconds < 50_000 else 1500)
         scanning.set()
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [
         Figure("sql: commit of 100 points, p99, nobody asks", quiet, "ms"),
         Figure("sql: the same while full scans run", busy, "ms"),
         Figure("sql: of that without", busy / quiet, "times", "< 2"),
         Figure("sql: full scans meanwhile", scans, "scans"),
-        Figure("sql: memory of this process at most, with what made the data", used, "MB"),
     ]
 
 

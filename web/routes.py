@@ -16,7 +16,7 @@ YAML = "application/yaml"
 class Route(Struct, frozen=True):
     """`door` is `open` for what needs no token. `body` and `answer` are types for the description, `None` for none.
 
-    What is `patient` keeps a deadline of its own.
+    What is `patient` may take as long as a query in SQL may.
     """
 
     method: str

@@ -95,7 +95,7 @@ class Web:
         return [
             Route("GET", "/", pages.index, "The page", door="open", described=False),
             Route("GET", "/static/{file}", pages.file, "Its files", door="open", described=False),
-            Route("GET", LIVE, self._watch, stream, Snapshot, patient=True),
+            Route("GET", LIVE, self._watch, stream, Snapshot),
             Route(
                 "POST", "/api/v1/login", login.login, "Trade a one-time key for a cookie", body=LoginBody, door="open"
             ),

@@ -8,6 +8,7 @@ from typing import Literal
 
 from store.schema import TABLES
 from store.sql.span import moment
+from twins.instructions import STATE
 
 Bucket = Literal["1m", "1h"]
 WIDTHS: dict[Bucket, int] = {"1m": 60_000_000, "1h": 3_600_000_000}
@@ -82,8 +83,8 @@ def twins(name: str, at: int) -> str:
 
 
 def _newest(source: str, at: int) -> str:
-    """The last point of each series until a time: of several at one time that with the greatest number."""
-    series, until = "namespace, device, property", f"time <= {moment(at)}"
+    """The last point of each property until a time: of several at one time that with the greatest number."""
+    series, until = "namespace, device, property", f"time <= {moment(at)} AND property <> '{STATE}'"
     last = f"SELECT {series}, max(time) AS time FROM {source} WHERE {until} GROUP BY ALL"  # noqa: S608 - ours
     rows = f"SELECT {series}, time, {{'v': value, 't': text}} AS said, coalesce(seq, 0) AS seq FROM {source}"  # noqa: S608
     same = f"({rows} WHERE {until}) JOIN ({last}) USING ({series}, time)"

@@ -1,4 +1,4 @@
-"""Grafana's own Prometheus source reads a real gateway, and the dashboard we ship shows its points."""
+"""A real gateway read by Grafana's own Prometheus source, with the dashboard we ship, and by Arrow Flight."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from tests.gateway.process import ROOT, Gateway, Sensor
 pytest.importorskip("promql_parser")
 
 DASHBOARD = json.loads((ROOT / "docs" / "grafana" / "gemelo.json").read_text("utf-8"))
-SERIES = '{__name__=~".+",device="boiler-1"}'
 VARIABLES = {"$namespace": ".+", "$device": "boiler-1|t-2", "$property": "heat|level"}
 SPANS = {"$__rate_interval": "1m", "$__range": "1h", "$__interval": "15s"}
 
@@ -29,11 +28,11 @@ Ask = Callable[..., tuple[int, Any]]
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    """`ask("/query", query="up")`: GET, or with `post` POST, to a gateway that has some values; status and body."""
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that has some values."""
     if shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
         pytest.skip("no mosquitto: apt-get install mosquitto")
-    with Gateway(tmp_path_factory.mktemp("grafana")) as gateway:
+    with Gateway(tmp_path_factory.mktemp("grafana"), flight='listen = "127.0.0.1:0"') as gateway:
         gateway.start()
 
         async def speak() -> None:
@@ -44,18 +43,24 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
                     await sensor.tell(mode="auto")
 
         asyncio.run(speak())
+        yield gateway
 
-        def asking(path: str, *, post: bool = False, **words: Any) -> tuple[int, Any]:
-            form = urllib.parse.urlencode([(name.rstrip("_"), word) for name, word in words.items()], doseq=True)
-            url = f"{gateway.url}/prometheus/api/v1{path}"
-            data = form.encode() if post else None
-            try:
-                with urllib.request.urlopen(url if post else f"{url}?{form}", data, timeout=20) as answer:
-                    return answer.status, json.load(answer)
-            except urllib.error.HTTPError as error:
-                return error.code, json.load(error)
 
-        yield asking
+@pytest.fixture
+def ask(gateway: Gateway) -> Ask:
+    """`ask("/query", query="up")`: GET, or with `post` POST; status and body."""
+
+    def asking(path: str, *, post: bool = False, **words: Any) -> tuple[int, Any]:
+        form = urllib.parse.urlencode(words, doseq=True)
+        url = f"{gateway.url}/prometheus/api/v1{path}"
+        data = form.encode() if post else None
+        try:
+            with urllib.request.urlopen(url if post else f"{url}?{form}", data, timeout=20) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    return asking
 
 
 def filled(text: str) -> str:
@@ -157,3 +162,22 @@ def test_every_variable_of_the_dashboard_finds_its_values(ask: Ask) -> None:
         assert status == 200, body
         found[variable["name"]] = body["data"]
     assert found == {"namespace": ["default"], "device": ["boiler-1", "t-2"], "property": ["heat", "level"]}
+
+
+def test_a_gateway_with_the_door_open_speaks_arrow_flight(gateway: Gateway) -> None:
+    flight = pytest.importorskip("pyarrow.flight")
+    (address,) = re.findall(r"Arrow Flight listens on (\S+)", gateway.output)
+    with flight.connect(f"grpc://{address}") as client:
+        table = client.do_get(flight.Ticket("SELECT max(value) AS heat FROM latest WHERE property = 'heat'")).read_all()
+    assert table.to_pylist() == [{"heat": 62.5}]
+
+
+def test_the_newest_values_are_answered_without_sql(gateway: Gateway) -> None:
+    status, body = gateway.ask("GET", "/api/v1/latest?device=t-2&property=level")
+    assert (status, [(one["device"], one["value"]) for one in body]) == (200, [("default/t-2", 7.0)])
+
+
+def test_twins_are_seen_as_they_were(gateway: Gateway) -> None:
+    query = "SELECT reported FROM twins_at(now() - INTERVAL 1 HOUR) UNION ALL SELECT reported FROM twins_at(now())"
+    status, body = gateway.ask("POST", "/api/v1/sql", {"query": f"{query} ORDER BY 1"})
+    assert (status, body["rows"]) == (200, [["62.5"], ["62.5"], ["7"], ["7"], ["auto"], ["auto"]])
