@@ -91,7 +91,7 @@ class _Rewriting:
         aggregates = [self._fits(one) for one in self._select.expressions]
         for place in (*keys, *self._clauses()):
             self._fits(place)
-        if not any(aggregates):
+        if not any(aggregates) or (self._spread and any(self._names_alias(key) for key in keys)):
             raise _Unfit
         self._merge()
         self._read_from(keys)
@@ -199,6 +199,10 @@ class _Rewriting:
     def _is_alias(self, column: exp.Column) -> bool:
         return not column.table and column.name.lower() in self._aliases and column.name.lower() not in _COLUMNS
 
+    def _names_alias(self, key: exp.Expr) -> bool:
+        """True for a key that only stands among what is selected."""
+        return any(self._is_alias(column) for column in key.find_all(exp.Column))
+
     def _is_bucket(self, node: exp.Expr) -> bool:
         """True for the beginning of a span of whole minutes, in UTC as everything here; notes whether hours do."""
         time = _time_of(node)
@@ -219,18 +223,18 @@ class _Rewriting:
 
     def _read_from(self, keys: Sequence[exp.Expr]) -> None:
         """`rolled` in place of `points`; with the mean of each group beside its rows where spreads are asked."""
-        alias = self._table.alias_or_name
+        alias = exp.to_identifier(self._table.alias_or_name, quoted=True)
+        source = exp.alias_(exp.to_table(TABLE), alias, table=True)
         if not self._spread:
-            self._table.replace(exp.alias_(exp.to_table(TABLE), alias, table=True))
+            self._table.replace(source)
             return
         whole = ", ".join(key.sql("duckdb") for key in keys)
         over = f"OVER (PARTITION BY {whole})" if whole else "OVER ()"
         mean = parse_one(f"sum(_sum) {over} / nullif(sum(_n) {over}, 0) AS _mean", read="duckdb")
-        source = exp.alias_(exp.to_table(TABLE), alias, table=True)
         inner = exp.select("*", mean).from_(source)
         inner.set("where", self._select.args.get("where"))
         self._select.set("where", None)
-        self._table.replace(inner.subquery(alias))
+        self._table.replace(inner.subquery(alias.copy()))
 
 
 def _given(node: exp.Expr) -> list[str]:

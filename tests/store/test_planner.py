@@ -30,6 +30,9 @@ ROLLED = [
     "SELECT CASE WHEN avg(value) > 1 THEN 'high' ELSE 'low' END FROM points WHERE device IN ('a', 'b') OR node = 'x'",
     "SELECT time_bucket(INTERVAL '1 minute', time) AS time, avg(value) AS value FROM points GROUP BY 1 ORDER BY time",
     "SELECT upper(device) AS d, avg(value) FROM points GROUP BY d",
+    'SELECT avg("select".value) FROM points AS "select"',
+    "SELECT avg(value) AS a, a * 2 AS b, a || 'x' FROM points GROUP BY ALL",
+    "SELECT count(*) AS n, device FROM points GROUP BY ALL HAVING n > 0 ORDER BY n DESC, device",
 ]
 
 NOT_ROLLED = [
@@ -79,6 +82,7 @@ NOT_ROLLED = [
     "SELECT avg(value), * FROM points GROUP BY ALL",
     "SELECT avg(value) AS _n FROM points HAVING _n > 1",
     "SELECT avg(v) FROM points AS p(t, n, s, d, p, v)",
+    "SELECT stddev(value) AS a, a * 2 AS b FROM points GROUP BY ALL",
     "SELECT avg(value) FROM points QUALIFY row_number() OVER () = 1",
     "WITH points AS (SELECT 1.0 AS value) SELECT avg(value) FROM points",
 ]
@@ -89,7 +93,20 @@ def test_it_can_be_asked_of_rollups(query: str) -> None:
     rolled = guard(query).rolled
     assert rolled is not None
     assert " rolled" in rolled.statement.sql
-    assert "points" not in rolled.statement.sql.replace("_points", "").replace("AS points", "")
+    assert "points" not in rolled.statement.sql.replace("_points", "").replace('AS "points"', "")
+
+
+def test_what_can_be_asked_of_rollups_is_answered_by_them(tmp_path: Path) -> None:
+    past = history.History(tmp_path)
+    past.seal(history.some_points(random.Random(4), 200, history.START, history.START + 5 * 60 * history.MINUTE))
+    live = {"devices": [("default/t-1", "m", "online", "", None, 1)]}
+    for query in ROLLED:
+        asked = guard(query)
+        parameters = ["t-1"] * asked.parameters
+        by_rollups, plan = past.ask(asked, *parameters, live=live)
+        by_points, _ = past.ask(structs.replace(asked, rolled=None), *parameters, live=live)
+        assert plan.startswith("rollups of") or "now()" in query or "device IN" in query, (query, plan)
+        assert len(by_rollups) == len(by_points), query
 
 
 @pytest.mark.parametrize("query", NOT_ROLLED)
