@@ -17,12 +17,10 @@ from twins.exchange import Scalar
 from web.config import WebConfig
 from web.ports import Sql
 from web.problems import problem_of
-from web.prometheus.vector import LABELS, Matcher, Steps, Vector, condition
+from web.prometheus.vector import LABELS, MOST_STEPS, Matcher, Steps, Vector, condition
 from web.routes import JSON, Route
 
 BASE = "/prometheus/api/v1"
-MOST_STEPS = 11_000
-"""As in Prometheus."""
 _SERIES = 10_000
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 _ERRORS = {400: "bad_data", 404: "not_found", 408: "timeout", 413: "execution", 503: "unavailable", 504: "timeout"}

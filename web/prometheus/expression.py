@@ -13,6 +13,7 @@ from twins.errors import Rejected
 from web.prometheus.vector import (
     AGGREGATES,
     LABELS,
+    LAST,
     RATES,
     WINDOWS,
     Matcher,
@@ -20,7 +21,7 @@ from web.prometheus.vector import (
     Vector,
     aggregate,
     combined,
-    instant,
+    last,
     window,
 )
 
@@ -75,7 +76,7 @@ def _made(node: Any, steps: Steps) -> Vector | float:
         case promql.BinaryExpr():
             return _binary(node, steps)
         case promql.VectorSelector():
-            return instant(_matchers(node), steps, _offset(node))
+            return last(_matchers(node), steps, _offset(node))
         case promql.Call():
             return _call(node, steps)
         case promql.AggregateExpr():
@@ -103,10 +104,12 @@ def _binary(node: Any, steps: Steps) -> Vector | float:
 
 def _call(node: Any, steps: Steps) -> Vector:
     name = node.func.name
-    if (name not in WINDOWS and name not in RATES) or not isinstance(node.args[0], promql.MatrixSelector):
+    if name not in (LAST, *WINDOWS, *RATES) or not isinstance(node.args[0], promql.MatrixSelector):
         raise _unsupported(node)
-    selector = node.args[0].vector_selector
-    return window(name, _matchers(selector), steps, _offset(selector), _microseconds(node.args[0].range))
+    selector, width = node.args[0].vector_selector, _microseconds(node.args[0].range)
+    if name == LAST:
+        return last(_matchers(selector), steps, _offset(selector), width)
+    return window(name, _matchers(selector), steps, _offset(selector), width)
 
 
 def _aggregate(node: Any, steps: Steps) -> Vector:
@@ -139,5 +142,5 @@ def _microseconds(span: timedelta) -> int:
 
 
 def _unsupported(node: Any) -> Rejected:
-    there = f"selectors, {', '.join((*WINDOWS, *RATES))}, {', '.join(AGGREGATES)} and arithmetic with numbers"
+    there = f"selectors, {', '.join((LAST, *WINDOWS, *RATES))}, {', '.join(AGGREGATES)} and arithmetic with numbers"
     return Rejected(f"{str(node)[:100]} is not supported: there are {there}; for more ask in SQL")

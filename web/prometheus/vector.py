@@ -18,19 +18,24 @@ LABELS = {"__name__": "property", "namespace": "namespace", "device": "device", 
 """Labels and their columns."""
 LOOKBACK = 300_000_000
 """Microseconds for which a value counts that none follows."""
+MOST_STEPS = 11_000
+"""As in Prometheus."""
 _SERIES = "node, namespace, device, property"
 
 WINDOWS = {
-    "avg_over_time": "avg(v)",
-    "min_over_time": "min(v)",
-    "max_over_time": "max(v)",
-    "sum_over_time": "sum(v)",
-    "count_over_time": "count(*)",
-    "stddev_over_time": "stddev_pop(v)",
-    "last_over_time": "arg_max(v, at)",
+    "avg_over_time": ("sum(v) AS a, count(*) AS n", "sum(a) / sum(n)"),
+    "min_over_time": ("min(v) AS a", "min(a)"),
+    "max_over_time": ("max(v) AS a", "max(a)"),
+    "sum_over_time": ("sum(v) AS a", "sum(a)"),
+    "count_over_time": ("count(*) AS n", "sum(n)"),
 }
-"""Functions of a window that are aggregates of its values."""
+"""Functions of a window: what is kept of the values between two steps, and how that comes together."""
+LAST = "last_over_time"
 RATES = ("rate", "increase", "delta")
+_RATED = (
+    "count(*) AS n, min(at) AS first_at, max(at) AS last_at, arg_min(v, at) AS first, arg_max(v, at) AS last, "
+    "sum(fall) AS fallen, arg_min(fall, at) AS first_fall"
+)
 AGGREGATES = {
     "sum": "sum(v)",
     "avg": "avg(v)",
@@ -80,38 +85,40 @@ def condition(matchers: Sequence[Matcher]) -> tuple[str, tuple[Scalar, ...]]:
     return " AND ".join(map(_matches, matchers)) or "true", tuple(one.value for one in matchers)
 
 
-def instant(matchers: Sequence[Matcher], steps: Steps, offset: int) -> Vector:
-    """The last value before each step."""
-    samples, parameters = _samples(matchers, steps, offset, LOOKBACK)
-    same = " AND ".join(f"q.{column} = s.{column}" for column in _SERIES.split(", "))
+def last(matchers: Sequence[Matcher], steps: Steps, offset: int, width: int = LOOKBACK) -> Vector:
+    """The last value in the window before each step."""
+    grid = _grid(steps, offset, width)
+    samples, parameters = _samples(matchers, steps, offset, width)
+    same = " AND ".join(f"q.{column} = p.{column}" for column in _SERIES.split(", "))
     sql = f"""
-        WITH s AS ({samples}),
-        q AS (SELECT x.*, k.range AS k, {steps.start - offset} + k.range * {steps.step} AS t
-              FROM (SELECT DISTINCT {_SERIES} FROM s) x, range({steps.count}) k)
-        SELECT q.node, q.namespace, q.device, q.property, q.k, s.v FROM q ASOF JOIN s ON {same} AND q.t >= s.at
-        WHERE s.at > q.t - {LOOKBACK}
+        WITH p AS (SELECT {_SERIES}, {grid.first_step} AS i, arg_max(v, at) AS v, max(at) AS at
+                   FROM ({samples}) GROUP BY ALL),
+        q AS (SELECT x.*, k.range AS k FROM (SELECT DISTINCT {_SERIES} FROM p) x, range({steps.count}) k)
+        SELECT q.node, q.namespace, q.device, q.property, q.k, p.v FROM q ASOF JOIN p ON {same} AND q.k >= p.i
+        WHERE p.at > {grid.opens("q.k")}
     """  # noqa: S608 - numbers, and names of ours
     return Vector(sql, parameters, tuple(LABELS))
 
 
 def window(name: str, matchers: Sequence[Matcher], steps: Steps, offset: int, width: int) -> Vector:
     """A function of all values in the window before each step."""
+    grid = _grid(steps, offset, width)
     samples, parameters = _samples(matchers, steps, offset, width)
-    at = f"{steps.start - offset} + k.range * {steps.step}"
-    inside = f"s JOIN range({steps.count}) k ON s.at <= {at} AND s.at > {at} - {width}"
     if name in WINDOWS:
-        sql = f"WITH s AS ({samples}) SELECT {_SERIES}, k.range AS k, {WINDOWS[name]} AS v FROM {inside} GROUP BY ALL"  # noqa: S608
-        return Vector(sql, parameters, tuple(LABELS), name == "last_over_time")
-    falls = "CASE WHEN v < before THEN before ELSE 0 END"
-    drops = "sum(fall) - arg_min(fall, at)" if name != "delta" else "0"
+        kept, merged = WINDOWS[name]
+        sql = f"SELECT {_SERIES}, i + j.range AS k, {merged} AS v FROM {grid.spread(samples, kept)} GROUP BY ALL"  # noqa: S608
+        return Vector(sql, parameters, tuple(LABELS), named=False)
+    falls = "CASE WHEN v < before THEN before ELSE 0 END" if name != "delta" else "0"
+    before = f"SELECT *, lag(v) OVER (PARTITION BY {_SERIES} ORDER BY at) AS before FROM ({samples})"  # noqa: S608 - ours
+    fallen = f"SELECT *, {falls} AS fall FROM ({before})"  # noqa: S608 - ours
     sql = f"""
-        WITH s AS (SELECT *, {falls} AS fall
-                   FROM (SELECT *, lag(v) OVER (PARTITION BY {_SERIES} ORDER BY at) AS before FROM ({samples}))),
-        w AS (SELECT {_SERIES}, k.range AS k, min({at}) AS t, count(*) AS n, min(at) AS first_at, max(at) AS last_at,
-                     arg_min(v, at) AS first, arg_max(v, at) - arg_min(v, at) + {drops} AS gain
-              FROM {inside} GROUP BY ALL HAVING count(*) > 1 AND max(at) > min(at)),
+        WITH w AS (SELECT {_SERIES}, i + j.range AS k, sum(n) AS n, min(first_at) AS first_at, max(last_at) AS last_at,
+                          arg_min(first, first_at) AS first, arg_max(last, last_at) - arg_min(first, first_at)
+                          + sum(fallen) - arg_min(first_fall, first_at) AS gain
+                   FROM {grid.spread(fallen, _RATED)} GROUP BY ALL HAVING sum(n) > 1),
         e AS (SELECT *, (last_at - first_at) / 1e6 AS span, (last_at - first_at) / 1e6 / (n - 1) AS gap,
-                     (first_at - t + {width}) / 1e6 AS head, (t - last_at) / 1e6 AS tail FROM w),
+                     (first_at - {grid.opens("k")}) / 1e6 AS head, ({grid.closes("k")} - last_at) / 1e6 AS tail
+              FROM w WHERE last_at > first_at),
         f AS (SELECT *, CASE WHEN head >= gap * 1.1 THEN gap / 2 ELSE head END AS before,
                      CASE WHEN tail >= gap * 1.1 THEN gap / 2 ELSE tail END AS after FROM e)
         SELECT {_SERIES}, k, gain * (span + {_head(name)} + after) / span {_per_second(name, width)} AS v FROM f
@@ -145,6 +152,57 @@ def combined(vector: Vector, sign: str, number: float, *, turned: bool = False, 
         return Vector(sql, (number, *vector.parameters), vector.labels, named=False)
     sql = f"SELECT {columns}k, v {source} WHERE {holds}"
     return Vector(sql, (*vector.parameters, number), vector.labels, vector.named)
+
+
+class _Grid(Struct, frozen=True):
+    """Steps from `base` on in microseconds, and windows before them, which reach over `reach` steps at most.
+
+    Values between two steps go to the same windows where a window is a number of whole steps (`whole`): then they are
+    brought together before they are spread over the windows.
+    """
+
+    base: int
+    step: int
+    count: int
+    width: int
+
+    @property
+    def reach(self) -> int:
+        return -(-self.width // self.step)
+
+    @property
+    def whole(self) -> bool:
+        return self.width % self.step == 0
+
+    @property
+    def first_step(self) -> str:
+        """The number of the first step at or after `at`."""
+        return f"((at - {self.base - self.reach * self.step - self.step + 1}) // {self.step} - {self.reach})"
+
+    def closes(self, k: str) -> str:
+        """The last time of the window of a step."""
+        return f"({self.base} + {k} * {self.step})"
+
+    def opens(self, k: str) -> str:
+        """The time after which it begins."""
+        return f"({self.base - self.width} + {k} * {self.step})"
+
+    def spread(self, samples: str, kept: str) -> str:
+        """`kept` of the samples, once for each window that they are in, whose step is `i + j.range`."""
+        each = "" if self.whole else ", at AS own"
+        inside = "" if self.whole else f" AND own > {self.opens('(i + j.range)')}"
+        parts = f"SELECT {_SERIES}, {self.first_step} AS i{each}, {kept} FROM ({samples}) GROUP BY ALL"  # noqa: S608 - ours
+        steps = f"i + j.range >= 0 AND i + j.range < {self.count}"
+        return f"(({parts}) p JOIN range({self.reach}) j ON {steps}{inside})"
+
+
+def _grid(steps: Steps, offset: int, width: int) -> _Grid:
+    """One step may be of any length."""
+    grid = _Grid(steps.start - offset, width if steps.count == 1 else steps.step, steps.count, width)
+    if grid.reach > MOST_STEPS:
+        reason = f"a window of more than {MOST_STEPS} steps: ask for a greater step"
+        raise Rejected(reason)
+    return grid
 
 
 def _samples(matchers: Sequence[Matcher], steps: Steps, offset: int, width: int) -> tuple[str, tuple[Scalar, ...]]:
