@@ -42,6 +42,7 @@ SCHEMA = pa.schema(
 )
 NAMES = ("namespace", "device", "property")
 """The columns that together name a series."""
+_FEW = 8
 _DIGEST = 1 << 31
 """Sequence numbers from here on are digests of messages."""
 
@@ -143,8 +144,7 @@ def without(table: pa.Table, paths: Sequence[Path]) -> pa.Table:
     if not paths or not len(table):
         return table
     ours = _comparable(table).append_column("row", pa.array(np.arange(len(table))))
-    moments = times(table)
-    window = [("time", ">=", _moment(moments[0])), ("time", "<=", _moment(moments[-1]))]
+    window = _window(table)
     known: list[Any] = []
     for path in paths:
         try:
@@ -164,6 +164,14 @@ def without(table: pa.Table, paths: Sequence[Path]) -> pa.Table:
     kept = np.ones(len(table), bool)
     kept[gone] = False
     return table.filter(pa.array(kept))
+
+
+def _window(table: pa.Table) -> list[tuple[str, str, Any]]:
+    """What rows of a file can be the same as some of `table`: by time, and where there are few, by device."""
+    moments = times(table)
+    found: list[tuple[str, str, Any]] = [("time", ">=", _moment(moments[0])), ("time", "<=", _moment(moments[-1]))]
+    devices = pc.unique(table.column("device")).to_pylist()
+    return [*found, ("device", "in", devices)] if len(devices) <= _FEW else found
 
 
 def narrowed(table: pa.Table) -> pa.Table:

@@ -9,17 +9,17 @@ from typing import Any
 import pyarrow as pa
 
 from store import records
-from store.segment import Segment, read_list, sidecar
+from store.rollup import BUCKETS
+from store.segment import Rollup, Segment, read_list, sidecar
 from store.sql import views
 from store.sql.memory import Kind
 from store.sql.planner import TABLE
 from store.sql.question import Question
 from store.sql.sources import Sources
 from store.sql.span import Span
-from store.sql.views import WIDTHS, Bucket
 from store.table import tabulate_rows
 
-_LONG = 48 * WIDTHS["1h"]
+_LONG = 48 * BUCKETS["1h"]
 """From this span on rows of an hour are better than rows of a minute, whose ends have more points in them."""
 
 
@@ -73,8 +73,8 @@ class Catalogue:
         rolled = self._question.asked.rolled
         if rolled is None or not span.exact:
             return False
-        bucket: Bucket = "1h" if rolled.hourly and span.until - span.since >= _LONG else "1m"
-        since, until = span.inner(WIDTHS[bucket])
+        bucket: Rollup = "1h" if rolled.hourly and span.until - span.since >= _LONG else "1m"
+        since, until = span.inner(BUCKETS[bucket])
         meeting = self._meeting("points", span)
         covered = [one for one in meeting if one.last >= since and one.first < until and self._has(one, bucket)]
         if not covered or since >= until:
@@ -112,7 +112,7 @@ class Catalogue:
         self._said.append(f"{name}: {len(listed)} of {total} segments and {len(table)} rows in memory")
         return [views.registered("points", given), *self._sealed("points", paths)]
 
-    def _merged(self, bucket: Bucket) -> str:
+    def _merged(self, bucket: Rollup) -> str:
         """All rollups, those too whose points are gone; and what is not rolled up yet."""
         there = [one for one in self._question.segments if one.kind == bucket]
         bare = [one for one in self._question.segments if one.kind == "points" and not self._has(one, bucket)]
@@ -129,7 +129,7 @@ class Catalogue:
     def _meeting(self, kind: str, span: Span) -> list[Segment]:
         return [one for one in self._question.segments if one.kind == kind and span.meets(one.first, one.last)]
 
-    def _has(self, segment: Segment, bucket: Bucket) -> bool:
+    def _has(self, segment: Segment, bucket: Rollup) -> bool:
         return sidecar(segment.name, bucket) in self._known
 
     def _sealed(self, name: str, paths: Sequence[Path]) -> list[str]:

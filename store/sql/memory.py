@@ -63,8 +63,7 @@ class Memory:
         return table
 
     def _tabulated(self, chunks: Sequence[Columns], kind: Kind) -> pa.Table:
-        series = [name.removeprefix(DESIRED) for name in self._series] if kind == "desired" else self._series
-        return tabulate([chunk for chunk in chunks if len(chunk)], series, self._node)
+        return tabulate([chunk for chunk in chunks if len(chunk)], self._series, self._node, kind)
 
     def _compare(self, segment: Segment, kind: Kind, wanted: Any, span: Span) -> None:
         """Mark the points of the span that the segment has."""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
 
 from store.schema import TABLES
+from store.segment import Rollup
 from store.sql.span import moment
 from twins.instructions import STATE
 
-Bucket = Literal["1m", "1h"]
-WIDTHS: dict[Bucket, int] = {"1m": 60_000_000, "1h": 3_600_000_000}
-"""Microseconds of a bucket."""
-_UNITS = {"1m": "minute", "1h": "hour"}
+_UNITS: dict[Rollup, str] = {"1m": "minute", "1h": "hour"}
 _SERIES = "node, namespace, device, property"
 
 
@@ -94,7 +91,7 @@ def _newest(source: str, at: int) -> str:
     )
 
 
-def merged(bucket: Bucket, rollups: Sequence[Path], points: Sequence[str]) -> str:
+def merged(bucket: Rollup, rollups: Sequence[Path], points: Sequence[str]) -> str:
     """One row for each series and bucket, of rollups in files and of sources of points.
 
     Of two numbers at one time the lesser is first, the greater last.
@@ -115,7 +112,7 @@ def merged(bucket: Bucket, rollups: Sequence[Path], points: Sequence[str]) -> st
     """  # noqa: S608 - ours
 
 
-def _each_rolled(bucket: Bucket, source: str) -> str:
+def _each_rolled(bucket: Rollup, source: str) -> str:
     return (
         f"SELECT date_trunc('{_UNITS[bucket]}', time) AS time, {_SERIES}, 1::BIGINT AS n, value AS sum, value AS min, "  # noqa: S608 - ours
         f"value AS max, value AS first, time AS first_at, value AS last, time AS last_at, 0::DOUBLE AS m2 "

@@ -71,7 +71,7 @@ class History:
     def seal(self, points: Sequence[Point], *, rollups: Sequence[Kind] = ("1m", "1h"), kind: Kind = "points") -> None:
         """A segment of these points."""
         chunk, names = columns(points)
-        table = tabulate([chunk], [name.removeprefix("desired:") for name in names], self.node)
+        table = tabulate([chunk], names, self.node, kind)
         name = f"abcd-{kind}-{len(self.segments):012d}.parquet"
         self._write(table, name, kind)
         self.points += points

@@ -7,11 +7,13 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import structs
 
 from store.sql.guard import guard
 from tests.store import history
+from twins.exchange import Batch
 
 BUCKET = "time_bucket(INTERVAL '1 minute', time)"
 
@@ -257,3 +259,27 @@ def test_a_rollup_of_parts_is_the_rollup_of_the_whole(tmp_path: Path) -> None:
             assert one[1:5] == other[1:5]
             assert all(same(mine, theirs) for mine, theirs in zip(one[5:9], other[5:9], strict=True))
             assert all(map(same, (one[9], one[11], one[13]), (other[9], other[11], other[13])))
+
+
+async def test_what_the_store_sealed_is_asked_of_its_rollups(tmp_path: Path, store_at: Any) -> None:
+    chance = random.Random(8)
+    points = history.some_points(chance, 400, history.START, history.START + 20 * 60 * history.MINUTE)
+
+    async with store_at(tmp_path) as store:
+
+        async def ask(query: str) -> tuple[list[Any], str]:
+            answer = await store.sql.encoded(query, form="json", deadline=20, limit=10_000)
+            return msgspec.json.decode(answer.body), answer.plan
+
+        for some in (points[:300], points[300:380]):
+            await store.journal.committed(store.journal.append(Batch(points=some)))
+            await store.segments.seal()
+        await store.journal.committed(store.journal.append(Batch(points=[*points[380:], *points[:20]])))
+        numbers = [point.number for point in points if point.number is not None]
+        (row,), plan = await ask("SELECT count(*), count(value), sum(value), min(value), max(value) FROM points")
+        assert plan.startswith("rollups of 1h for ")
+        wanted = (len(points), len(numbers), math.fsum(numbers), min(numbers), max(numbers))
+        assert all(map(same, row, wanted))
+        for table in ("points_1m", "points_1h"):
+            (row,), _ = await ask(f"SELECT sum(n), sum(sum), min(min), max(max) FROM {table}")
+            assert all(map(same, row, wanted[1:]))
