@@ -30,6 +30,7 @@ BENCHES = {
     "answers": (),
     "journal": (),
     "data": ("duckdb", "pyarrow", "sqlglot"),
+    "sql": ("duckdb", "pyarrow", "sqlglot"),
     "cloud": (),
     "offload": ("grpc",),
     "inference": ("openvino", "PIL"),

@@ -22,6 +22,7 @@ from gateway.discovery import Discoverer
 from gateway.doors import Door, Doors
 from gateway.edge import Edge
 from gateway.enrolment import Enrolment
+from gateway.flights import flights
 from gateway.front import Front, Views
 from gateway.health import HealthReport
 from gateway.instruments import Instruments
@@ -97,6 +98,7 @@ class Gateway:
             Door("tap", "tap", lambda config: wiring.tap(config, kernel.store.tap)),
             Door("mappers", "dmi", self._mappers.door),
             Door("edge-api", "edge_api", edge.door),
+            Door("flight", "flight", lambda config: flights(config, kernel.store.sql)),
             Door("cloud", "cloud", lambda config: cloud.run if config.cloud.kind != "none" else None),
         )
 
@@ -177,7 +179,7 @@ class Gateway:
         """
         sections = changed(self.config, config)
         if "web" in sections:
-            sections.add("edge_api")  # it has the page's token and certificate
+            sections |= {"edge_api", "flight"}  # they have the page's token and certificate
         if "broker" not in sections:
             await self._mqtt.own.reread()
         page = self._front.page(config) if "web" in sections else None  # refused here, or not at all

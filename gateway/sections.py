@@ -208,6 +208,13 @@ class EdgeApi(Section, frozen=True):
     """Clients that may watch at once."""
 
 
+class Flight(Section, frozen=True):
+    """Arrow Flight for programs that ask in SQL; token and certificate are those of [web]. Needs the extra `sql`."""
+
+    listen: Listen = ""
+    """Address, such as `127.0.0.1:8815`; beyond loopback a token and a certificate are needed."""
+
+
 class Inference(Section, frozen=True):
     """Models on this box."""
 

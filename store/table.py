@@ -42,6 +42,7 @@ SCHEMA = pa.schema(
 )
 NAMES = ("namespace", "device", "property")
 """The columns that together name a series."""
+_FEW = 8
 _DIGEST = 1 << 31
 """Sequence numbers from here on are digests of messages."""
 
@@ -130,13 +131,20 @@ def sound(path: Path) -> bool:
     return True
 
 
+def numberless(path: Path) -> bool:
+    """True unless the file's footer says that no row lacks a number. Raises OSError or pa.ArrowException."""
+    data = pq.read_metadata(path)
+    place = data.schema.names.index("value")
+    spans = (data.row_group(group).column(place).statistics for group in range(data.num_row_groups))
+    return any(span is None or not span.has_null_count or span.null_count for span in spans)
+
+
 def without(table: pa.Table, paths: Sequence[Path]) -> pa.Table:
     """`table` less the points that the segments at `paths` have already."""
     if not paths or not len(table):
         return table
     ours = _comparable(table).append_column("row", pa.array(np.arange(len(table))))
-    moments = times(table)
-    window = [("time", ">=", _moment(moments[0])), ("time", "<=", _moment(moments[-1]))]
+    window = _window(table)
     known: list[Any] = []
     for path in paths:
         try:
@@ -156,6 +164,14 @@ def without(table: pa.Table, paths: Sequence[Path]) -> pa.Table:
     kept = np.ones(len(table), bool)
     kept[gone] = False
     return table.filter(pa.array(kept))
+
+
+def _window(table: pa.Table) -> list[tuple[str, str, Any]]:
+    """What rows of a file can be the same as some of `table`: by time, and where there are few, by device."""
+    moments = times(table)
+    found: list[tuple[str, str, Any]] = [("time", ">=", _moment(moments[0])), ("time", "<=", _moment(moments[-1]))]
+    devices = pc.unique(table.column("device")).to_pylist()
+    return [*found, ("device", "in", devices)] if len(devices) <= _FEW else found
 
 
 def narrowed(table: pa.Table) -> pa.Table:

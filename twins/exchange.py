@@ -108,6 +108,10 @@ DESIRED = "desired:"
 """What the name of a series begins with that is the history of a desired value; the reported one's name follows."""
 
 
+DESIRED = "desired:"
+"""What the name of a series begins with that is the history of a desired value; the reported one's name follows."""
+
+
 class Event(Struct, frozen=True):
     """Something a person may want to know. `id` is made from its cause, so that a repeat is the same event."""
 
@@ -175,6 +179,30 @@ class Rows(Struct, frozen=True):
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     truncated: bool = False
+    elapsed_us: int = 0
+
+
+class Newest(Struct, frozen=True):
+    """The newest point of a series."""
+
+    device: str
+    property: str
+    at: int
+    value: float | None
+    text: str | None
+
+
+class Encoded(Struct, frozen=True):
+    """An answer to a query as bytes: an Arrow IPC stream, CSV with its head, or for JSON an array of arrays.
+
+    `notice` says in words why it was cut, and is empty when it is whole; `plan` what it was read from.
+    """
+
+    columns: tuple[str, ...]
+    body: bytes
+    rows: int
+    notice: str = ""
+    plan: str = ""
     elapsed_us: int = 0
 
 

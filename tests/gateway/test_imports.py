@@ -14,7 +14,18 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOM = 45
 """Seconds for the process to start, look and end; a busy machine needs some."""
 HEAVY = {"numpy", "pyarrow", "duckdb", "sqlglot", "openvino", "av", "PIL", "pymodbus"}
-ON_DEMAND = {"grpc", "google.protobuf", "transitions", "cel", "rich", "cryptography", "amqtt", "cbor2", "jsonpatch"}
+ON_DEMAND = {
+    "promql_parser",
+    "grpc",
+    "google.protobuf",
+    "transitions",
+    "cel",
+    "rich",
+    "cryptography",
+    "amqtt",
+    "cbor2",
+    "jsonpatch",
+}
 
 # Runs `gemelo run` as the command does, and ends it when the gateway is ready and its MQTT door open.
 _LOOK = """
