@@ -1,0 +1,173 @@
+"""One key of one query: how far its series have come, and what is kept of its open windows.
+
+The watermark of a lane is the time before which no more points are waited for: the newest time of its slowest series
+less the disorder that is allowed; a series that is idle is not waited for. It never goes back. To find it costs a
+look at every series, so it is found only when it matters: `next` is the earliest end of an open window, `behind` how
+many series have not come so far, and nothing can close while there are some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from msgspec import Struct
+
+NEVER = 1 << 61
+REPEATS = 16
+"""Points of each series by which a repeat is known; what is newer than all of its series is none."""
+
+
+class Origin(Struct, array_like=True):
+    """A series that feeds a lane: its newest time, when it was heard last, and its last points' identities."""
+
+    at: int
+    seen: int
+    idle: bool = False
+    recent: list[int] = []
+
+
+class Told(NamedTuple):
+    """One result: its time, what tells it from others of the lane, values by name."""
+
+    at: int
+    ident: int
+    values: list[tuple[str, float]]
+    corrected: bool = False
+
+
+class Frame(Protocol):
+    """One kind of window."""
+
+    def earliest(self, at: int) -> int:
+        """The first end that a point at this time can lead to."""
+
+    def add(self, lane: Lane, name: str, at: int, seq: int, value: float) -> list[Told] | None:
+        """Take a value of the series `name`; corrections of what was told before, `None` for a value too late."""
+
+    def close(self, lane: Lane) -> list[Told]:
+        """Tell what ends from `lane.next` up to `lane.mark`, and forget what nothing can correct any more."""
+
+    def upcoming(self, lane: Lane) -> int:
+        """The earliest end of a window that was not told yet, after `lane.mark`."""
+
+    def read(self, raw: bytes) -> Any:
+        """A part as it was written."""
+
+
+class Lane:
+    """`parts` belong to the frame: by a number, of which the largest changes most often. `touch` and `drop` note it."""
+
+    __slots__ = ("_dirty", "_head", "_written", "behind", "bound", "corrections", "count", "device", "key", "mark",
+                 "names", "next", "origins", "parts")  # fmt: skip
+
+    def __init__(self, key: str, device: str, bound: int) -> None:
+        self.key = key
+        self.device = device
+        self.bound = bound
+        self.mark = -NEVER
+        self.corrections = 0
+        self.count = 0
+        self.next = NEVER
+        self.behind = 1
+        self.origins: dict[str, Origin] = {}
+        self.parts: dict[int, Any] = {}
+        self.names: dict[str, str] = {}
+        self._dirty: set[int] = set()
+        self._written: set[int] = set()
+        self._head: int | None = None
+
+    def expect(self, end: int) -> None:
+        """A window is open that ends then."""
+        if end < self.next:
+            self.settle(end)
+
+    def settle(self, end: int) -> None:
+        """This is the earliest end now."""
+        self.next = end
+        limit = end + self.bound
+        self.behind = sum(1 for each in self.origins.values() if not each.idle and each.at < limit)
+
+    def advance(self) -> bool:
+        """Find the watermark; true when a window has ended by it."""
+        live = [each.at for each in self.origins.values() if not each.idle]
+        if live:
+            self.mark = max(self.mark, min(live) - self.bound)
+        return self.next <= self.mark
+
+    def rest(self, now: int, idle: int) -> bool:
+        """Wait no more for series that were silent for so long; true when a window has ended by that.
+
+        When none is left their clocks go on by the time that passes here.
+        """
+        self.advance()
+        for each in self.origins.values():
+            each.idle = each.idle or each.seen + idle <= now
+        if all(each.idle for each in self.origins.values()):
+            clocks = (each.at + now - each.seen for each in self.origins.values())
+            self.mark = max(self.mark, min(clocks, default=now) - self.bound)
+        else:
+            self.advance()
+        self.settle(self.next)
+        return self.next <= self.mark
+
+    def due(self, now: int, idle: int) -> int:
+        """When to look again, if nothing comes; its windows are open."""
+        live = [each.seen for each in self.origins.values() if not each.idle]
+        return min(live) + idle if live else now + self.next - self.mark
+
+    def touch(self, part: int) -> None:
+        self._dirty.add(part)
+
+    def drop(self, part: int) -> None:
+        del self.parts[part]
+
+    def rows(self) -> Iterator[tuple[int | None, bytes | None]]:
+        """What changed since the last call: parts by number, and under `None` all else with the newest part."""
+        parts, newest = self.parts, max(self.parts, default=None)
+        if self._head is not None and self._head != newest:
+            self._dirty.add(self._head)  # it is no more within the other row
+        for number in self._dirty:
+            if number != newest and number in parts:
+                self._written.add(number)
+                yield number, _encode(parts[number])
+        for number in [number for number in self._written if number not in parts]:
+            self._written.remove(number)
+            yield number, None
+        self._dirty.clear()
+        self._head = newest
+        part = None if newest is None else parts[newest]
+        head = (self.origins, self.mark, self.corrections, self.count, newest, part)
+        yield None, _encode(head)
+
+    def gone(self) -> Iterator[tuple[int | None, None]]:
+        """The rows to delete with it."""
+        yield None, None
+        yield from ((part, None) for part in self._written)
+
+    def restore(self, rows: dict[int | None, bytes], frame: Frame, now: int) -> None:
+        """Take up what `rows` gave; what is silent since is waited for anew. Raises `msgspec.DecodeError`."""
+        head = _decode(rows[None])
+        self.parts = {part: frame.read(body) for part, body in rows.items() if part is not None}
+        self._written = set(self.parts)
+        if head.newest is not None:
+            self.parts[head.newest] = frame.read(bytes(head.part))
+        self._head = head.newest
+        self.origins, self.mark, self.corrections, self.count = head.origins, head.mark, head.corrections, head.count
+        for each in self.origins.values():
+            each.seen = max(each.seen, now)
+        self.settle(frame.upcoming(self))
+
+
+class _Head(Struct, array_like=True):
+    origins: dict[str, Origin]
+    mark: int
+    corrections: int
+    count: int
+    newest: int | None
+    part: msgspec.Raw
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Head).decode

@@ -1,0 +1,257 @@
+"""One query at work: points into the lanes of their keys, results out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+
+import msgspec
+from msgspec import Struct
+
+from streams.expression import Expression
+from streams.frames import frame_of
+from streams.lane import NEVER, REPEATS, Lane, Origin, Told
+from streams.query import Query
+from streams.result import Counts, Result
+from streams.source import Pattern, parted
+from streams.tally import is_quantile
+from twins.duration import microseconds
+from twins.exchange import Point
+
+PREFIX = "query:"
+"""What the rows and the timer of a query begin with."""
+REVISIONS = (1 << 20) - 1
+SOON = 100_000
+"""Microseconds from one look at what is idle to the next, at least."""
+_SPREAD = 0x9E3779B97F4A7C15
+_IDENTITY = (1 << 63) - 1
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """A series on its way into a query."""
+
+    operator: Operator
+    key: str
+    owner: str
+    device: str
+    name: str
+
+
+class Operator:
+    """Owns the lanes of one query. `due` is when `expire` wants to be called; of points that came too `late` nobody is
+    told before `quiet` is over."""
+
+    def __init__(self, query: Query, counts: Counts) -> None:
+        spec = query.spec
+        self.query = query
+        self.id = query.id
+        self.lanes: dict[str, Lane] = {}
+        self.due: int | None = None
+        self.late = 0
+        self.quiet = 0
+        self._counts = counts
+        self._frame = frame_of(query)
+        self._where = None if spec.where is None else Expression(spec.where)
+        self._value = None if spec.value is None else Expression(spec.value)
+        self._bound = microseconds(spec.out_of_order)
+        self._idle = microseconds(spec.idle)
+        self._patterns = [Pattern(each, query.metadata.namespace) for each in spec.sources]
+        self._seed = f"{self.id} {shape(query)}"
+        self._changed: dict[str, Lane] = {}
+        self._deleted: dict[str, None] = {}
+
+    def entry(self, device: str, name: str, kind: str = "", upstream: str = "") -> Entry | None:
+        """The way of the series `device/name` into this query, if it is meant; of a query, what `kind` of result."""
+        for pattern in self._patterns:
+            if pattern.query == upstream and pattern.fits(device, kind if upstream else name):
+                match self.query.key:
+                    case "series":
+                        return Entry(self, f"{device}/{name}", device, device, name)
+                    case "device":
+                        return Entry(self, device, device, device, name)
+                    case "all":
+                        return Entry(self, "", self.id, device, name)
+        return None
+
+    def take(self, entry: Entry, point: Point, now: int, room: bool = True) -> list[Result]:
+        """Take a point that arrived at `now`; without `room` it may lead to no new lane."""
+        number = self._number(entry, point)
+        if number is None:
+            return []
+        lane = self.lanes.get(entry.key)
+        if lane is None:
+            if not room:
+                self._counts.turned_away += 1
+                return []
+            lane = self.lanes[entry.key] = Lane(entry.key, entry.owner, self._bound)
+        series, at = point.series, point.at
+        identity = at * _SPREAD + point.seq & _IDENTITY
+        out: list[Result] = []
+        origin = lane.origins.get(series)
+        if (origin is None or origin.idle) and lane.advance():  # by those that were waited for before
+            out += self._results(lane, self._frame.close(lane))
+        if origin is None:
+            origin = lane.origins[series] = Origin(at, now)
+            lane.settle(lane.next)
+        else:
+            before = origin.at
+            if at > before:
+                origin.at = at
+                limit = lane.next + self._bound
+                if before < limit <= at:
+                    lane.behind -= 1
+            elif identity in origin.recent:
+                self._counts.repeats += 1
+                return out
+            origin.seen = now
+            if origin.idle:
+                origin.idle = False
+                lane.settle(lane.next)
+        origin.recent.append(identity)
+        if len(origin.recent) > REPEATS:
+            del origin.recent[0]
+        self._changed[entry.key] = lane
+        if lane.next > self._frame.earliest(at) and lane.advance():
+            out += self._results(lane, self._frame.close(lane))
+        told = self._frame.add(lane, series, at, point.seq, number)
+        self._counts.taken += 1
+        if told is None:
+            self._counts.late += 1
+            self.late += 1
+        elif told:
+            out += self._results(lane, told)
+        if lane.behind <= 0 and lane.advance():
+            out += self._results(lane, self._frame.close(lane))
+        if self.due is None and lane.next < NEVER:
+            self.due = now + self._idle
+        return out
+
+    def expire(self, now: int) -> list[Result]:
+        """Wait no more for what was silent for too long."""
+        out: list[Result] = []
+        due = NEVER
+        for lane in self.lanes.values():
+            if lane.next >= NEVER:
+                continue
+            if lane.rest(now, self._idle):
+                out += self._results(lane, self._frame.close(lane))
+            self._changed[lane.key] = lane
+            if lane.next < NEVER:
+                due = min(due, lane.due(now, self._idle))
+        self.due = max(due, now + SOON) if due < NEVER else None
+        return out
+
+    def rows(self) -> Iterator[tuple[str, bytes | None]]:
+        """What is to be written of the lanes that changed since the last call."""
+        for key in self._deleted:
+            yield key, None
+        self._deleted.clear()
+        for lane in self._changed.values():
+            for part, body in lane.rows():
+                yield self._row(lane, part), body
+        self._changed.clear()
+
+    def forget(self, device: str) -> None:
+        """A device left: its own lanes go, and nobody waits for it in others."""
+        for key, lane in list(self.lanes.items()):
+            if lane.device == device:
+                self.drop(key)
+            else:
+                for series in [series for series in lane.origins if parted(series)[0] == device]:
+                    del lane.origins[series]
+                    lane.settle(lane.next)
+                    self._changed[key] = lane
+
+    def drop(self, key: str) -> None:
+        """Delete a lane."""
+        lane = self.lanes.pop(key)
+        self._changed.pop(key, None)
+        self._deleted |= dict.fromkeys(self._row(lane, part) for part, _ in lane.gone())
+
+    def adopt(self, older: Operator, now: int) -> None:
+        """Go on with the lanes of an older self of the same shape."""
+        self.lanes, self.due, self._changed, self._deleted = older.lanes, older.due, older._changed, older._deleted
+        for lane in self.lanes.values():
+            lane.bound = self._bound
+            lane.settle(self._frame.upcoming(lane))
+        if self.due is None and any(lane.next < NEVER for lane in self.lanes.values()):
+            self.due = now
+
+    def restore(self, rows: dict[str, dict[int | None, bytes]], now: int) -> int:
+        """Take up lanes as they were written; the number of those that could not be read, which begin anew."""
+        lost = 0
+        for key, parts in rows.items():
+            lane = Lane(key, self._owner(key), self._bound)
+            try:
+                lane.restore(parts, self._frame, now)
+            except (msgspec.MsgspecError, KeyError):
+                lost += 1
+                self._deleted |= dict.fromkeys(self._row(lane, part) for part in parts)
+            else:
+                self.lanes[key] = lane
+        if any(lane.next < NEVER for lane in self.lanes.values()):
+            self.due = now + self._idle
+        return lost
+
+    def _number(self, entry: Entry, point: Point) -> float | None:
+        """The number to count with; `None` when the point is not looked at."""
+        if self._where is not None:
+            holds = self._where.holds(point, entry.device, entry.name)
+            if holds is not True:
+                self._counts.filtered += holds is False
+                self._counts.unusable += holds is None
+                return None
+        number = point.number
+        if self._value is not None:
+            number = self._value.number(point, entry.device, entry.name)
+        if number is None:
+            self._counts.unusable += 1
+        return number
+
+    def _results(self, lane: Lane, told: list[Told]) -> list[Result]:
+        out: list[Result] = []
+        for at, ident, values, corrected in told:
+            if corrected:
+                lane.corrections += 1
+                self._counts.corrections += 1
+            revision = min(lane.corrections, REVISIONS) if corrected else 0
+            text = f"{self._seed} {lane.key} {ident}".encode()
+            seq = int.from_bytes(blake2b(text, digest_size=8).digest()) >> 21 << 20 | revision
+            for kind, value in values:
+                series = lane.names.get(kind) or self._named(lane, kind)
+                device, name = parted(series)
+                short = kind if self.query.spec.align is None else parted(kind)[1]
+                out.append(Result(device, name, short, Point(series, at, seq, value, None), corrected))
+        self._counts.results += len(out)
+        return out
+
+    def _named(self, lane: Lane, kind: str) -> str:
+        """The series of a result: beside what it is made of, or the query's own where it is made of all."""
+        query = self.query.metadata.name
+        if self.query.spec.align is not None:
+            series = f"{kind}.{query}"
+        else:
+            series = f"{self.id}/{kind}" if self.query.key == "all" else ""
+            if not series:
+                series = f"{lane.key}.{query}.{kind}" if self.query.key == "series" else f"{lane.key}/{query}.{kind}"
+        lane.names[kind] = series
+        return series
+
+    def _owner(self, key: str) -> str:
+        match self.query.key:
+            case "series":
+                return parted(key)[0]
+            case "device":
+                return key
+            case "all":
+                return self.id
+
+    def _row(self, lane: Lane, part: int | None) -> str:
+        return f"{PREFIX}{self.id}/{'' if part is None else part}/{lane.key}"
+
+
+def shape(query: Query) -> str:
+    """What state is made by: two versions of a query with the same go on with it."""
+    spec = query.spec
+    sketch = any(map(is_quantile, spec.aggregates))
+    return f"{spec.window} {spec.align} {query.key} {sketch}"

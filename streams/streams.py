@@ -1,0 +1,300 @@
+"""All pipelines and queries of the gateway: points in, points to keep and results out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from streams import acceptance, chain, operator
+from streams.chain import Chain
+from streams.operator import Entry, Operator, shape
+from streams.pipeline import Pipeline
+from streams.query import Query
+from streams.result import Counts, Offers, Result
+from streams.source import parted
+from twins.errors import Rejected
+from twins.exchange import Event, Point
+
+SERIES = 200_000
+"""Series whose way is remembered; beyond that the index starts afresh."""
+QUIET = 600_000_000
+"""Microseconds between two events that tell of late points of one query."""
+Manifest = Query | Pipeline
+
+
+class Changes(Struct, frozen=True):
+    """What is to be written with the batch: rows by key, timers by name (`None` deletes), events."""
+
+    rows: dict[str, bytes | None]
+    timers: dict[str, int | None]
+    events: list[Event]
+
+
+class _Route(Struct, frozen=True):
+    """Where the points of a series go: chains that replace them, chains beside, queries."""
+
+    replacing: tuple[tuple[Chain, chain.Strand], ...]
+    beside: tuple[tuple[Chain, chain.Strand], ...]
+    entries: tuple[Entry, ...]
+
+
+class Streams:
+    """Owned by the sequencer. `secret` gives the key of pseudonyms; `limit` is the most keys of all queries together.
+
+    Points that are to be kept are appended to `stored`; results are handed back for the rules.
+    """
+
+    def __init__(self, secret: Callable[[], bytes] = bytes, *, limit: int = 200_000) -> None:
+        self.counts = Counts()
+        self.offers = Offers()
+        self._secret = secret
+        self._limit = limit
+        self._chains: dict[str, Chain] = {}
+        self._operators: dict[str, Operator] = {}
+        self._routes: dict[str, _Route | None] = {}
+        self._readers: dict[str, tuple[Entry, ...]] = {}
+        self._timers: dict[str, int] = {}
+        self._rows: dict[str, bytes | None] = {}
+        self._events: list[Event] = []
+
+    def __len__(self) -> int:
+        return len(self._chains) + len(self._operators)
+
+    @property
+    def keys(self) -> int:
+        """Keys that queries keep state of."""
+        return sum(len(each.lanes) for each in self._operators.values())
+
+    @property
+    def held(self) -> int:
+        """Points that wait in pipelines."""
+        return sum(each.held for each in self._chains.values())
+
+    def take(self, point: Point, now: int, stored: list[Point]) -> Sequence[Result]:
+        """Take a point of a device that arrived at `now`, microseconds UTC."""
+        series = point.series
+        route = self._routes.get(series, _UNKNOWN)
+        if route is _UNKNOWN:
+            route = self._route(series, now)
+        if route is None:
+            stored.append(point)
+            return ()
+        points = [point]
+        for each, strand in route.replacing:
+            points = [out for one in points for out in each.take(strand, one, now)]
+        out: list[Result] = []
+        self._flow(points, route, now, stored, out)
+        return out
+
+    def expire(self, timer: str, now: int, stored: list[Point]) -> Sequence[Result]:
+        """A timer of `changes` is due. One of what is gone does nothing."""
+        self._timers.pop(timer, None)
+        out: list[Result] = []
+        if timer.startswith(operator.PREFIX):
+            found = self._operators.get(timer.removeprefix(operator.PREFIX))
+            if found is not None:
+                self._told(found, found.expire(now), now, stored, out)
+        elif each := self._chains.get(timer.removeprefix(chain.PREFIX)):
+            self._emerged(each, each.expire(now), now, stored, out)
+        return out
+
+    def apply(self, manifest: Manifest, now: int, stored: list[Point]) -> Sequence[Result]:
+        """Add a query or pipeline, or put it in place of its older self. Raises `Rejected`; then nothing has changed.
+
+        A pipeline that changed lets go what waits in it. A query keeps its windows if they are the same.
+        """
+        out: list[Result] = []
+        if isinstance(manifest, Query):
+            self._query(manifest, now)
+        else:
+            self._pipeline(manifest, now, stored, out)
+        self._forget_routes()
+        return out
+
+    def remove(self, kind: str, name: str, now: int, stored: list[Point]) -> Sequence[Result]:
+        """Remove the `Query` or `Pipeline` of this id with its state. Raises `Rejected` while another reads it."""
+        out: list[Result] = []
+        if kind == "Pipeline":
+            if (gone := self._chains.get(name)) is not None:
+                self._emerged(gone, gone.flush(), now, stored, out)
+                self._discard(gone)
+                del self._chains[name]
+        elif (found := self._operators.get(name)) is not None:
+            readers = [each.id for each in self._operators.values() if name in each.query.upstreams]
+            if readers:
+                raise Rejected(f"Query {', '.join(readers)} reads its results: delete that first", 409)
+            self._clear(found)
+            del self._operators[name]
+        self._forget_routes()
+        return out
+
+    def forget(self, device: str, now: int, stored: list[Point]) -> Sequence[Result]:
+        """A device left."""
+        out: list[Result] = []
+        for each in self._chains.values():
+            self._emerged(each, each.forget(device), now, stored, out)
+        for one in self._operators.values():
+            one.forget(device)
+        self._forget_routes()
+        return out
+
+    def restore(self, manifests: Iterable[Manifest], rows: dict[str, bytes], now: int) -> list[str]:
+        """Take up what holds and what `changes` wrote of it; what does not hold any more, in words.
+
+        What fell silent before is waited for as if it had spoken now.
+        """
+        faults: list[str] = []
+        waiting = sorted(manifests, key=lambda each: (isinstance(each, Query), each.id))
+        while waiting:
+            ready = [m for m in waiting if not isinstance(m, Query) or m.upstreams <= self._operators.keys()]
+            for manifest in ready or waiting:
+                try:
+                    self.apply(manifest, now, [])
+                except Rejected as error:
+                    faults.append(f"{manifest.kind} {manifest.id} does not hold any more: {error}")
+            waiting = [manifest for manifest in waiting if ready and manifest not in ready]
+        self._take_up(rows, now)
+        return faults
+
+    def changes(self) -> Changes:
+        """What changed since the last call: write it in the commit of what was taken."""
+        rows, self._rows = self._rows, {}
+        events, self._events = self._events, []
+        timers: dict[str, int | None] = {}
+        for prefix, group in ((operator.PREFIX, self._operators), (chain.PREFIX, self._chains)):
+            for name, each in group.items():
+                rows.update(each.rows())
+                if each.due is not None and self._timers.get(prefix + name) != each.due:
+                    timers[prefix + name] = self._timers[prefix + name] = each.due
+        for timer in [timer for timer in self._timers if not self._wanted(timer)]:
+            del self._timers[timer]
+            timers[timer] = None
+        return Changes(rows, timers, events)
+
+    def _flow(self, points: list[Point], route: _Route, now: int, stored: list[Point], out: list[Result]) -> None:
+        stored += points
+        for point in points:
+            for entry in route.entries:
+                self._ask(entry, point, now, stored, out)
+            for each, strand in route.beside:
+                self._emerged(each, each.take(strand, point, now), now, stored, out)
+
+    def _emerged(self, source: Chain, points: list[Point], now: int, stored: list[Point], out: list[Result]) -> None:
+        """What comes out of a chain later or beside: it is kept, and queries look at it; beside, rules too."""
+        for point in points:
+            stored.append(point)
+            device, name = parted(point.series)
+            if not source.replaces:
+                out.append(Result(device, name, "", point))
+            for entry in self._entries(point.series, device, name):
+                self._ask(entry, point, now, stored, out)
+
+    def _ask(self, entry: Entry, point: Point, now: int, stored: list[Point], out: list[Result]) -> None:
+        asked = entry.operator
+        room = entry.key in asked.lanes or self.keys < self._limit
+        results = asked.take(entry, point, now, room)
+        if results:
+            self._told(asked, results, now, stored, out)
+        if asked.late and now >= asked.quiet:
+            self._events.append(acceptance.late(asked.id, asked.late, now))
+            asked.late, asked.quiet = 0, now + QUIET
+
+    def _told(self, asked: Operator, results: list[Result], now: int, stored: list[Point], out: list[Result]) -> None:
+        for result in results:
+            point = result.point
+            stored.append(point)
+            out.append(result)
+            if not result.corrected:
+                for entry in self._entries(point.series, result.device, result.name, result.kind, asked.id):
+                    self._ask(entry, point, now, stored, out)
+
+    def _entries(self, series: str, device: str, name: str, kind: str = "", upstream: str = "") -> tuple[Entry, ...]:
+        """The queries that look at a series that was made here."""
+        found = self._readers.get(series)
+        if found is None:
+            entries = (each.entry(device, name, kind, upstream) for each in self._operators.values())
+            found = self._readers[series] = tuple(entry for entry in entries if entry is not None)
+        return found
+
+    def _route(self, series: str, now: int) -> _Route | None:
+        if len(self._routes) >= SERIES:
+            self._routes.clear()
+        device, name = parted(series)
+        found = [(each, strand) for each in self._chains.values() if (strand := each.strand(series, now)) is not None]
+        entries = tuple(e for each in self._operators.values() if (e := each.entry(device, name)) is not None)
+        replacing = tuple(pair for pair in found if pair[0].replaces)
+        beside = tuple(pair for pair in found if not pair[0].replaces)
+        route = _Route(replacing, beside, entries) if found or entries else None
+        self._routes[series] = route
+        return route
+
+    def _forget_routes(self) -> None:
+        self._routes.clear()
+        self._readers.clear()
+
+    def _query(self, query: Query, now: int) -> None:
+        older = self._operators.get(query.id)
+        if older is not None and older.query == query:
+            return
+        acceptance.check(query, {name: each.query for name, each in self._operators.items() if name != query.id})
+        fresh = Operator(query, self.counts)
+        if older is not None:
+            if shape(older.query) == shape(query):
+                fresh.adopt(older, now)
+            else:
+                self._clear(older)
+                self._events.append(acceptance.anew(query.id, now, "its windows are others now"))
+        self._operators[query.id] = fresh
+
+    def _pipeline(self, pipeline: Pipeline, now: int, stored: list[Point], out: list[Result]) -> None:
+        older = self._chains.get(pipeline.id)
+        if older is not None and older.pipeline == pipeline:
+            return
+        fresh = Chain(pipeline, self.offers, self._secret)
+        if older is not None:
+            if older.pipeline.spec.steps == pipeline.spec.steps:
+                fresh.adopt(older)
+            else:
+                self._emerged(older, older.flush(), now, stored, out)
+                self._discard(older)
+        self._chains[pipeline.id] = fresh
+        self._chains = dict(sorted(self._chains.items()))  # the order in which they follow one another
+
+    def _take_up(self, rows: dict[str, bytes], now: int) -> None:
+        lanes: dict[str, dict[str, dict[int | None, bytes]]] = {}
+        strands: dict[str, dict[str, bytes]] = {}
+        for row, body in rows.items():
+            owner, _, rest = row.partition("/")
+            name, _, rest = rest.partition("/")
+            kind, _, namespace = owner.partition(":")
+            ident = f"{namespace}/{name}"
+            if f"{kind}:" == operator.PREFIX:
+                part, _, key = rest.partition("/")
+                lanes.setdefault(ident, {}).setdefault(key, {})[int(part) if part else None] = body
+            else:
+                strands.setdefault(ident, {})[rest] = body
+        lost = {one.id: one.restore(lanes.get(one.id, {}), now) for one in self._operators.values()}
+        lost |= {each.id: each.restore(strands.get(each.id, {}), now) for each in self._chains.values()}
+        for ident, count in lost.items():
+            if count:
+                self._events.append(acceptance.anew(ident, now, f"{count} of its states could not be read back"))
+
+    def _clear(self, found: Operator) -> None:
+        for key in list(found.lanes):
+            found.drop(key)
+        self._rows.update(found.rows())
+
+    def _discard(self, gone: Chain) -> None:
+        self._rows.update(gone.rows())
+        self._rows.update(dict.fromkeys(gone.drop()))
+
+    def _wanted(self, timer: str) -> bool:
+        if timer.startswith(operator.PREFIX):
+            found: Operator | Chain | None = self._operators.get(timer.removeprefix(operator.PREFIX))
+        else:
+            found = self._chains.get(timer.removeprefix(chain.PREFIX))
+        return found is not None and found.due is not None
+
+
+_UNKNOWN = _Route((), (), ())
