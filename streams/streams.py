@@ -87,6 +87,10 @@ class Streams:
         self._flow(points, route, now, stored, out)
         return out
 
+    def owns(self, timer: str) -> bool:
+        """Whether a timer is one of `changes`."""
+        return timer.startswith((operator.PREFIX, chain.PREFIX))
+
     def expire(self, timer: str, now: int, stored: list[Point]) -> Sequence[Result]:
         """A timer of `changes` is due. One of what is gone does nothing."""
         self._timers.pop(timer, None)
