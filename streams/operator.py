@@ -88,40 +88,38 @@ class Operator:
         identity = at * _SPREAD + point.seq & _IDENTITY
         out: list[Result] = []
         origin = lane.origins.get(series)
-        if (origin is None or origin.idle) and lane.advance():  # by those that were waited for before
-            out += self._results(lane, self._frame.close(lane))
         if origin is None:
+            out += self._advanced(lane)  # by those that were waited for before
             origin = lane.origins[series] = Origin(at, now)
             lane.settle(lane.next)
+        elif at <= origin.at and identity in origin.recent:
+            self._counts.repeats += 1
+            return out
         else:
-            before = origin.at
-            if at > before:
-                origin.at = at
-                limit = lane.next + self._bound
-                if before < limit <= at:
-                    lane.behind -= 1
-            elif identity in origin.recent:
-                self._counts.repeats += 1
-                return out
+            limit = lane.next + self._bound
+            lane.behind -= origin.at < limit <= at
+            origin.at = max(origin.at, at)
             origin.seen = now
             if origin.idle:
+                out += self._advanced(lane)
                 origin.idle = False
                 lane.settle(lane.next)
+                out += self._advanced(lane)
         origin.recent.append(identity)
         if len(origin.recent) > REPEATS:
             del origin.recent[0]
         self._changed[entry.key] = lane
-        if lane.next > self._frame.earliest(at) and lane.advance():
-            out += self._results(lane, self._frame.close(lane))
+        if lane.next > self._frame.earliest(at):
+            out += self._advanced(lane)
         told = self._frame.add(lane, series, at, point.seq, number)
-        self._counts.taken += 1
         if told is None:
             self._counts.late += 1
             self.late += 1
-        elif told:
+        else:
+            self._counts.taken += 1
             out += self._results(lane, told)
-        if lane.behind <= 0 and lane.advance():
-            out += self._results(lane, self._frame.close(lane))
+        if lane.behind <= 0:
+            out += self._advanced(lane)
         if self.due is None and lane.next < NEVER:
             self.due = now + self._idle
         return out
@@ -207,6 +205,10 @@ class Operator:
         if number is None:
             self._counts.unusable += 1
         return number
+
+    def _advanced(self, lane: Lane) -> list[Result]:
+        """What ends by the watermark as it is now."""
+        return self._results(lane, self._frame.close(lane)) if lane.advance() else []
 
     def _results(self, lane: Lane, told: list[Told]) -> list[Result]:
         out: list[Result] = []
