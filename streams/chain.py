@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -113,10 +113,11 @@ class Chain:
             self.strands[series] = self._strand(series, strand.memories, strand.seen)
         self._changed = dict(older._changed)
 
-    def restore(self, rows: dict[str, bytes], now: int) -> int:
+    def restore(self, rows: Mapping[str, bytes], now: int) -> int:
         """Take up strands as they were written; the number of those that could not be read, which begin anew."""
         lost = 0
-        for series, body in rows.items():
+        for row, body in rows.items():
+            series = row.removeprefix(f"{PREFIX}{self.id}/")
             try:
                 _, raws = _decode(body)
                 memories = [work.read(bytes(raw)) for work, raw in zip(self._works, raws, strict=True)]

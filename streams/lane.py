@@ -14,9 +14,16 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct
 
+from streams.source import parted
+
 NEVER = 1 << 61
+FEW = 4
+"""Series that are written in one row with their lane; more of them have rows of their own."""
 REPEATS = 16
 """Points of each series by which a repeat is known; what is newer than all of its series is none."""
+
+Part = int | str | None
+"""What a row of a lane holds: a part by its number, a series, or all else."""
 
 
 class Origin(Struct, array_like=True):
@@ -59,8 +66,8 @@ class Frame(Protocol):
 class Lane:
     """`parts` belong to the frame: by a number, of which the largest changes most often. `touch` and `drop` note it."""
 
-    __slots__ = ("_dirty", "_head", "_written", "behind", "bound", "corrections", "count", "device", "key", "mark",
-                 "names", "next", "origins", "parts")  # fmt: skip
+    __slots__ = ("_dirty", "_head", "_heard", "_left", "_wide", "_written", "behind", "bound", "corrections", "count",
+                 "device", "key", "mark", "names", "next", "origins", "parts", "places")  # fmt: skip
 
     def __init__(self, key: str, device: str, bound: int) -> None:
         self.key = key
@@ -74,9 +81,28 @@ class Lane:
         self.origins: dict[str, Origin] = {}
         self.parts: dict[int, Any] = {}
         self.names: dict[str, str] = {}
+        self.places: dict[str, int] = {}
         self._dirty: set[int] = set()
         self._written: set[int] = set()
         self._head: int | None = None
+        self._heard: set[str] = set()
+        self._left: list[str] = []
+        self._wide = False
+
+    def hear(self, series: str) -> None:
+        """A series has news."""
+        if self._wide:
+            self._heard.add(series)
+
+    def leave(self, device: str) -> bool:
+        """Wait no more for the series of a device; true when there were some."""
+        leaving = [series for series in self.origins if parted(series)[0] == device]
+        for series in leaving:
+            del self.origins[series]
+        if self._wide:
+            self._left += leaving
+        self.settle(self.next)
+        return bool(leaving)
 
     def expect(self, end: int) -> None:
         """A window is open that ends then."""
@@ -102,8 +128,10 @@ class Lane:
         When none is left their clocks go on by the time that passes here.
         """
         self.advance()
-        for each in self.origins.values():
-            each.idle = each.idle or each.seen + idle <= now
+        for series, each in self.origins.items():
+            if not each.idle and each.seen + idle <= now:
+                each.idle = True
+                self.hear(series)
         if all(each.idle for each in self.origins.values()):
             clocks = (each.at + now - each.seen for each in self.origins.values())
             self.mark = max(self.mark, min(clocks, default=now) - self.bound)
@@ -123,11 +151,11 @@ class Lane:
     def drop(self, part: int) -> None:
         del self.parts[part]
 
-    def rows(self) -> Iterator[tuple[int | None, bytes | None]]:
-        """What changed since the last call: parts by number, and under `None` all else with the newest part."""
+    def rows(self) -> Iterator[tuple[Part, bytes | None]]:
+        """What changed since the last call: parts, series of a lane with many, and under `None` all else."""
         parts, newest = self.parts, max(self.parts, default=None)
         if self._head is not None and self._head != newest:
-            self._dirty.add(self._head)  # it is no more within the other row
+            self._dirty.add(self._head)  # it is no more within the row of the lane
         for number in self._dirty:
             if number != newest and number in parts:
                 self._written.add(number)
@@ -138,26 +166,41 @@ class Lane:
         self._dirty.clear()
         self._head = newest
         part = None if newest is None else parts[newest]
-        head = (self.origins, self.mark, self.corrections, self.count, newest, part)
-        yield None, _encode(head)
+        yield from self._origins()
+        origins = {} if self._wide else self.origins
+        yield None, _encode((origins, self.mark, self.corrections, self.count, newest, part))
 
-    def gone(self) -> Iterator[tuple[int | None, None]]:
+    def gone(self) -> Iterator[Part]:
         """The rows to delete with it."""
-        yield None, None
-        yield from ((part, None) for part in self._written)
+        yield None
+        yield from self._written
+        if self._wide:
+            yield from (*self.origins, *self._left)
 
-    def restore(self, rows: dict[int | None, bytes], frame: Frame, now: int) -> None:
+    def restore(self, rows: dict[Part, bytes], frame: Frame, now: int) -> None:
         """Take up what `rows` gave; what is silent since is waited for anew. Raises `msgspec.DecodeError`."""
         head = _decode(rows[None])
-        self.parts = {part: frame.read(body) for part, body in rows.items() if part is not None}
+        self.parts = {part: frame.read(body) for part, body in rows.items() if isinstance(part, int)}
         self._written = set(self.parts)
         if head.newest is not None:
             self.parts[head.newest] = frame.read(bytes(head.part))
         self._head = head.newest
-        self.origins, self.mark, self.corrections, self.count = head.origins, head.mark, head.corrections, head.count
+        series = {part: _decode_origin(body) for part, body in rows.items() if isinstance(part, str)}
+        self._wide = bool(series)
+        self.origins = series or head.origins
+        self.mark, self.corrections, self.count = head.mark, head.corrections, head.count
         for each in self.origins.values():
             each.seen = max(each.seen, now)
         self.settle(frame.upcoming(self))
+
+    def _origins(self) -> Iterator[tuple[str, bytes | None]]:
+        if not self._wide and len(self.origins) > FEW:
+            self._wide = True
+            self._heard = set(self.origins)
+        yield from ((series, None) for series in self._left if series not in self.origins)
+        yield from ((series, _encode(self.origins[series])) for series in self._heard if series in self.origins)
+        self._left.clear()
+        self._heard.clear()
 
 
 class _Head(Struct, array_like=True):
@@ -171,3 +214,4 @@ class _Head(Struct, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Head).decode
+_decode_origin = msgspec.msgpack.Decoder(Origin).decode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from streams.expression import Expression
 from streams.frames import frame_of
-from streams.lane import NEVER, REPEATS, Lane, Origin, Told
+from streams.lane import NEVER, REPEATS, Lane, Origin, Part, Told
 from streams.query import Query
 from streams.result import Counts, Result
 from streams.source import Pattern, parted
@@ -20,6 +20,8 @@ from twins.exchange import Point
 
 PREFIX = "query:"
 """What the rows and the timer of a query begin with."""
+SERIES = "@"
+"""In place of a part's number in the row of a series."""
 REVISIONS = (1 << 20) - 1
 SOON = 100_000
 """Microseconds from one look at what is idle to the next, at least."""
@@ -64,13 +66,8 @@ class Operator:
         """The way of the series `device/name` into this query, if it is meant; of a query, what `kind` of result."""
         for pattern in self._patterns:
             if pattern.query == upstream and pattern.fits(device, kind if upstream else name):
-                match self.query.key:
-                    case "series":
-                        return Entry(self, f"{device}/{name}", device, device, name)
-                    case "device":
-                        return Entry(self, device, device, device, name)
-                    case "all":
-                        return Entry(self, "", self.id, device, name)
+                key = self._key(device, name)
+                return Entry(self, key, self._owner(key), device, name)
         return None
 
     def take(self, entry: Entry, point: Point, now: int, room: bool = True) -> list[Result]:
@@ -105,6 +102,7 @@ class Operator:
                 origin.idle = False
                 lane.settle(lane.next)
                 out += self._advanced(lane)
+        lane.hear(series)
         origin.recent.append(identity)
         if len(origin.recent) > REPEATS:
             del origin.recent[0]
@@ -154,17 +152,14 @@ class Operator:
         for key, lane in list(self.lanes.items()):
             if lane.device == device:
                 self.drop(key)
-            else:
-                for series in [series for series in lane.origins if parted(series)[0] == device]:
-                    del lane.origins[series]
-                    lane.settle(lane.next)
-                    self._changed[key] = lane
+            elif lane.leave(device):
+                self._changed[key] = lane
 
     def drop(self, key: str) -> None:
         """Delete a lane."""
         lane = self.lanes.pop(key)
         self._changed.pop(key, None)
-        self._deleted |= dict.fromkeys(self._row(lane, part) for part, _ in lane.gone())
+        self._deleted |= dict.fromkeys(self._row(lane, part) for part in lane.gone())
 
     def adopt(self, older: Operator, now: int) -> None:
         """Go on with the lanes of an older self of the same shape."""
@@ -175,10 +170,17 @@ class Operator:
         if self.due is None and any(lane.next < NEVER for lane in self.lanes.values()):
             self.due = now
 
-    def restore(self, rows: dict[str, dict[int | None, bytes]], now: int) -> int:
+    def restore(self, rows: Mapping[str, bytes], now: int) -> int:
         """Take up lanes as they were written; the number of those that could not be read, which begin anew."""
+        found: dict[str, dict[Part, bytes]] = {}
+        for row, body in rows.items():
+            part, _, rest = row.removeprefix(f"{PREFIX}{self.id}/").partition("/")
+            if part == SERIES:
+                found.setdefault(self._key(*parted(rest)), {})[rest] = body
+            else:
+                found.setdefault(rest, {})[int(part) if part else None] = body
         lost = 0
-        for key, parts in rows.items():
+        for key, parts in found.items():
             lane = Lane(key, self._owner(key), self._bound)
             try:
                 lane.restore(parts, self._frame, now)
@@ -239,6 +241,15 @@ class Operator:
         lane.names[kind] = series
         return series
 
+    def _key(self, device: str, name: str) -> str:
+        match self.query.key:
+            case "series":
+                return f"{device}/{name}"
+            case "device":
+                return device
+            case "all":
+                return ""
+
     def _owner(self, key: str) -> str:
         match self.query.key:
             case "series":
@@ -248,7 +259,9 @@ class Operator:
             case "all":
                 return self.id
 
-    def _row(self, lane: Lane, part: int | None) -> str:
+    def _row(self, lane: Lane, part: Part) -> str:
+        if isinstance(part, str):
+            return f"{PREFIX}{self.id}/{SERIES}/{part}"
         return f"{PREFIX}{self.id}/{'' if part is None else part}/{lane.key}"
 
 

@@ -266,23 +266,14 @@ class Streams:
         self._chains = dict(sorted(self._chains.items()))  # the order in which they follow one another
 
     def _take_up(self, rows: dict[str, bytes], now: int) -> None:
-        lanes: dict[str, dict[str, dict[int | None, bytes]]] = {}
-        strands: dict[str, dict[str, bytes]] = {}
+        owned: dict[str, dict[str, bytes]] = {}
         for row, body in rows.items():
-            owner, _, rest = row.partition("/")
-            name, _, rest = rest.partition("/")
-            kind, _, namespace = owner.partition(":")
-            ident = f"{namespace}/{name}"
-            if f"{kind}:" == operator.PREFIX:
-                part, _, key = rest.partition("/")
-                lanes.setdefault(ident, {}).setdefault(key, {})[int(part) if part else None] = body
-            else:
-                strands.setdefault(ident, {})[rest] = body
-        lost = {one.id: one.restore(lanes.get(one.id, {}), now) for one in self._operators.values()}
-        lost |= {each.id: each.restore(strands.get(each.id, {}), now) for each in self._chains.values()}
-        for ident, count in lost.items():
-            if count:
-                self._events.append(acceptance.anew(ident, now, f"{count} of its states could not be read back"))
+            owned.setdefault("/".join(row.split("/", 2)[:2]), {})[row] = body
+        for prefix, group in ((operator.PREFIX, self._operators), (chain.PREFIX, self._chains)):
+            for name, each in group.items():
+                lost = each.restore(owned.get(prefix + name, {}), now)
+                if lost:
+                    self._events.append(acceptance.anew(name, now, f"{lost} of its states could not be read back"))
 
     def _clear(self, found: Operator) -> None:
         for key in list(found.lanes):

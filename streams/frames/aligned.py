@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,9 +15,10 @@ from twins.duration import microseconds
 
 POINTS = 4096
 """Points that are kept of a series; the oldest go first."""
-ALL = 0
-"""The one part of a lane: the points of each series, sorted."""
-Buffers = dict[str, list[Value]]
+FEW = 64
+"""Ticks that are looked at one by one when they end; of more only those that a point can make."""
+Buffer = tuple[str, list[Value]]
+"""A part of a lane: a series and its points, sorted."""
 
 
 class Aligned:
@@ -35,7 +37,7 @@ class Aligned:
             "mean": (self._every - 1, 0, self._every),
         }[align.method]
         self._value = {"last": self._last, "linear": self._linear, "mean": self._mean}[align.method]
-        self.read = msgspec.msgpack.Decoder(Buffers).decode
+        self.read = msgspec.msgpack.Decoder(Buffer).decode
 
     def earliest(self, at: int) -> int:
         return _up(at - self._back, self._every) + self._wait
@@ -48,12 +50,11 @@ class Aligned:
             return None
         told = [tick for tick in ticks if tick + self._wait <= lane.mark < tick + self._wait + self._late]
         before = [self._row(lane, tick) for tick in told]
-        buffers: Buffers = lane.parts.setdefault(ALL, {})
-        values = buffers.setdefault(name, [])
+        number, values = self._buffer(lane, name)
         insort(values, (at, seq, value))
         if len(values) > POINTS:
             del values[0]
-        lane.touch(ALL)
+        lane.touch(number)
         lane.expect(self._first(ticks, lane.mark))
         news = []
         for tick, row in zip(told, before, strict=True):
@@ -63,22 +64,47 @@ class Aligned:
         return news
 
     def close(self, lane: Lane) -> list[Told]:
-        first, last = lane.next - self._wait, lane.mark - self._wait
-        buffers: Buffers = lane.parts[ALL]
-        ticks: set[int] = set()
-        for values in buffers.values():
-            low, high = bisect_left(values, (first - self._ahead,)), bisect_left(values, (last + self._back + 1,))
-            for at, _, _ in values[low:high]:
-                ticks.update(tick for tick in self._ticks(at) if first <= tick <= last)
-        rows = [(tick, row) for tick in sorted(ticks) if (row := self._row(lane, tick))]
-        self._forget(lane, buffers)
+        first = _up(lane.next - self._wait, self._every)
+        ticks = range(first, lane.mark - self._wait + 1, self._every)
+        rows = [(tick, row) for tick in self._fewer(lane, ticks) if (row := self._row(lane, tick))]
+        self._forget(lane)
         lane.settle(self.upcoming(lane))
         return [Told(tick, tick, list(row.items())) for tick, row in rows]
 
     def upcoming(self, lane: Lane) -> int:
-        buffers: Buffers = lane.parts.get(ALL, {})
-        firsts = (self._first(self._ticks(at), lane.mark) for values in buffers.values() for at, _, _ in values)
-        return min(firsts, default=NEVER)
+        limit = _up(lane.mark - self._wait + 1, self._every)
+        ends = (self._after(values, limit) for _, values in lane.parts.values())
+        return min(ends, default=NEVER)
+
+    def _after(self, values: list[Value], limit: int) -> int:
+        """When the first tick from `limit` on ends that a point of a series can make."""
+        for place in range(bisect_left(values, (limit - self._ahead,)), len(values)):
+            at = values[place][0]
+            tick = max(limit, _up(at - self._back, self._every))
+            if tick <= at + self._ahead:
+                return tick + self._wait
+        return NEVER
+
+    def _fewer(self, lane: Lane, ticks: range) -> Sequence[int]:
+        if len(ticks) <= FEW:
+            return ticks
+        found: set[int] = set()
+        for _, values in lane.parts.values():
+            low = bisect_left(values, (ticks[0] - self._ahead,))
+            for at, _, _ in values[low : bisect_left(values, (ticks[-1] + self._back + 1,))]:
+                found.update(tick for tick in self._ticks(at) if ticks[0] <= tick <= ticks[-1])
+        return sorted(found)
+
+    def _buffer(self, lane: Lane, name: str) -> tuple[int, list[Value]]:
+        """The part of a series."""
+        if len(lane.places) != len(lane.parts):
+            lane.places = {series: number for number, (series, _) in lane.parts.items()}
+        number = lane.places.get(name)
+        if number is None:
+            number = lane.places[name] = lane.count
+            lane.count += 1
+            lane.parts[number] = (name, [])
+        return number, lane.parts[number][1]
 
     def _ticks(self, at: int) -> range:
         """The ticks whose value a point may make."""
@@ -90,20 +116,21 @@ class Aligned:
         return first + self._wait if first < ticks.stop else NEVER
 
     def _row(self, lane: Lane, tick: int) -> dict[str, float]:
-        buffers: Buffers = lane.parts.get(ALL, {})
-        found = ((series, self._value(values, tick)) for series, values in buffers.items())
+        found = ((series, self._value(values, tick)) for series, values in lane.parts.values())
         row = {series: value for series, value in found if value is not None and math.isfinite(value)}
         return {} if self._complete and len(row) < len(lane.origins) else row
 
-    def _forget(self, lane: Lane, buffers: Buffers) -> None:
+    def _forget(self, lane: Lane) -> None:
         oldest = lane.mark - self._wait - self._late - self._ahead
-        for series in list(buffers):
-            values = buffers[series]
-            if values[0][0] <= oldest:
-                lane.touch(ALL)
-                buffers[series] = values[bisect_left(values, (oldest + 1,)) :]
-                if not buffers[series]:
-                    del buffers[series]
+        for number, (series, values) in list(lane.parts.items()):
+            if values[0][0] > oldest:
+                continue
+            del values[: bisect_left(values, (oldest + 1,))]
+            if values:
+                lane.touch(number)
+            else:
+                lane.drop(number)
+                lane.places.pop(series, None)
 
     def _last(self, values: list[Value], tick: int) -> float | None:
         place = bisect_left(values, (tick + 1,))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from itertools import groupby
 
 import msgspec
 
@@ -11,7 +10,7 @@ from streams.frames.making import Making
 from streams.lane import NEVER, Lane, Told
 from streams.tally import Value
 
-CHUNKS = 32
+CHUNKS = 8
 """Parts in which a window's points are kept, so that a new point leads to a small row."""
 POINTS = 20_000
 """Points that a lane keeps; the oldest go first."""
@@ -45,34 +44,40 @@ class Sliding:
         if at > lane.mark:
             lane.expect(at)
             return []
-        return self._told(lane, at, min(at + self._size - 1, lane.mark), corrected=True)
+        last = min(at + self._size - 1, lane.mark)
+        return self._told(self._between(lane, at - self._size + 1, last), at, last, corrected=True)
 
     def close(self, lane: Lane) -> list[Told]:
-        told = self._told(lane, lane.next, lane.mark)
+        values = self._between(lane, lane.next - self._size + 1, NEVER)
+        told = self._told(values, lane.next, lane.mark)
         oldest = lane.mark - self._size - self._late
         for part in [part for part in lane.parts if (part + 1) * self._chunk <= oldest]:
             lane.count -= len(lane.parts[part])
             lane.drop(part)
-        lane.settle(self.upcoming(lane))
+        after = bisect_left(values, (lane.mark + 1,))
+        lane.settle(values[after][0] if after < len(values) else NEVER)
         return told
 
     def upcoming(self, lane: Lane) -> int:
         following = self._between(lane, lane.mark + 1, NEVER)
         return following[0][0] if following else NEVER
 
-    def _told(self, lane: Lane, first: int, last: int, *, corrected: bool = False) -> list[Told]:
-        """The results of all points from `first` to `last`."""
-        values = self._between(lane, first - self._size + 1, last)
+    def _told(self, values: list[Value], first: int, last: int, *, corrected: bool = False) -> list[Told]:
+        """The results of all points from `first` to `last`; `values` reach a size back."""
         told = []
-        for at, _ in groupby(value[0] for value in values[bisect_left(values, (first,)) :]):
-            low = bisect_left(values, (at - self._size + 1,))
-            window = values[low : bisect_left(values, (at + 1,))]
+        place = bisect_left(values, (first,))
+        while place < len(values) and (at := values[place][0]) <= last:
+            place = bisect_left(values, (at + 1,), place)  # after all of the same time
+            window = values[bisect_left(values, (at - self._size + 1,)) : place]
             told.append(Told(at, at, self._making.values(self._making.whole(window)), corrected))
         return told
 
     def _between(self, lane: Lane, first: int, last: int) -> list[Value]:
-        parts = [part for part in sorted(lane.parts) if first // self._chunk <= part <= last // self._chunk]
-        values = [value for part in parts for value in lane.parts[part]]
+        low, high = first // self._chunk, last // self._chunk
+        values: list[Value] = []
+        for part in sorted(lane.parts):
+            if low <= part <= high:
+                values += lane.parts[part]
         return values[bisect_left(values, (first,)) : bisect_left(values, (last + 1,))]
 
     def _shrink(self, lane: Lane) -> None:

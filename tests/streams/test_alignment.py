@@ -50,7 +50,7 @@ def reach(method: str, at: int) -> list[int]:
 
 @pytest.mark.parametrize("method", ["last", "linear", "mean"])
 @given(drawn=steps, bound=st.sampled_from([0, 3]), late=st.sampled_from([0, 6, 30]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_rows_are_as_defined_after_every_step(
     method: str, drawn: list[tuple[str, int, int]], bound: int, late: int
 ) -> None:

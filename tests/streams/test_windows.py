@@ -42,7 +42,7 @@ steps = st.lists(
     ),
     max_size=40,
 )
-settings_ = settings(max_examples=60, deadline=None)
+settings_ = settings(max_examples=50, deadline=None)
 
 
 class Key:
