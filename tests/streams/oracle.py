@@ -83,6 +83,7 @@ class Windows:
         self.points: list[Value] = []
         self.told: dict[int, list[Value]] = {}
         self.over: set[int] = set()
+        self.before = -math.inf
 
     def take(self, point: Value, mark: float) -> None:
         """Take a point unless all windows that it would be in are over for good: those stay as they are."""
@@ -95,8 +96,10 @@ class Windows:
     def tell(self, mark: float) -> None:
         """What holds after a step; what is over for good stays as it was."""
         for start, end, points in self.spans(self.points):
-            if end <= mark and start not in self.over and (start not in self.told or end + self.late > mark):
+            fresh = start not in self.told or end > self.before
+            if end <= mark and start not in self.over and (fresh or end + self.late > mark):
                 self.told[start] = points
+        self.before = mark
 
     def waits(self, mark: float) -> bool:
         """Whether some window is open."""

@@ -69,6 +69,7 @@ class Expected:
         prefix = {"series": p.series, "device": p.series.rpartition("/")[0], "all": ""}[self._key]
         key = self._keys.setdefault(prefix, Key(self._make(self._late), self._bound))
         key.sources.hear(p.series, p.at, now)
+        key.windows.tell(key.sources.mark)
         key.windows.take((p.at, p.seq, p.number), key.sources.mark)
         key.windows.tell(key.sources.mark)
 
