@@ -16,7 +16,7 @@ from twins.errors import Rejected, Unavailable
 from twins.exchange import Batch, Event, Point
 from twins.instructions import Fact
 from twins.schema import decode
-from twins.stimuli import Applied, Expired, Stimulus
+from twins.stimuli import Applied, Expired, Recorded, Stimulus
 
 KINDS: dict[str, type[Manifest]] = {"Query": Query, "Pipeline": Pipeline}
 """The kinds of manifests that are the streams'."""
@@ -39,6 +39,13 @@ class Flow:
             self._batch.points.append(point)
             return ()
         return self._facts(self._streams.take(point, stimulus.seen, self._batch.points), stimulus)
+
+    def keep_all(self, recorded: Recorded) -> Sequence[Fact]:
+        """Take points of the past: they are no facts, but what is made of them may be."""
+        if not self.runs:
+            self._batch.points += recorded.points
+            return ()
+        return [fact for point in recorded.points for fact in self.keep(point, recorded)]
 
     def owns(self, timer: str) -> bool:
         """Whether a timer is the streams'."""

@@ -125,8 +125,7 @@ class Turn:
             self.committed.queued |= stimulus.rows
             return None
         if type(stimulus) is Recorded:
-            for point in stimulus.points:
-                self._evaluate_all(self._flow.keep(point, stimulus), stimulus, depth)
+            self._evaluate_all(self._flow.keep_all(stimulus), stimulus, depth)
             return None
         if type(stimulus) is Inferred:
             self.batch.results.append(stimulus.result)

@@ -96,6 +96,27 @@ def _rule(r: View) -> tuple[Any, ...]:
     return r["name"], "  ".join(f"{state}={count}" for state, count in r["states"].items()), r["description"]
 
 
+def _query(q: View) -> tuple[Any, ...]:
+    spec = q["spec"]
+    what = spec.get("window") or {"align": spec["align"].get("method", "last") + " " + str(spec["align"]["every"])}
+    looks = "  ".join(str(next(each[k] for k in ("property", "query") if k in each)) for each in spec["from"])
+    told = " ".join(f"{kind} {_size(size)}" for kind, size in what.items())
+    return name_of(q), looks, told, " ".join(spec.get("aggregates", ())), spec.get("description", "")
+
+
+def _size(size: Any) -> str:
+    if not isinstance(size, dict):
+        return str(size)
+    return " every ".join(str(size[name]) for name in ("size", "every") if name in size)
+
+
+def _pipeline(p: View) -> tuple[Any, ...]:
+    spec = p["spec"]
+    looks = "  ".join(each["property"] for each in spec["from"])
+    steps = ", ".join(next(iter(step)) for step in spec["steps"])
+    return name_of(p), looks, steps, spec.get("to", ""), spec.get("description", "")
+
+
 def _plain(m: View) -> tuple[Any, ...]:
     return name_of(m), m["kind"]
 
@@ -107,6 +128,8 @@ def _plain_wide(m: View) -> tuple[Any, ...]:
 
 _DEVICES = ("name", "model", "state", "last seen")
 _CAMERAS = ("name", "state", "fps", "reason")
+_QUERIES = ("name", "from", "window", "aggregates", "description")
+_PIPELINES = ("name", "from", "steps", "to", "description")
 _LISTINGS = {
     "Device": Listing(
         (*_DEVICES, "values"), _device,
@@ -116,6 +139,8 @@ _LISTINGS = {
         ("name", "protocol", "properties"), _model, ("name", "protocol", "properties", "types"), _model_wide
     ),
     "Camera": Listing(_CAMERAS, _camera, (*_CAMERAS, "skipped", "size", "infer ms"), _camera_wide, "cameras"),
+    "Query": Listing(_QUERIES, _query, _QUERIES, _query),
+    "Pipeline": Listing(_PIPELINES, _pipeline, _PIPELINES, _pipeline),
     "Detector": Listing(
         ("name", "states", "description"), _rule, ("name", "states", "description"), _rule, "rules"
     ),
