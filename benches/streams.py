@@ -24,6 +24,7 @@ from streams.query import Query
 from streams.streams import Manifest, Streams
 from twins.exchange import Point
 from twins.schema import decode
+from twins.stimuli import Updated
 
 SERIES = 1_000
 TOGETHER = 250
@@ -116,9 +117,8 @@ def _make() -> int:
     return SERIES
 
 
-def _turns(manifest: Manifest | None) -> int:
+def _turns(fresh: list[Updated], manifest: Manifest | None) -> int:
     """The sequencer's turn over four values a message, of which a query looks at one."""
-    fresh = updates(2000, 100)
     streams = Streams()
     if manifest is not None:
         streams.apply(manifest, 0, [])
@@ -143,8 +143,9 @@ def main(quick: bool = False) -> list[Figure]:
         figures.append(Figure(f"streams: {name}, with its rows", whole, "us"))
         figures.append(Figure(f"streams: {name}, rows", size, "B"))
     looks = query("a", window={"tumbling": "1m"}, aggregates=BASIC, **{"from": [{"property": "temperature"}]})
-    figures.append(Figure("streams: turns without a query", rate(lambda: _turns(None), seconds), "msg/s"))
-    figures.append(Figure("streams: turns with a query", rate(lambda: _turns(looks), seconds), "msg/s"))
+    fresh = updates(5000, 100)
+    figures.append(Figure("streams: turns without a query", rate(lambda: _turns(fresh, None), seconds), "msg/s"))
+    figures.append(Figure("streams: turns with a query", rate(lambda: _turns(fresh, looks), seconds), "msg/s"))
     show("streams: points through one query, 1,000 series, 250 points a batch", figures)
     return figures
 

@@ -38,7 +38,8 @@ class Flow:
         if not self.runs:
             self._batch.points.append(point)
             return ()
-        return self._facts(self._streams.take(point, stimulus.seen, self._batch.points), stimulus)
+        made = self._streams.take(point, stimulus.seen, self._batch.points)
+        return self._facts(made, stimulus) if made else ()
 
     def keep_all(self, recorded: Recorded) -> Sequence[Fact]:
         """Take points of the past: they are no facts, but what is made of them may be."""

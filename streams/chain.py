@@ -11,7 +11,7 @@ from streams.pipeline import PLACE, Pipeline
 from streams.result import Offers
 from streams.sampling import Item
 from streams.source import Pattern, Source, parted
-from streams.work import Secret, work_of
+from streams.steps import Secret, work_of
 from twins.duration import microseconds
 from twins.exchange import Point
 

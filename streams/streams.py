@@ -73,18 +73,23 @@ class Streams:
 
     def take(self, point: Point, now: int, stored: list[Point]) -> Sequence[Result]:
         """Take a point of a device that arrived at `now`, microseconds UTC."""
-        series = point.series
-        route = self._routes.get(series, _UNKNOWN)
-        if route is _UNKNOWN:
-            route = self._route(series, now)
+        route = self._routes.get(point.series, _UNKNOWN)
         if route is None:
             stored.append(point)
             return ()
+        if route is _UNKNOWN:
+            self._routes[point.series] = self._route(point.series, now)
+            return self.take(point, now, stored)
         points = [point]
         for each, strand in route.replacing:
             points = [out for one in points for out in each.take(strand, one, now)]
         out: list[Result] = []
-        self._flow(points, route, now, stored, out)
+        stored += points
+        for one in points:
+            for entry in route.entries:
+                self._ask(entry, one, now, stored, out)
+            for each, strand in route.beside:
+                self._emerged(each, each.take(strand, one, now), now, stored, out)
         return out
 
     def owns(self, timer: str) -> bool:
@@ -176,14 +181,6 @@ class Streams:
             timers[timer] = None
         return Changes(rows, timers, events)
 
-    def _flow(self, points: list[Point], route: _Route, now: int, stored: list[Point], out: list[Result]) -> None:
-        stored += points
-        for point in points:
-            for entry in route.entries:
-                self._ask(entry, point, now, stored, out)
-            for each, strand in route.beside:
-                self._emerged(each, each.take(strand, point, now), now, stored, out)
-
     def _emerged(self, source: Chain, points: list[Point], now: int, stored: list[Point], out: list[Result]) -> None:
         """What comes out of a chain later or beside: it is kept, and queries look at it; beside, rules too."""
         for point in points:
@@ -229,9 +226,7 @@ class Streams:
         entries = tuple(e for each in self._operators.values() if (e := each.entry(device, name)) is not None)
         replacing = tuple(pair for pair in found if pair[0].replaces)
         beside = tuple(pair for pair in found if not pair[0].replaces)
-        route = _Route(replacing, beside, entries) if found or entries else None
-        self._routes[series] = route
-        return route
+        return _Route(replacing, beside, entries) if found or entries else None
 
     def _forget_routes(self) -> None:
         self._routes.clear()

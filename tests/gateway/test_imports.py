@@ -87,7 +87,8 @@ def test_a_query_brings_nothing_and_its_expressions_cel(tmp_path: Path) -> None:
     assert not _modules(tmp_path, parts) & (HEAVY | ON_DEMAND)
     (tmp_path / "query.yaml").write_text(query % ("2", f"where: value > 0.0, {window}"), "utf-8")
     loaded = _modules(tmp_path, parts)
-    assert loaded & (HEAVY | ON_DEMAND) == {"cel"}
+    assert "cel" in loaded
+    assert not loaded & (HEAVY | {"grpc", "transitions"})
 
 
 def test_sparkplug_brings_protobuf_when_a_node_speaks_and_not_before(tmp_path: Path) -> None:
