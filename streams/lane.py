@@ -21,18 +21,29 @@ FEW = 4
 """Series that are written in one row with their lane; more of them have rows of their own."""
 REPEATS = 16
 """Points of each series by which a repeat is known; what is newer than all of its series is none."""
+AHEAD = 86_400_000_000
+"""Microseconds: a point that claims to be farther ahead of us moves its series no farther on."""
+_SPREAD = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
 
 Part = int | str | None
 """What a row of a lane holds: a part by its number, a series, or all else."""
 
 
 class Origin(Struct, array_like=True):
-    """A series that feeds a lane: its newest time, when it was heard last, and its last points' identities."""
+    """A series that feeds a lane: its newest time, when it was heard last, and its last points, eight bytes each."""
 
     at: int
     seen: int
     idle: bool = False
-    recent: list[int] = []
+    recent: bytes = b""
+
+    def knows(self, at: int, seq: int) -> bool:
+        """Whether this is one of the last points."""
+        return _identity(at, seq) in self.recent
+
+    def note(self, at: int, seq: int) -> None:
+        self.recent = (self.recent + _identity(at, seq))[-8 * REPEATS :]
 
 
 class Told(NamedTuple):
@@ -67,7 +78,7 @@ class Lane:
     """`parts` belong to the frame: by a number, of which the largest changes most often. `touch` and `drop` note it."""
 
     __slots__ = ("_dirty", "_head", "_heard", "_left", "_wide", "_written", "behind", "bound", "corrections", "count",
-                 "device", "key", "mark", "names", "next", "origins", "parts", "places")  # fmt: skip
+                 "device", "key", "mark", "next", "origins", "parts", "places")  # fmt: skip
 
     def __init__(self, key: str, device: str, bound: int) -> None:
         self.key = key
@@ -80,19 +91,18 @@ class Lane:
         self.behind = 1
         self.origins: dict[str, Origin] = {}
         self.parts: dict[int, Any] = {}
-        self.names: dict[str, str] = {}
-        self.places: dict[str, int] = {}
-        self._dirty: set[int] = set()
-        self._written: set[int] = set()
+        self.places: dict[str, int] = _NONE
+        self._dirty: frozenset[int] = frozenset()  # of these there is one for all lanes while they are empty
+        self._written: frozenset[int] = frozenset()
         self._head: int | None = None
-        self._heard: set[str] = set()
-        self._left: list[str] = []
+        self._heard: frozenset[str] = frozenset()
+        self._left: tuple[str, ...] = ()
         self._wide = False
 
     def hear(self, series: str) -> None:
         """A series has news."""
         if self._wide:
-            self._heard.add(series)
+            self._heard |= {series}
 
     def leave(self, device: str) -> bool:
         """Wait no more for the series of a device; true when there were some."""
@@ -100,7 +110,7 @@ class Lane:
         for series in leaving:
             del self.origins[series]
         if self._wide:
-            self._left += leaving
+            self._left += tuple(leaving)
         self.settle(self.next)
         return bool(leaving)
 
@@ -140,13 +150,16 @@ class Lane:
         self.settle(self.next)
         return self.next <= self.mark
 
-    def due(self, now: int, idle: int) -> int:
-        """When to look again, if nothing comes; its windows are open."""
+    def due(self, idle: int) -> int:
+        """When somebody is idle, if nothing comes; when all are, when a window ends by their clocks."""
         live = [each.seen for each in self.origins.values() if not each.idle]
-        return min(live) + idle if live else now + self.next - self.mark
+        if live:
+            return min(live) + idle
+        return self.next + self.bound - min((each.at - each.seen for each in self.origins.values()), default=0)
 
     def touch(self, part: int) -> None:
-        self._dirty.add(part)
+        if part not in self._dirty:
+            self._dirty |= {part}
 
     def drop(self, part: int) -> None:
         del self.parts[part]
@@ -155,15 +168,15 @@ class Lane:
         """What changed since the last call: parts, series of a lane with many, and under `None` all else."""
         parts, newest = self.parts, max(self.parts, default=None)
         if self._head is not None and self._head != newest:
-            self._dirty.add(self._head)  # it is no more within the row of the lane
+            self._dirty |= {self._head}  # it is no more within the row of the lane
         for number in self._dirty:
             if number != newest and number in parts:
-                self._written.add(number)
+                self._written |= {number}
                 yield number, _encode(parts[number])
-        for number in [number for number in self._written if number not in parts]:
-            self._written.remove(number)
-            yield number, None
-        self._dirty.clear()
+        if gone := self._written - parts.keys():
+            self._written -= gone
+            yield from ((number, None) for number in gone)
+        self._dirty = frozenset()
         self._head = newest
         part = None if newest is None else parts[newest]
         yield from self._origins()
@@ -181,7 +194,7 @@ class Lane:
         """Take up what `rows` gave; what is silent since is waited for anew. Raises `msgspec.DecodeError`."""
         head = _decode(rows[None])
         self.parts = {part: frame.read(body) for part, body in rows.items() if isinstance(part, int)}
-        self._written = set(self.parts)
+        self._written = frozenset(self.parts)
         if head.newest is not None:
             self.parts[head.newest] = frame.read(bytes(head.part))
         self._head = head.newest
@@ -196,11 +209,10 @@ class Lane:
     def _origins(self) -> Iterator[tuple[str, bytes | None]]:
         if not self._wide and len(self.origins) > FEW:
             self._wide = True
-            self._heard = set(self.origins)
+            self._heard = frozenset(self.origins)
         yield from ((series, None) for series in self._left if series not in self.origins)
         yield from ((series, _encode(self.origins[series])) for series in self._heard if series in self.origins)
-        self._left.clear()
-        self._heard.clear()
+        self._left, self._heard = (), frozenset()
 
 
 class _Head(Struct, array_like=True):
@@ -212,6 +224,11 @@ class _Head(Struct, array_like=True):
     part: msgspec.Raw
 
 
+def _identity(at: int, seq: int) -> bytes:
+    return (at * _SPREAD + seq & _MASK).to_bytes(8)
+
+
+_NONE: dict[str, int] = {}
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Head).decode
 _decode_origin = msgspec.msgpack.Decoder(Origin).decode

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from streams.expression import Expression
 from streams.frames import frame_of
-from streams.lane import NEVER, REPEATS, Lane, Origin, Part, Told
+from streams.lane import AHEAD, NEVER, Lane, Origin, Part, Told
 from streams.query import Query
 from streams.result import Counts, Result
 from streams.source import Pattern, parted
@@ -23,10 +23,8 @@ PREFIX = "query:"
 SERIES = "@"
 """In place of a part's number in the row of a series."""
 REVISIONS = (1 << 20) - 1
-SOON = 100_000
-"""Microseconds from one look at what is idle to the next, at least."""
-_SPREAD = 0x9E3779B97F4A7C15
-_IDENTITY = (1 << 63) - 1
+SOON = 16
+"""Looks at what is idle within that time, at most."""
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -82,20 +80,19 @@ class Operator:
                 return []
             lane = self.lanes[entry.key] = Lane(entry.key, entry.owner, self._bound)
         series, at = point.series, point.at
-        identity = at * _SPREAD + point.seq & _IDENTITY
         out: list[Result] = []
         origin = lane.origins.get(series)
         if origin is None:
             out += self._advanced(lane)  # by those that were waited for before
-            origin = lane.origins[series] = Origin(at, now)
+            origin = lane.origins[series] = Origin(min(at, now + AHEAD), now)
             lane.settle(lane.next)
-        elif at <= origin.at and identity in origin.recent:
+        elif at <= origin.at and origin.knows(at, point.seq):
             self._counts.repeats += 1
             return out
         else:
-            limit = lane.next + self._bound
-            lane.behind -= origin.at < limit <= at
-            origin.at = max(origin.at, at)
+            limit, newest = lane.next + self._bound, min(at, now + AHEAD)
+            lane.behind -= origin.at < limit <= newest
+            origin.at = max(origin.at, newest)
             origin.seen = now
             if origin.idle:
                 out += self._advanced(lane)
@@ -103,9 +100,7 @@ class Operator:
                 lane.settle(lane.next)
                 out += self._advanced(lane)
         lane.hear(series)
-        origin.recent.append(identity)
-        if len(origin.recent) > REPEATS:
-            del origin.recent[0]
+        origin.note(at, point.seq)
         self._changed[entry.key] = lane
         if lane.next > self._frame.earliest(at):
             out += self._advanced(lane)
@@ -129,12 +124,13 @@ class Operator:
         for lane in self.lanes.values():
             if lane.next >= NEVER:
                 continue
-            if lane.rest(now, self._idle):
-                out += self._results(lane, self._frame.close(lane))
-            self._changed[lane.key] = lane
+            if lane.due(self._idle) <= now:
+                if lane.rest(now, self._idle):
+                    out += self._results(lane, self._frame.close(lane))
+                self._changed[lane.key] = lane
             if lane.next < NEVER:
-                due = min(due, lane.due(now, self._idle))
-        self.due = max(due, now + SOON) if due < NEVER else None
+                due = min(due, lane.due(self._idle))
+        self.due = max(due, now + self._idle // SOON) if due < NEVER else None
         return out
 
     def rows(self) -> Iterator[tuple[str, bytes | None]]:
@@ -222,24 +218,25 @@ class Operator:
             text = f"{self._seed} {lane.key} {ident}".encode()
             seq = int.from_bytes(blake2b(text, digest_size=8).digest()) >> 21 << 20 | revision
             for kind, value in values:
-                series = lane.names.get(kind) or self._named(lane, kind)
-                device, name = parted(series)
-                short = kind if self.query.spec.align is None else parted(kind)[1]
-                out.append(Result(device, name, short, Point(series, at, seq, value, None), corrected))
+                device, name, short = self._named(lane, kind)
+                point = Point(f"{device}/{name}", at, seq, value, None)
+                out.append(Result(device, name, short, point, corrected))
         self._counts.results += len(out)
         return out
 
-    def _named(self, lane: Lane, kind: str) -> str:
-        """The series of a result: beside what it is made of, or the query's own where it is made of all."""
+    def _named(self, lane: Lane, kind: str) -> tuple[str, str, str]:
+        """Device and name of a result, beside what it is made of; and what kind it is for those who read it."""
         query = self.query.metadata.name
         if self.query.spec.align is not None:
-            series = f"{kind}.{query}"
-        else:
-            series = f"{self.id}/{kind}" if self.query.key == "all" else ""
-            if not series:
-                series = f"{lane.key}.{query}.{kind}" if self.query.key == "series" else f"{lane.key}/{query}.{kind}"
-        lane.names[kind] = series
-        return series
+            device, name = parted(kind)
+            return device, f"{name}.{query}", name
+        match self.query.key:
+            case "series":
+                return lane.device, f"{lane.key[len(lane.device) + 1 :]}.{query}.{kind}", kind
+            case "device":
+                return lane.device, f"{query}.{kind}", kind
+            case "all":
+                return self.id, kind, kind
 
     def _key(self, device: str, name: str) -> str:
         match self.query.key:

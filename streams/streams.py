@@ -45,7 +45,7 @@ class Streams:
     Points that are to be kept are appended to `stored`; results are handed back for the rules.
     """
 
-    def __init__(self, secret: Callable[[], bytes] = bytes, *, limit: int = 200_000) -> None:
+    def __init__(self, secret: Callable[[], bytes] = bytes, *, limit: int = 50_000) -> None:
         self.counts = Counts()
         self.offers = Offers()
         self._secret = secret

@@ -97,7 +97,7 @@ class Aligned:
 
     def _buffer(self, lane: Lane, name: str) -> tuple[int, list[Value]]:
         """The part of a series."""
-        if len(lane.places) != len(lane.parts):
+        if not lane.places or len(lane.places) != len(lane.parts):
             lane.places = {series: number for number, (series, _) in lane.parts.items()}
         number = lane.places.get(name)
         if number is None:
