@@ -8,13 +8,15 @@ many series have not come so far, and nothing can close while there are some.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Set
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from streams.source import parted
+
+T = TypeVar("T")
 
 NEVER = 1 << 61
 FEW = 4
@@ -92,17 +94,17 @@ class Lane:
         self.origins: dict[str, Origin] = {}
         self.parts: dict[int, Any] = {}
         self.places: dict[str, int] = _NONE
-        self._dirty: frozenset[int] = frozenset()  # of these there is one for all lanes while they are empty
-        self._written: frozenset[int] = frozenset()
+        self._dirty: Set[int] = _EMPTY
+        self._written: Set[int] = _EMPTY
         self._head: int | None = None
-        self._heard: frozenset[str] = frozenset()
+        self._heard: Set[str] = _EMPTY
         self._left: tuple[str, ...] = ()
         self._wide = False
 
     def hear(self, series: str) -> None:
         """A series has news."""
         if self._wide:
-            self._heard |= {series}
+            self._heard = _with(self._heard, series)
 
     def leave(self, device: str) -> bool:
         """Wait no more for the series of a device; true when there were some."""
@@ -150,16 +152,19 @@ class Lane:
         self.settle(self.next)
         return self.next <= self.mark
 
+    def heard_first(self) -> int | None:
+        """When the series that is silent for longest was heard, of those that are waited for."""
+        return min((each.seen for each in self.origins.values() if not each.idle), default=None)
+
     def due(self, idle: int) -> int:
         """When somebody is idle, if nothing comes; when all are, when a window ends by their clocks."""
-        live = [each.seen for each in self.origins.values() if not each.idle]
-        if live:
-            return min(live) + idle
+        first = self.heard_first()
+        if first is not None:
+            return first + idle
         return self.next + self.bound - min((each.at - each.seen for each in self.origins.values()), default=0)
 
     def touch(self, part: int) -> None:
-        if part not in self._dirty:
-            self._dirty |= {part}
+        self._dirty = _with(self._dirty, part)
 
     def drop(self, part: int) -> None:
         del self.parts[part]
@@ -168,15 +173,15 @@ class Lane:
         """What changed since the last call: parts, series of a lane with many, and under `None` all else."""
         parts, newest = self.parts, max(self.parts, default=None)
         if self._head is not None and self._head != newest:
-            self._dirty |= {self._head}  # it is no more within the row of the lane
+            self._dirty = _with(self._dirty, self._head)  # it is no more within the row of the lane
         for number in self._dirty:
             if number != newest and number in parts:
-                self._written |= {number}
+                self._written = _with(self._written, number)
                 yield number, _encode(parts[number])
         if gone := self._written - parts.keys():
-            self._written -= gone
+            self._written = self._written - gone or _EMPTY
             yield from ((number, None) for number in gone)
-        self._dirty = frozenset()
+        self._dirty = _EMPTY
         self._head = newest
         part = None if newest is None else parts[newest]
         yield from self._origins()
@@ -194,7 +199,7 @@ class Lane:
         """Take up what `rows` gave; what is silent since is waited for anew. Raises `msgspec.DecodeError`."""
         head = _decode(rows[None])
         self.parts = {part: frame.read(body) for part, body in rows.items() if isinstance(part, int)}
-        self._written = frozenset(self.parts)
+        self._written = frozenset(self.parts) or _EMPTY
         if head.newest is not None:
             self.parts[head.newest] = frame.read(bytes(head.part))
         self._head = head.newest
@@ -212,7 +217,7 @@ class Lane:
             self._heard = frozenset(self.origins)
         yield from ((series, None) for series in self._left if series not in self.origins)
         yield from ((series, _encode(self.origins[series])) for series in self._heard if series in self.origins)
-        self._left, self._heard = (), frozenset()
+        self._left, self._heard = (), _EMPTY
 
 
 class _Head(Struct, array_like=True):
@@ -224,10 +229,18 @@ class _Head(Struct, array_like=True):
     part: msgspec.Raw
 
 
+def _with(some: Set[T], one: T) -> Set[T]:
+    if isinstance(some, set):
+        some.add(one)
+        return some
+    return {*some, one}
+
+
 def _identity(at: int, seq: int) -> bytes:
     return (at * _SPREAD + seq & _MASK).to_bytes(8)
 
 
+_EMPTY: frozenset[Any] = frozenset()  # one for all lanes: each of its own would be 200 bytes
 _NONE: dict[str, int] = {}
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Head).decode

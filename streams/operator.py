@@ -124,7 +124,8 @@ class Operator:
         for lane in self.lanes.values():
             if lane.next >= NEVER:
                 continue
-            if lane.due(self._idle) <= now:
+            first = lane.heard_first()
+            if first is None or first + self._idle <= now:
                 if lane.rest(now, self._idle):
                     out += self._results(lane, self._frame.close(lane))
                 self._changed[lane.key] = lane

@@ -134,7 +134,9 @@ class Query(Node, frozen=True):
         if (spec.window is None) == (spec.align is None):
             raise fault("window", "give window or align, one of them")
         if spec.window is not None:
-            _check_window(spec.window)
+            step = _check_window(spec.window)
+            if step and time("lateness", spec.lateness) > step * PANES:
+                raise fault("lateness", f"keeps more than {PANES} windows of the past: less of it, or longer windows")
             _check_aggregates(spec.aggregates)
         if spec.align is not None:
             _check_align(spec)
@@ -152,7 +154,8 @@ def _check_source(where: str, source: Source) -> None:
         raise fault(f"{where}.result", "is of a query; a property has none")
 
 
-def _check_window(window: Window) -> None:
+def _check_window(window: Window) -> int:
+    """From one window to the next in microseconds; 0 where it is none of time."""
     given = [name for name in window.__struct_fields__ if getattr(window, name) is not None]
     if len(given) != 1:
         kinds = ", ".join(window.__struct_fields__)
@@ -162,10 +165,12 @@ def _check_window(window: Window) -> None:
             whole = time("window.hopping.size", size, SHORTEST)
             step = time("window.hopping.every", every, SHORTEST)
             _check_steps("window.hopping.size", whole, step)
+            return step
         case Window(count=Count(size, every)):
             _check_steps("window.count.size", size, size if every is None else every)
+            return 0
         case _:
-            time(f"window.{given[0]}", getattr(window, given[0]), SHORTEST)
+            return time(f"window.{given[0]}", getattr(window, given[0]), SHORTEST)
 
 
 def _check_steps(where: str, size: int, every: int) -> None:

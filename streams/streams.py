@@ -54,6 +54,7 @@ class Streams:
         self._operators: dict[str, Operator] = {}
         self._routes: dict[str, _Route | None] = {}
         self._readers: dict[str, tuple[Entry, ...]] = {}
+        self._read: set[str] = set()
         self._timers: dict[str, int] = {}
         self._rows: dict[str, bytes | None] = {}
         self._events: list[Event] = []
@@ -206,7 +207,7 @@ class Streams:
             point = result.point
             stored.append(point)
             out.append(result)
-            if not result.corrected:
+            if asked.id in self._read and not result.corrected:
                 for entry in self._entries(point.series, result.device, result.name, result.kind, asked.id):
                     self._ask(entry, point, now, stored, out)
 
@@ -231,6 +232,7 @@ class Streams:
     def _forget_routes(self) -> None:
         self._routes.clear()
         self._readers.clear()
+        self._read = {name for each in self._operators.values() for name in each.query.upstreams}
 
     def _query(self, query: Query, now: int) -> None:
         older = self._operators.get(query.id)

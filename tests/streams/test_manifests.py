@@ -43,6 +43,7 @@ def refusal(shape: type, spec: dict[str, Any]) -> str:
         (WINDOW | {"value": "value *"}, "spec.value: not a CEL expression: 1:8: Syntax error"),
         (WINDOW | {"where": "text.matches('(a+)+')"}, "spec.where: matches() is not allowed"),
         (WINDOW | {"lateness": "later"}, "spec.lateness: 'later' is not a duration"),
+        (WINDOW | {"window": {"tumbling": "1s"}, "lateness": "1h"}, "spec.lateness: keeps more than 1024 windows of"),
         (WINDOW | {"idle": 0}, "spec.idle: 0.0 is not between 100ms and 366 days"),
         (ALIGN | {"aggregates": ["n"]}, "spec.aggregates: are of windows; what an alignment tells is its method's"),
         (ALIGN | {"key": "series"}, "spec.key: an alignment is of several series: write device, or all"),
