@@ -51,7 +51,7 @@ async def test_a_result_is_in_the_commit_of_the_point_that_led_to_it_and_so_is_t
         await stage.report(t="2")
         await stage.clock.sleep(1)
         await stage.report(t="6")
-        assert numbers(stage.batch.points) == {"default/d1/t": 6.0, "default/d1/t.q.mean": 4.0}
+        assert numbers(values(stage.batch)) == {"default/d1/t": 6.0, "default/d1/t.q.mean": 4.0}
         assert [key.partition("/")[0] for key in stage.batch.streams] == ["query:default"]
         assert "default/fan-1" in stage.batch.twins
         (command,) = [d for d in stage.told[-1].decisions if isinstance(d, Command)]
