@@ -9,6 +9,7 @@ from typing import Any
 from devices.telemetry.frame import NAME
 from devices.telemetry.leaves import is_property
 from gateway.core import Core
+from gateway.flow import KINDS as STREAMS
 from gateway.manifests.documents import documents_of, models_first
 from gateway.manifests.registry import Registry
 from gateway.manifests.schemas import schema
@@ -71,6 +72,9 @@ class Operations:
             for device, manifest in found.items():
                 if (twin := self._core.twins.get(device)) is not None:
                     manifest["status"] = standing(twin, self._conditions(device))
+        elif kind in STREAMS:
+            for each, manifest in found.items():
+                manifest["status"] = self._core.streams.standing(kind, each)
         elif kind == "DeviceStatus":
             found = {t.device: manifest_of(t, kind) | {"status": standing(t)} for t in self._core.twins}
         if name and name not in found:

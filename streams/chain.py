@@ -35,13 +35,13 @@ class Strand:
 class Chain:
     """Owns the strands of one pipeline. `due` is when `expire` wants to be called."""
 
-    def __init__(self, pipeline: Pipeline, counts: Offers, secret: Secret) -> None:
+    def __init__(self, pipeline: Pipeline, secret: Secret) -> None:
         spec = pipeline.spec
         self.pipeline = pipeline
         self.id = pipeline.id
         self.due: int | None = None
         self.strands: dict[str, Strand] = {}
-        self._counts = counts
+        self.offers = Offers()
         self._works = [work_of(step, secret) for step in spec.steps]
         namespace = pipeline.metadata.namespace
         self._patterns = [Pattern(Source(each.device, each.property), namespace) for each in spec.sources]
@@ -76,13 +76,13 @@ class Chain:
         if self._remembers:
             strand.seen = now
             self._changed[strand.series] = strand
-        self._counts.offered += 1
+        self.offers.offered += 1
         if self._holds:
             waiting = self._held(strand)
             if waiting and self.due is None:
                 self.due = now + max(self._holds)
             held = waiting - held
-        self._counts.dropped += 1 - held - len(out)
+        self.offers.dropped += 1 - held - len(out)
         return self._told(strand, out)
 
     def expire(self, now: int) -> list[Point]:
@@ -168,16 +168,16 @@ class Chain:
             out += self._through(strand, work.flush(strand.memories[number]), number + 1)
         if held:
             self._changed[strand.series] = strand
-            self._counts.dropped += held - len(out)
+            self.offers.dropped += held - len(out)
         return self._told(strand, out)
 
     def _told(self, strand: Strand, items: Sequence[Item]) -> list[Point]:
         out: list[Point] = []
         for point, changed in items:
             if changed:
-                self._counts.changed += 1
+                self.offers.changed += 1
             else:
-                self._counts.kept += 1
+                self.offers.kept += 1
             same = strand.to == point.series
             out.append(point if same else Point(strand.to, point.at, point.seq, point.number, point.text))
         return out

@@ -41,7 +41,7 @@ class Operator:
     """Owns the lanes of one query. `due` is when `expire` wants to be called; of points that came too `late` nobody is
     told before `quiet` is over."""
 
-    def __init__(self, query: Query, counts: Counts) -> None:
+    def __init__(self, query: Query) -> None:
         spec = query.spec
         self.query = query
         self.id = query.id
@@ -49,7 +49,7 @@ class Operator:
         self.due: int | None = None
         self.late = 0
         self.quiet = 0
-        self._counts = counts
+        self.counts = Counts()
         self._frame = frame_of(query)
         self._where = None if spec.where is None else Expression(spec.where)
         self._value = None if spec.value is None else Expression(spec.value)
@@ -76,7 +76,7 @@ class Operator:
         lane = self.lanes.get(entry.key)
         if lane is None:
             if not room:
-                self._counts.turned_away += 1
+                self.counts.turned_away += 1
                 return []
             lane = self.lanes[entry.key] = Lane(entry.key, entry.owner, self._bound)
         series, at = point.series, point.at
@@ -87,7 +87,7 @@ class Operator:
             origin = lane.origins[series] = Origin(min(at, now + AHEAD), now)
             lane.settle(lane.next)
         elif at <= origin.at and origin.knows(at, point.seq):
-            self._counts.repeats += 1
+            self.counts.repeats += 1
             return out
         else:
             limit, newest = lane.next + self._bound, min(at, now + AHEAD)
@@ -106,10 +106,10 @@ class Operator:
             out += self._advanced(lane)
         told = self._frame.add(lane, series, at, point.seq, number)
         if told is None:
-            self._counts.late += 1
+            self.counts.late += 1
             self.late += 1
         else:
-            self._counts.taken += 1
+            self.counts.taken += 1
             out += self._results(lane, told)
         if lane.behind <= 0:
             out += self._advanced(lane)
@@ -195,14 +195,14 @@ class Operator:
         if self._where is not None:
             holds = self._where.holds(point, entry.device, entry.name)
             if holds is not True:
-                self._counts.filtered += holds is False
-                self._counts.unusable += holds is None
+                self.counts.filtered += holds is False
+                self.counts.unusable += holds is None
                 return None
         number = point.number
         if self._value is not None:
             number = self._value.number(point, entry.device, entry.name)
         if number is None:
-            self._counts.unusable += 1
+            self.counts.unusable += 1
         return number
 
     def _advanced(self, lane: Lane) -> list[Result]:
@@ -214,7 +214,7 @@ class Operator:
         for at, ident, values, corrected in told:
             if corrected:
                 lane.corrections += 1
-                self._counts.corrections += 1
+                self.counts.corrections += 1
             revision = min(lane.corrections, REVISIONS) if corrected else 0
             text = f"{self._seed} {lane.key} {ident}".encode()
             seq = int.from_bytes(blake2b(text, digest_size=8).digest()) >> 21 << 20 | revision
@@ -222,7 +222,7 @@ class Operator:
                 device, name, short = self._named(lane, kind)
                 point = Point(f"{device}/{name}", at, seq, value, None)
                 out.append(Result(device, name, short, point, corrected))
-        self._counts.results += len(out)
+        self.counts.results += len(out)
         return out
 
     def _named(self, lane: Lane, kind: str) -> tuple[str, str, str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import TypeVar
+
+from msgspec import Struct, structs
 
 from twins.exchange import Point
+
+T = TypeVar("T", bound=Struct)
 
 
 class Counts(Struct):
@@ -40,3 +44,8 @@ class Offers(Struct):
     kept: int = 0
     changed: int = 0
     dropped: int = 0
+
+
+def total(first: T, *others: T) -> T:
+    """The sum of counts of one kind."""
+    return type(first)(*map(sum, zip(*map(structs.astuple, (first, *others)), strict=True)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from streams import acceptance, chain, operator
 from streams.chain import Chain
 from streams.operator import Entry, Operator, shape
 from streams.pipeline import Pipeline
 from streams.query import Query
-from streams.result import Counts, Offers, Result
+from streams.result import Counts, Offers, Result, total
 from streams.source import parted
 from twins.errors import Rejected
 from twins.exchange import Event, Point
@@ -46,8 +46,7 @@ class Streams:
     """
 
     def __init__(self, secret: Callable[[], bytes] = bytes, *, limit: int = 50_000) -> None:
-        self.counts = Counts()
-        self.offers = Offers()
+        self._past = Counts(), Offers()
         self._secret = secret
         self._limit = limit
         self._chains: dict[str, Chain] = {}
@@ -61,6 +60,16 @@ class Streams:
 
     def __len__(self) -> int:
         return len(self._chains) + len(self._operators)
+
+    @property
+    def counts(self) -> Counts:
+        """What became of points in all queries, also in those that are gone."""
+        return total(self._past[0], *(each.counts for each in self._operators.values()))
+
+    @property
+    def offers(self) -> Offers:
+        """What became of points in all pipelines, also in those that are gone."""
+        return total(self._past[1], *(each.offers for each in self._chains.values()))
 
     @property
     def keys(self) -> int:
@@ -92,6 +101,14 @@ class Streams:
             for each, strand in route.beside:
                 self._emerged(each, each.take(strand, one, now), now, stored, out)
         return out
+
+    def standing(self, kind: str, name: str) -> dict[str, int]:
+        """What became of points in the `Query` or `Pipeline` of this id, and what it keeps now; empty without it."""
+        if kind == "Pipeline":
+            found = self._chains.get(name)
+            return {} if found is None else structs.asdict(found.offers) | {"held": found.held}
+        asked = self._operators.get(name)
+        return {} if asked is None else structs.asdict(asked.counts) | {"keys": len(asked.lanes)}
 
     def owns(self, timer: str) -> bool:
         """Whether a timer is one of `changes`."""
@@ -129,12 +146,14 @@ class Streams:
             if (gone := self._chains.get(name)) is not None:
                 self._emerged(gone, gone.flush(), now, stored, out)
                 self._discard(gone)
+                self._past = self._past[0], total(self._past[1], gone.offers)
                 del self._chains[name]
         elif (found := self._operators.get(name)) is not None:
             readers = [each.id for each in self._operators.values() if name in each.query.upstreams]
             if readers:
                 raise Rejected(f"Query {', '.join(readers)} reads its results: delete that first", 409)
             self._clear(found)
+            self._past = total(self._past[0], found.counts), self._past[1]
             del self._operators[name]
         self._forget_routes()
         return out
@@ -239,8 +258,9 @@ class Streams:
         if older is not None and older.query == query:
             return
         acceptance.check(query, {name: each.query for name, each in self._operators.items() if name != query.id})
-        fresh = Operator(query, self.counts)
+        fresh = Operator(query)
         if older is not None:
+            fresh.counts = older.counts
             if shape(older.query) == shape(query):
                 fresh.adopt(older, now)
             else:
@@ -252,8 +272,9 @@ class Streams:
         older = self._chains.get(pipeline.id)
         if older is not None and older.pipeline == pipeline:
             return
-        fresh = Chain(pipeline, self.offers, self._secret)
+        fresh = Chain(pipeline, self._secret)
         if older is not None:
+            fresh.offers = older.offers
             if older.pipeline.spec.steps == pipeline.spec.steps:
                 fresh.adopt(older)
             else:

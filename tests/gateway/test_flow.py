@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.operations import Operations
 from gateway.pseudonyms import FILE, Pseudonyms
 from rules.instructions import Command
 from streams.streams import Streams
@@ -127,6 +128,28 @@ async def test_points_of_the_past_pass_too() -> None:
         await stage.registry.apply(query(), "test")
         await stage.core.ask(Recorded("", "test:1:1", stage.clock.now(), past))
         assert numbers(stage.batch.points) == {"default/d1/t": 2.0, "default/d1/t.q.mean": 1.5}
+
+
+@in_virtual_time
+async def test_each_query_and_pipeline_tells_what_became_of_points() -> None:
+    stage = Stage()
+    operations = Operations(stage.core, stage.registry, stage.clock, stage.next_cause)
+    async with stage.running():
+        await stage.registry.apply(query(), "test")
+        await stage.registry.apply(pipeline({"clip": {"max": 5, "outside": "drop"}}), "test")
+        for value in ("1", "9", "2"):
+            await stage.clock.sleep(1)
+            await stage.report(t=value)
+        (asked,) = await operations.objects("Query")
+        (offered,) = await operations.objects("Pipeline", "default/p")
+        assert asked["status"].items() >= {"keys": 1, "taken": 2, "results": 1}.items()
+        assert offered["status"] == {"offered": 3, "kept": 2, "changed": 0, "dropped": 1, "held": 0}
+        counted = stage.streams.counts
+        await stage.registry.delete("Query", "default/q")
+        assert stage.streams.counts == counted
+        assert stage.streams.standing("Query", "default/q") == {}
+        await stage.registry.apply(offered, "test")
+        assert stage.registry.body("Pipeline", "default/p") == pipeline({"clip": {"max": 5, "outside": "drop"}})
 
 
 @in_virtual_time
