@@ -94,12 +94,7 @@ class Streams:
         for each, strand in route.replacing:
             points = [out for one in points for out in each.take(strand, one, now)]
         out: list[Result] = []
-        stored += points
-        for one in points:
-            for entry in route.entries:
-                self._ask(entry, one, now, stored, out)
-            for each, strand in route.beside:
-                self._emerged(each, each.take(strand, one, now), now, stored, out)
+        self._keep(points, route, now, stored, out)
         return out
 
     def standing(self, kind: str, name: str) -> dict[str, int]:
@@ -201,13 +196,29 @@ class Streams:
             timers[timer] = None
         return Changes(rows, timers, events)
 
-    def _emerged(self, source: Chain, points: list[Point], now: int, stored: list[Point], out: list[Result]) -> None:
-        """What comes out of a chain later or beside: it is kept, and queries look at it; beside, rules too."""
+    def _keep(self, points: list[Point], route: _Route, now: int, stored: list[Point], out: list[Result]) -> None:
+        """Keep what all pipelines of a series left, and show it to those that look at it."""
+        stored += points
         for point in points:
+            for entry in route.entries:
+                self._ask(entry, point, now, stored, out)
+            for each, strand in route.beside:
+                self._emerged(each, each.take(strand, point, now), now, stored, out)
+
+    def _emerged(self, source: Chain, points: list[Point], now: int, stored: list[Point], out: list[Result]) -> None:
+        """What comes out of a chain later, or beside: in place of a point it goes on to the chains that follow."""
+        for point in points:
+            if source.replaces:
+                route = self._route(point.series, now) or _UNKNOWN
+                left = [point]
+                for each, strand in route.replacing:
+                    if each.id > source.id:
+                        left = [one for each_left in left for one in each.take(strand, each_left, now)]
+                self._keep(left, route, now, stored, out)
+                continue
             stored.append(point)
             device, name = parted(point.series)
-            if not source.replaces:
-                out.append(Result(device, name, "", point))
+            out.append(Result(device, name, "", point))
             for entry in self._entries(point.series, device, name):
                 self._ask(entry, point, now, stored, out)
 

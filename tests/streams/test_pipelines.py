@@ -76,6 +76,28 @@ def test_pipelines_of_one_series_follow_each_other_by_name() -> None:
     assert bench.stored(T) == [(0, 20.0)]
 
 
+@pytest.mark.parametrize("end", ["silence", "change", "removal", "leaving"])
+def test_points_that_waited_go_on_through_the_pipelines_that_follow(end: str) -> None:
+    """What is let go late is redacted as all else, and seen by queries."""
+    masks = pipeline({"where": "value > 2.0"}, {"redact": {"method": "mask"}}, name="b")
+    bench = Bench(pipeline({"sample": {"every": "10s", "method": "minmax"}}, name="a"), masks)
+    bench.apply(pipeline({"dedupe": {}}, name="c", to="{property}.seen"))
+    bench.take(point(1, 1.0), point(2, 9.0), point(3, 4.0))
+    match end:
+        case "silence":
+            bench.until(100)
+        case "change":
+            bench.apply(pipeline({"every": 2}, name="a"))
+        case "removal":
+            bench.streams.remove("Pipeline", "default/a", bench.now, bench._fresh)
+            bench.commit()
+        case "leaving":
+            bench.streams.forget("default/d1", bench.now, bench._fresh)
+            bench.commit()
+    assert bench.stored(T) == [(2, "***")]
+    assert bench.stored(f"{T}.seen") == [(2, "***")]
+
+
 def test_queries_see_what_pipelines_leave() -> None:
     bench = Bench(pipeline({"scale": {"factor": 2}}), query(window={"count": {"size": 2}}, aggregates=["mean"]))
     bench.take(point(0, 1.0), point(1, 3.0))
