@@ -12,12 +12,11 @@ from streams.operator import Entry, Operator, shape
 from streams.pipeline import Pipeline
 from streams.query import Query
 from streams.result import Counts, Offers, Result, total
+from streams.routes import NOWHERE, Route, Routes
 from streams.source import parted
 from twins.errors import Rejected
 from twins.exchange import Event, Point
 
-SERIES = 200_000
-"""Series whose way is remembered; beyond that the index starts afresh."""
 QUIET = 600_000_000
 """Microseconds between two events that tell of late points of one query."""
 Manifest = Query | Pipeline
@@ -29,14 +28,6 @@ class Changes(Struct, frozen=True):
     rows: dict[str, bytes | None]
     timers: dict[str, int | None]
     events: list[Event]
-
-
-class _Route(Struct, frozen=True):
-    """Where the points of a series go: chains that replace them, chains beside, queries."""
-
-    replacing: tuple[tuple[Chain, chain.Strand], ...]
-    beside: tuple[tuple[Chain, chain.Strand], ...]
-    entries: tuple[Entry, ...]
 
 
 class Streams:
@@ -51,9 +42,7 @@ class Streams:
         self._limit = limit
         self._chains: dict[str, Chain] = {}
         self._operators: dict[str, Operator] = {}
-        self._routes: dict[str, _Route | None] = {}
-        self._readers: dict[str, tuple[Entry, ...]] = {}
-        self._read: set[str] = set()
+        self._routes = Routes(self._chains, self._operators)
         self._timers: dict[str, int] = {}
         self._rows: dict[str, bytes | None] = {}
         self._events: list[Event] = []
@@ -83,13 +72,10 @@ class Streams:
 
     def take(self, point: Point, now: int, stored: list[Point]) -> Sequence[Result]:
         """Take a point of a device that arrived at `now`, microseconds UTC."""
-        route = self._routes.get(point.series, _UNKNOWN)
+        route = self._routes.of(point.series, now)
         if route is None:
             stored.append(point)
             return ()
-        if route is _UNKNOWN:
-            self._routes[point.series] = self._route(point.series, now)
-            return self.take(point, now, stored)
         points = [point]
         for each, strand in route.replacing:
             points = [out for one in points for out in each.take(strand, one, now)]
@@ -131,7 +117,7 @@ class Streams:
             self._query(manifest, now)
         else:
             self._pipeline(manifest, now, stored, out)
-        self._forget_routes()
+        self._routes.clear()
         return out
 
     def remove(self, kind: str, name: str, now: int, stored: list[Point]) -> Sequence[Result]:
@@ -150,7 +136,7 @@ class Streams:
             self._clear(found)
             self._past = total(self._past[0], found.counts), self._past[1]
             del self._operators[name]
-        self._forget_routes()
+        self._routes.clear()
         return out
 
     def forget(self, device: str, now: int, stored: list[Point]) -> Sequence[Result]:
@@ -160,7 +146,7 @@ class Streams:
             self._emerged(each, each.forget(device), now, stored, out)
         for one in self._operators.values():
             one.forget(device)
-        self._forget_routes()
+        self._routes.clear()
         return out
 
     def restore(self, manifests: Iterable[Manifest], rows: dict[str, bytes], now: int) -> list[str]:
@@ -196,7 +182,7 @@ class Streams:
             timers[timer] = None
         return Changes(rows, timers, events)
 
-    def _keep(self, points: list[Point], route: _Route, now: int, stored: list[Point], out: list[Result]) -> None:
+    def _keep(self, points: list[Point], route: Route, now: int, stored: list[Point], out: list[Result]) -> None:
         """Keep what all pipelines of a series left, and show it to those that look at it."""
         stored += points
         for point in points:
@@ -209,17 +195,17 @@ class Streams:
         """What comes out of a chain later, or beside: in place of a point it goes on to the chains that follow."""
         for point in points:
             if source.replaces:
-                route = self._route(point.series, now) or _UNKNOWN
+                route = self._routes.of(point.series, now) or NOWHERE
                 left = [point]
                 for each, strand in route.replacing:
                     if each.id > source.id:
-                        left = [one for each_left in left for one in each.take(strand, each_left, now)]
+                        left = [kept for one in left for kept in each.take(strand, one, now)]
                 self._keep(left, route, now, stored, out)
                 continue
             stored.append(point)
             device, name = parted(point.series)
             out.append(Result(device, name, "", point))
-            for entry in self._entries(point.series, device, name):
+            for entry in self._routes.readers(point.series, device, name):
                 self._ask(entry, point, now, stored, out)
 
     def _ask(self, entry: Entry, point: Point, now: int, stored: list[Point], out: list[Result]) -> None:
@@ -237,32 +223,9 @@ class Streams:
             point = result.point
             stored.append(point)
             out.append(result)
-            if asked.id in self._read and not result.corrected:
-                for entry in self._entries(point.series, result.device, result.name, result.kind, asked.id):
+            if asked.id in self._routes.read and not result.corrected:
+                for entry in self._routes.readers(point.series, result.device, result.name, result.kind, asked.id):
                     self._ask(entry, point, now, stored, out)
-
-    def _entries(self, series: str, device: str, name: str, kind: str = "", upstream: str = "") -> tuple[Entry, ...]:
-        """The queries that look at a series that was made here."""
-        found = self._readers.get(series)
-        if found is None:
-            entries = (each.entry(device, name, kind, upstream) for each in self._operators.values())
-            found = self._readers[series] = tuple(entry for entry in entries if entry is not None)
-        return found
-
-    def _route(self, series: str, now: int) -> _Route | None:
-        if len(self._routes) >= SERIES:
-            self._routes.clear()
-        device, name = parted(series)
-        found = [(each, strand) for each in self._chains.values() if (strand := each.strand(series, now)) is not None]
-        entries = tuple(e for each in self._operators.values() if (e := each.entry(device, name)) is not None)
-        replacing = tuple(pair for pair in found if pair[0].replaces)
-        beside = tuple(pair for pair in found if not pair[0].replaces)
-        return _Route(replacing, beside, entries) if found or entries else None
-
-    def _forget_routes(self) -> None:
-        self._routes.clear()
-        self._readers.clear()
-        self._read = {name for each in self._operators.values() for name in each.query.upstreams}
 
     def _query(self, query: Query, now: int) -> None:
         older = self._operators.get(query.id)
@@ -292,7 +255,8 @@ class Streams:
                 self._emerged(older, older.flush(), now, stored, out)
                 self._discard(older)
         self._chains[pipeline.id] = fresh
-        self._chains = dict(sorted(self._chains.items()))  # the order in which they follow one another
+        for name in sorted(self._chains):  # the order in which they follow one another
+            self._chains[name] = self._chains.pop(name)
 
     def _take_up(self, rows: dict[str, bytes], now: int) -> None:
         owned: dict[str, dict[str, bytes]] = {}
@@ -319,6 +283,3 @@ class Streams:
         else:
             found = self._chains.get(timer.removeprefix(chain.PREFIX))
         return found is not None and found.due is not None
-
-
-_UNKNOWN = _Route((), (), ())
