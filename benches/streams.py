@@ -29,6 +29,8 @@ from twins.stimuli import Updated
 SERIES = 1_000
 TOGETHER = 250
 """Points of one batch."""
+FEW = 50
+"""Series, and rounds, of a quick run."""
 START = 1_795_255_200_000_000
 SECOND = 1_000_000
 FROM: list[dict[str, Any]] = [{"device": "sensor-*", "property": "t"}]
@@ -67,11 +69,11 @@ def manifests() -> dict[str, Manifest]:
 class Feed:
     """Points of all series, a second apart, without end."""
 
-    def __init__(self, manifest: Manifest | None, name: str) -> None:
+    def __init__(self, manifest: Manifest | None, name: str, series: int) -> None:
         self._streams = Streams()
         if manifest is not None:
             self._streams.apply(manifest, START, [])
-        self._series = [f"default/sensor-{n}/{name}" for n in range(SERIES)]
+        self._series = [f"default/sensor-{n}/{name}" for n in range(series)]
         self._at = START
         self.points = 0
         self.bytes = 0
@@ -80,20 +82,20 @@ class Feed:
         """One point of each series; how many."""
         self._at += SECOND
         at, streams = self._at, self._streams
-        for first in range(0, SERIES, TOGETHER):
+        for first in range(0, len(self._series), TOGETHER):
             stored: list[Point] = []
             for number, series in enumerate(self._series[first : first + TOGETHER], first):
                 streams.take(Point(series, at + number, at, 20.0 + (at // SECOND + number) % 17 / 10, None), at, stored)
             if written:
                 rows = streams.changes().rows
                 self.bytes += sum(len(body or b"") for body in rows.values())
-        self.points += SERIES
-        return SERIES
+        self.points += len(self._series)
+        return len(self._series)
 
 
 def per_point(manifest: Manifest | None, rounds: int, name: str = "t", *, written: bool = True) -> tuple[float, float]:
     """Microseconds of processor time and bytes of rows a point, less what it costs to make the point."""
-    feed = Feed(manifest, name)
+    feed = Feed(manifest, name, SERIES if rounds > FEW else FEW)
     for _ in range(70):  # windows are open, series are known
         feed.round()
     feed.bytes = feed.points = 0
