@@ -24,6 +24,7 @@ from rules.instructions import Instruction
 from rules.rules import Rules
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
+from streams.streams import Streams
 from twins.errors import Broken
 from twins.exchange import Batch, Outcome, Ticket
 from twins.stimuli import Expired, Stimulus
@@ -69,14 +70,23 @@ class _Work(Struct):
 
 
 class Core:
-    """Owns the twins and the rules. Everybody else gets copies and offers stimuli."""
+    """Owns the twins, the rules and the streams. Everybody else gets copies and offers stimuli."""
 
     def __init__(
-        self, twins: Twins, rules: Rules, journal: Journal, timers: Timers, clock: Clock, *, intake: int = 8192
+        self,
+        twins: Twins,
+        rules: Rules,
+        streams: Streams,
+        journal: Journal,
+        timers: Timers,
+        clock: Clock,
+        *,
+        intake: int = 8192,
     ) -> None:
         self.counts = Counts()
         self.twins = twins
         self.rules = rules
+        self.streams = streams
         self._journal = journal
         self._timers = timers
         self._clock = clock
@@ -91,8 +101,8 @@ class Core:
         self._listeners.append(listener)
 
     def resume(self, decided: Sequence[Instruction]) -> None:
-        """Take what the rules decided when they were taken up again, before `run`: it is the first batch."""
-        if decided:
+        """Take what the rules decided when they and the streams were taken up again, before `run`: the first batch."""
+        if decided or len(self.streams):
             turn = self._turn()
             turn.follow(decided)
             self._settling.offer_nowait(self._append(turn, []))
@@ -153,7 +163,7 @@ class Core:
             return Outcome("the gateway failed on this input; its log says why", 500)
 
     def _turn(self) -> Turn:
-        return Turn(self.twins, self.rules, self._timers, self._watch, self.counts)
+        return Turn(self.twins, self.rules, self.streams, self._timers, self._watch, self.counts)
 
     def _append(self, turn: Turn, settled: list[tuple[Done | None, Outcome]]) -> _Work:
         self.counts.batches += 1

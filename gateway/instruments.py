@@ -40,6 +40,8 @@ class Instruments:
         """Structs of whole numbers that only grow, by the name of their part."""
         yield "core", self._kernel.core.counts
         yield "store", self._kernel.store.segments.counts
+        yield "streams", self._kernel.streams.counts
+        yield "pipelines", self._kernel.streams.offers
         yield "presence", self._presence.counts
         yield "dmi", self._mappers.counts
         yield "sparkplug", self._sparkplug.counts
@@ -57,7 +59,10 @@ class Instruments:
         for state, number in self._presence.states().items():
             yield f"devices_{state}", f"Devices that are {state}", number
         yield "rules", "Rules that hold", len(kernel.rules.detectors)
-        yield "timers", "Timers of rules that are pending", len(kernel.timers)
+        yield "streams", "Queries and pipelines that hold", len(kernel.streams)
+        yield "streams_keys", "Keys that queries keep windows of", kernel.streams.keys
+        yield "streams_held", "Points that wait in pipelines", kernel.streams.held
+        yield "timers", "Timers of rules and queries that are pending", len(kernel.timers)
         yield "journal_pressure", "Rows waiting for the disk, in parts of the limit", kernel.store.journal.pressure
         yield "points_unsealed", "Points in memory and in state.db's log alone", len(kernel.store.points)
         yield "segments", "Sealed files", len(kernel.store.segments.known)

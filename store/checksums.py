@@ -19,6 +19,7 @@ SUMMED: Mapping[str, str] = MappingProxyType(
         "meta": "key, value",
         "twins": "device, body",
         "rules": "key, body",
+        "streams": "key, body",
         "timers": "key, due, body",
         "manifests": "kind, name, body",
         "outbox": "key, kind, device, seq, body, cause",

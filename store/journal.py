@@ -247,5 +247,14 @@ class Journal:
 
 def _weight(batch: Batch) -> int:
     """Rows of a batch, for the pressure; an empty batch is one, so that they are bounded too."""
-    parts = (batch.points, batch.twins, batch.results, batch.rules, batch.timers, batch.outbox, batch.events)
+    parts = (
+        batch.points,
+        batch.twins,
+        batch.results,
+        batch.rules,
+        batch.streams,
+        batch.timers,
+        batch.outbox,
+        batch.events,
+    )
     return 1 + sum(map(len, parts))

@@ -20,6 +20,7 @@ def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
     """Everything but points and digests; of one key the last batch wins. Wild integers are made to fit."""
     _keyed(connection, "twins", "device", "body", _merged(batch.twins for batch in batches))
     _keyed(connection, "rules", "key", "body", _merged(batch.rules for batch in batches))
+    _keyed(connection, "streams", "key", "body", _merged(batch.streams for batch in batches))
     timers = _merged(batch.timers for batch in batches)
     due = {key: timer and (fitted_time(timer[0]), timer[1]) for key, timer in timers.items()}
     _keyed(connection, "timers", "key", "due, body", due)
@@ -60,6 +61,7 @@ def read(connection: sqlite3.Connection) -> Recovered:
         outbox=[OutboxRow(*row) for row in outbox],
         seen=seen,
         events=[_event(*row) for row in events][::-1],
+        streams=dict(everything("SELECT key, body FROM streams").fetchall()),
     )
 
 

@@ -22,6 +22,7 @@ TABLES = (
     "manifests",
     "twins",
     "rules",
+    "streams",
     "timers",
     "outbox",
     "events",

@@ -61,6 +61,7 @@ _SCHEMAS = (
         (
             "CREATE TABLE blobs (name TEXT PRIMARY KEY, digest TEXT NOT NULL, at INTEGER NOT NULL,"
             " bytes INTEGER NOT NULL) STRICT",
+            "CREATE TABLE streams (key TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT",
             "ALTER TABLE segments ADD COLUMN digest TEXT NOT NULL DEFAULT ''",
             *(f"ALTER TABLE {table} ADD COLUMN crc INTEGER NOT NULL DEFAULT 0" for table in SUMMED),
             "INSERT INTO meta (key, value) SELECT 'segment', value FROM meta WHERE key = 'batch'",

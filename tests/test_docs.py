@@ -26,6 +26,8 @@ from gateway.manifests.documents import documents_of
 from rules import detector, lint
 from store.manifest import Retention
 from store.schema import TABLES
+from streams.pipeline import Pipeline
+from streams.query import Query
 from twins.instructions import Instruction
 from twins.kubeedge import Reader, Writer
 from twins.manifests import Device, DeviceModel, declared
@@ -37,7 +39,19 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 EXAMPLES = sorted((DOCS / "examples").rglob("*.yaml"))
-PACKAGES = ("gateway", "twins", "devices", "rules", "inference", "store", "cloud", "web", "runtime", "simulator")
+PACKAGES = (
+    "gateway",
+    "twins",
+    "devices",
+    "rules",
+    "streams",
+    "inference",
+    "store",
+    "cloud",
+    "web",
+    "runtime",
+    "simulator",
+)
 OTHERS = ("proto", "tests", "benches", "docs", "systemd", "requirements", "deploy", ".ci")
 KINDS = {
     "Device": Device,
@@ -47,6 +61,8 @@ KINDS = {
     "Discovery": Discovery,
     "Sparkplug": Sparkplug,
     "Retention": Retention,
+    "Query": Query,
+    "Pipeline": Pipeline,
 }
 START = 1_795_255_200_000_000
 

@@ -150,6 +150,7 @@ class Batch(Struct):
 
     twins: dict[str, bytes | None] = {}
     rules: dict[str, bytes | None] = {}
+    streams: dict[str, bytes | None] = {}
     timers: dict[str, tuple[int, bytes] | None] = {}
     manifests: dict[tuple[str, str], bytes | None] = {}
     points: list[Point] = []
@@ -171,6 +172,7 @@ class Recovered(Struct):
     outbox: list[OutboxRow]
     seen: list[int]
     events: list[Event]
+    streams: dict[str, bytes] = {}
 
 
 class Rows(Struct, frozen=True):

@@ -15,7 +15,7 @@ from gateway.terminal.stream import changes
 from twins.errors import Rejected
 from twins.schema import nearest
 
-HELP = "list objects: devices, models, cameras, rules, mappings, discoveries, sparkplugs, mappers"
+HELP = "list objects: devices, models, cameras, rules, queries, pipelines, mappings, discoveries, sparkplugs, mappers"
 TOGETHER = 20
 """Changed objects that are fetched one by one; more are fetched all at once."""
 
@@ -23,7 +23,7 @@ TOGETHER = 20
 def arguments(parser: argparse.ArgumentParser) -> None:
     client.arguments(parser)
     show.arguments(parser, "name")
-    kinds = "devices, devicemodels, cameras, rules, mappings, discoveries, sparkplugs, mappers"
+    kinds = "devices, devicemodels, cameras, rules, queries, pipelines, mappings, discoveries, sparkplugs, mappers"
     parser.add_argument("kind", help=kinds)
     parser.add_argument(
         "name", nargs="*", default=[], help="namespace/name, or name in the default namespace (default: all)"

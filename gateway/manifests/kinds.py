@@ -18,6 +18,8 @@ from devices.telemetry.manifest import Mapping
 from rules import detector
 from rules.detector import Detector
 from store.manifest import Retention
+from streams.pipeline import Pipeline
+from streams.query import Query
 from twins.manifests import Device, DeviceModel, DeviceStatus, read_device, read_model
 from twins.schema import decode
 
@@ -50,6 +52,8 @@ KINDS = {
     "Sparkplug": kind(Sparkplug, "sparkplugs"),
     "Retention": kind(Retention, "retentions"),
     "Detector": Kind(detector.decode, names=("detectors", "rule", "rules"), shape=Detector),
+    "Pipeline": kind(Pipeline, "pipelines"),
+    "Query": kind(Query, "queries"),
 }
 """Every kind that a gateway takes."""
 

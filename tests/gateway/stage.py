@@ -16,6 +16,7 @@ from gateway.manifests.registry import Registry
 from gateway.timers import Timers
 from rules.rules import Rules
 from runtime.clock import Clock
+from streams.streams import Streams
 from tests.clock import VirtualClock
 from twins.exchange import DESIRED, Batch, Outcome, Point, Recovered, Ticket
 from twins.stimuli import Edit, Updated
@@ -56,6 +57,7 @@ class Disk:
             for kept, change in (
                 (found.twins, batch.twins),
                 (found.rules, batch.rules),
+                (found.streams, batch.streams),
                 (found.timers, batch.timers),
                 (found.manifests, batch.manifests),
             ):
@@ -84,8 +86,9 @@ class Stage:
         self.clock: Clock = clock or VirtualClock()
         self.twins = Twins(enrols=True) if twins is None else twins
         self.rules = Rules()
+        self.streams = Streams()
         self.timers = Timers(self.clock)
-        self.core = Core(self.twins, self.rules, self.disk, self.timers, self.clock, intake=intake)
+        self.core = Core(self.twins, self.rules, self.streams, self.disk, self.timers, self.clock, intake=intake)
         self.next_cause = Causes(1).of("test")
         self.registry = Registry(self.core.ask, self.clock, self.next_cause)
         self.told: list[Committed] = []
