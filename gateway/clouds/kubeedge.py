@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +17,7 @@ from gateway.relay import Relay
 from gateway.uplink import CLOUD, Uplink
 from gateway.wiring import product_version
 from runtime.clock import Clock
-from twins.exchange import Condition
+from twins.exchange import Condition, OutboxRow
 from web.cloud import CertificateView, CloudStatus, MessagesView
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ class KubeEdge:
         self._url = config.cloud.url
         self.link = _link(config, clock, relay, warn, manifests, boot)
         self.uplink = Uplink(self.link, core, clock)
+
+    def kept(self, _: Committed) -> Sequence[OutboxRow]:
+        """Nothing: CloudCore knows twins alone, and custom messages, which come with their stimuli."""
+        return ()
 
     def tell(self, committed: Committed) -> None:
         for applied in committed.applied:

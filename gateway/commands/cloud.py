@@ -136,6 +136,10 @@ def _status(s: View) -> None:
     if s["kind"] == "cloudcore":
         _membership(s)
         known = f"{s['devices']} of the cloud, "
+    else:
+        print(f"events: {_carried(s['messages'])}")
+    if s["rival"]:
+        print("rival: a second node of this name seems to be there: give one of them another [node] name")
     print(f"devices: {known}{s['pending']} with news that it has not confirmed")
     print(f"conflicts: {s['conflicts']}")
     print("counters: " + "  ".join(f"{name} {count}" for name, count in s["counters"].items()))
@@ -164,12 +168,13 @@ def _unanswered(u: View) -> str:
 
 
 def _messages(m: View) -> None:
-    print(
-        f"custom messages: {m['waiting']} wait ({m['bytes']} bytes), {m['forwarded']} sent, {m['dropped']} dropped by "
-        f"the quota, {m['published']} published here, {m['refused']} refused"
-    )
+    print(f"custom messages: {_carried(m)}, {m['published']} published here, {m['refused']} refused")
     if m["topics"]:
         print(f"topics that rules of the cloud hear: {', '.join(map(show.plain, m['topics']))}")
+
+
+def _carried(m: View) -> str:
+    return f"{m['waiting']} wait ({m['bytes']} bytes), {m['forwarded']} sent, {m['dropped']} dropped by the quota"
 
 
 def _day(at: int) -> str:
