@@ -18,7 +18,7 @@ from gateway.uplink import CLOUD, Uplink
 from gateway.wiring import product_version
 from runtime.clock import Clock
 from twins.exchange import Condition, OutboxRow
-from web.cloud import CertificateView, CloudStatus, MessagesView
+from web.cloud import CertificateView, CloudStatus, MessagesView, OlderView
 
 if TYPE_CHECKING:
     from cloud.cloudcore import CloudCore
@@ -82,7 +82,8 @@ class KubeEdge:
             unanswered=unanswered(self.uplink.silences, self._clock, reason_of),
             undeclared=state.undeclared,
             rejected=state.rejections,
-            counters=msgspec.structs.asdict(state.counters) | {"rejected": state.rejected},
+            older={name: OlderView(one.ours, one.said, one.since) for name, one in state.older.items()},
+            counters=msgspec.structs.asdict(state.counters) | {"rejected": state.rejected, "ignored": state.ignored},
             messages=self._messages(),
         )
 

@@ -147,6 +147,7 @@ def _status(s: View) -> None:
     rows += [(each["device"], _unanswered(each)) for each in s["unanswered"]]
     rows += [(name, f"not declared in the cloud: {', '.join(names)}") for name, names in s["undeclared"].items()]
     rows += [(name, f"rejected: {why}") for name, why in s["rejected"].items()]
+    rows += [(name, _older(each)) for name, each in s["older"].items()]
     if rows:
         print()
         show.table(("object", "what keeps it from the cloud"), rows)
@@ -165,6 +166,13 @@ def _membership(s: View) -> None:
 
 def _unanswered(u: View) -> str:
     return f"told {u['attempts']} times since {_time(u['since'])}, not confirmed: {show.plain(u['reason'])}"
+
+
+def _older(o: View) -> str:
+    return (
+        f"older in the cloud since {_time(o['since'])}: {show.plain(o['said'])}, here {show.plain(o['ours'])}; if the "
+        "cluster was restored from a backup, change the object there once more: kubectl annotate"
+    )
 
 
 def _messages(m: View) -> None:
