@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from cloud.budget import Budget
 from cloud.mqtt.config import MqttConfig
-from cloud.mqtt.events import Presence, encode, is_rival
+from cloud.mqtt.events import Presence, encode, other
 from cloud.mqtt.herald import Herald, Twins
 from cloud.mqtt.inbox import Change, Inbox, Manifests, Reply
 from cloud.mqtt.notes import Note, notes
@@ -75,6 +75,7 @@ class MqttCloud:
         self._run = secrets.token_hex(4)
         self._warn = warn
         self._rival = Rival(config.node, clock)
+        self._accused = False
         self._numbers = itertools.count(1)
 
     async def run(self) -> None:
@@ -164,7 +165,8 @@ class MqttCloud:
                 reason = str(error)
             if self._clock.monotonic() - started > _STEADY:
                 backoff.reset()
-            self._standing.turn("offline", self._rival.accusation if self._rival.suspected else reason)
+            self._standing.turn("offline", self._rival.accusation if self._accused else reason)
+            self._accused = False
             await self._clock.sleep(backoff.next())
 
     async def _serve(self) -> None:
@@ -231,8 +233,10 @@ class MqttCloud:
     def _look_for_rival(self, message: Inbound) -> None:
         """See whether somebody else was this node since our last birth."""
         message.session.acknowledge(message)
-        if self._counters.links > 1 and is_rival(message.payload, self._run):
-            self._rival.seen()
+        if self._counters.links == 1 or (born := other(message.payload, self._run)) is None:
+            return
+        if self._rival.saw(born):
+            self._accused = True
             self._warn(self._rival.accusation)
 
     def _next_id(self) -> str:
