@@ -69,7 +69,7 @@ class Gateway:
         mappings, credentials = Mappings(), Credentials(config.store.path / "credentials.json", clock)
         self._discoverer = discoverer = Discoverer(mappings, registry)
         self._sparkplug = heard = SparkplugHost(discoverer, registry, twins, clock, core.ask)
-        self._relay = relay = Relay(heard, core, clock, causes.of("router"))
+        relay = Relay(heard, core, clock, causes.of("router"))
         self._mqtt = mqtt = Messaging(self._now, core, clock, causes.of("mqtt"), news.note, relay, credentials)
         heard.speak_by(mqtt)
         relay.speak_by(mqtt)
@@ -148,6 +148,7 @@ class Gateway:
         registry.watch("Device", heard.follow)
         for listener in (mqtt, self._orders, self._mappers, self._presence, cloud, edge, sight.album, self._console):
             core.listen(listener)
+        core.keep(cloud)
 
     async def run(self) -> None:
         """Run until `stop()`: recover, open the doors; then close them, drain, and write what is left."""
@@ -212,9 +213,9 @@ class Gateway:
 
     def _recover(self, found: Recovered) -> None:
         self._causes.boot = found.boot
-        self._relay.restore(found.outbox)
+        self._cloud.restore(found.outbox)
+        self._cloud.build(self.config, found.manifests, found.boot)  # before the first commit: it may be news there
         self.kernel.recover(found)
-        self._cloud.build(self.config, found.manifests, found.boot)
         self._mappers.follow(self.kernel.registry)
         self._enrolment.restore()
         self._console.restore(found.events)

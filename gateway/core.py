@@ -26,7 +26,7 @@ from runtime.clock import Clock
 from runtime.mailbox import Mailbox
 from streams.streams import Streams
 from twins.errors import Broken
-from twins.exchange import Batch, Outcome, Ticket
+from twins.exchange import Batch, OutboxRow, Outcome, Ticket
 from twins.stimuli import Expired, Stimulus
 from twins.twin import Twins
 
@@ -54,6 +54,12 @@ class Listener(Protocol):
     """Whoever carries out or shows what was committed. Must not block and must not fail."""
 
     def tell(self, committed: Committed) -> None: ...
+
+
+class Keeper(Protocol):
+    """Who says what of a commit has to be kept for somebody, in this same commit. Must not block and must not fail."""
+
+    def kept(self, committed: Committed) -> Sequence[OutboxRow]: ...
 
 
 class _Offer(Struct):
@@ -94,11 +100,16 @@ class Core:
         self._intake: Mailbox[_Offer] = Mailbox("intake", intake)
         self._settling: Mailbox[_Work] = Mailbox("settling", 16)
         self._listeners: list[Listener] = []
+        self._keepers: list[Keeper] = []
         self._settled = 0
 
     def listen(self, listener: Listener) -> None:
         """Tell `listener` of every commit from now on, in order."""
         self._listeners.append(listener)
+
+    def keep(self, keeper: Keeper) -> None:
+        """Write with every commit from now on what `keeper` wants kept of it."""
+        self._keepers.append(keeper)
 
     def resume(self, decided: Sequence[Instruction]) -> None:
         """Take what the rules decided when they and the streams were taken up again, before `run`: the first batch."""
@@ -167,7 +178,11 @@ class Core:
 
     def _append(self, turn: Turn, settled: list[tuple[Done | None, Outcome]]) -> _Work:
         self.counts.batches += 1
-        return _Work(self._journal.append(turn.close()), turn.committed, settled)
+        batch, committed = turn.close(), turn.committed
+        rows = {row.key: row for keeper in self._keepers for row in keeper.kept(committed)}
+        batch.outbox |= rows
+        committed.queued |= rows
+        return _Work(self._journal.append(batch), committed, settled)
 
     async def _settle(self) -> None:
         while True:

@@ -46,6 +46,7 @@ class Instruments:
         yield "dmi", self._mappers.counts
         yield "sparkplug", self._sparkplug.counts
         yield "relay", self._cloud.relayed
+        yield "cloud_events", self._cloud.carried
         yield "tap", self._kernel.store.tap.counts
         if (door := self._mqtt.door) is not None:
             yield "mqtt", door.counts

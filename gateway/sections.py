@@ -171,9 +171,10 @@ class Cloud(Section, frozen=True):
     events: bool = False
     """mqtt: events and what rules decide go up too."""
     messages_mb: Positive = 16
-    """Most space of custom messages of KubeEdge's rule router that wait for the cloud, in MiB; the oldest go first."""
+    """Most space of what waits for the cloud in order, in MiB: custom messages of KubeEdge's rule router; mqtt: events.
+    The oldest go first."""
     rules_wait: Seconds = 6.0
-    """How long they wait on a new link: CloudCore may have just been started, and lack some of its rules."""
+    """How long custom messages wait on a new link: CloudCore may have just been started, and lack some of its rules."""
 
 
 class Web(Section, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from devices.camera.manifest import Camera
@@ -21,6 +22,7 @@ from store.manifest import Retention
 from streams.pipeline import Pipeline
 from streams.query import Query
 from twins.manifests import Device, DeviceModel, DeviceStatus, read_device, read_model
+from twins.pruning import pruned
 from twins.schema import decode
 
 
@@ -34,6 +36,16 @@ class Kind(Struct, frozen=True):
     is_device: bool = False
     names: tuple[str, ...] = ()
     shape: type[Struct] | None = None
+
+    def understand(self, body: bytes, where: str) -> Any:
+        """A manifest that is kept; of the cloud's without what a newer cluster may have put in. Raises `Rejected`."""
+        return self.decode(self.known(msgspec.json.decode(body)), where)
+
+    def known(self, data: Any) -> Any:
+        """A manifest as it is, or where the cloud manages it, what of it is known here."""
+        metadata = data.get("metadata") if isinstance(data, dict) else None
+        is_clouds = isinstance(metadata, dict) and metadata.get("uid")
+        return pruned(data, self.shape) if is_clouds and self.shape is not None else data
 
 
 def kind(shape: type[Struct], *names: str, is_device: bool = False) -> Kind:

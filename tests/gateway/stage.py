@@ -18,7 +18,7 @@ from rules.rules import Rules
 from runtime.clock import Clock
 from streams.streams import Streams
 from tests.clock import VirtualClock
-from twins.exchange import DESIRED, Batch, Outcome, Point, Recovered, Ticket
+from twins.exchange import DESIRED, Batch, OutboxRow, Outcome, Point, Recovered, Ticket
 from twins.stimuli import Edit, Updated
 from twins.twin import Twins
 
@@ -53,6 +53,7 @@ class Disk:
     def found(self) -> Recovered:
         """What a start finds: the effect of all batches that reached the disk."""
         found = Recovered(1, {}, {}, {}, {}, [], [], [])
+        outbox: dict[str, OutboxRow] = {}
         for batch in self.batches[: self.durable]:
             for kept, change in (
                 (found.twins, batch.twins),
@@ -60,6 +61,7 @@ class Disk:
                 (found.streams, batch.streams),
                 (found.timers, batch.timers),
                 (found.manifests, batch.manifests),
+                (outbox, batch.outbox),
             ):
                 for key, value in change.items():
                     if value is None:
@@ -68,6 +70,7 @@ class Disk:
                         kept[key] = value  # type: ignore[index]
             found.seen += batch.seen
             found.events += batch.events
+        found.outbox.extend(outbox.values())
         return found
 
 
