@@ -1,0 +1,106 @@
+"""A store with uploads that run: short ways to say manifests, points and what is there on the other side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from runtime.clock import Clock, SystemClock
+from store.store import Store
+from store.uploads.manifest import Upload
+from store.uploads.uploads import Uploads
+from twins.exchange import Batch, Point, Severity
+from twins.schema import decode
+
+DAY = 86_400_000_000
+NOON = 20_000 * DAY + DAY // 2
+"""Noon of 2024-10-04, in microseconds."""
+DEADLINE = 20.0
+
+
+def upload(name: str = "all", **spec: Any) -> Upload:
+    """A manifest: all series, when asked, unless said otherwise."""
+    spec.setdefault("select", {"series": ["*"]})
+    spec.setdefault("policy", {"onDemand": {}})
+    return decode({"kind": "Upload", "metadata": {"name": name}, "spec": spec}, Upload, name)
+
+
+class Lab:
+    """The uploads of a store, and the events they told."""
+
+    def __init__(self, store: Store, folder: Path, clock: Clock) -> None:
+        self.store = store
+        self.told: list[tuple[str, str, str]] = []
+        album = folder / "pictures"
+        self.uploads = Uploads(
+            "edge-1", "UTC", store.segments, store.journal, album, folder / "uploads", self._tell, clock
+        )
+
+    def apply(self, *uploads: Upload) -> None:
+        for each in uploads:
+            self.uploads.apply(each.id, each)
+
+    async def put(self, *points: Point) -> None:
+        await self.store.journal.committed(self.store.journal.append(Batch(points=list(points))))
+
+    async def ask(self, name: str = "default/all", span: tuple[int, int] = (0, 1 << 60)) -> None:
+        """Ask for a span, as soon as the upload runs."""
+        await until(lambda: name in {view.upload for view in self.uploads.views() if view.state != "off"})
+        await self.uploads.start(name, span, "api")
+
+    async def sent(self, name: str = "default/all") -> None:
+        """Wait until nothing that was asked for is left."""
+        await until(lambda: self.view(name).waiting == 0)
+
+    def view(self, name: str = "default/all") -> Any:
+        return next(view for view in self.uploads.views() if view.upload == name)
+
+    async def _tell(self, kind: str, subject: str, severity: Severity, message: str) -> None:
+        self.told.append((kind, subject, message))
+
+
+@asynccontextmanager
+async def lab(store_at: Any, folder: Path, *uploads: Upload, clock: Clock | None = None) -> AsyncIterator[Lab]:
+    """A store in `folder` with these uploads; both run."""
+    async with store_at(folder, seal_every=1e6) as store:
+        made = Lab(store, folder, clock or SystemClock())
+        made.apply(*uploads)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(made.uploads.run(), name="uploads")
+            yield made
+            running.cancel()
+
+
+async def until(condition: Any) -> None:
+    """Return as soon as it holds; an error after `DEADLINE`."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def points(*ats: int, device: str = "t-1", name: str = "temperature") -> list[Point]:
+    """Points of one series at these microseconds after noon; the number tells the time again."""
+    return [Point(f"default/{device}/{name}", NOON + at, at, at / 10, None) for at in ats]
+
+
+def hive(
+    folder: Path | str, kind: str = "points", columns: str = "device, property, epoch_us(time), value"
+) -> list[Any]:
+    """The rows that DuckDB reads of the whole layout, sorted."""
+    pattern = f"{folder}/{kind}/**/*.parquet"
+    if not list(Path(folder).glob(f"{kind}/**/*.parquet")):
+        return []
+    query = f"SELECT {columns} FROM read_parquet('{pattern}', hive_partitioning = true) ORDER BY ALL"
+    with duckdb.connect() as connection:
+        return connection.execute(query).fetchall()
+
+
+def rows(given: list[Point]) -> list[Any]:
+    """The same of points."""
+    parts = [(each.series.split("/"), each) for each in given]
+    return sorted((series[1], series[2], each.at, each.number) for series, each in parts)
