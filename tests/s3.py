@@ -1,0 +1,97 @@
+"""A real S3 server process: moto's, from an environment of its own, as its packages do not go with ours.
+
+`GEMELO_MOTO` names the program; else it is looked for beside this Python and on the path. Tests skip without one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+_READY = 30.0
+
+
+def program() -> str:
+    """The server's program; skips the test when there is none."""
+    beside = Path(sys.executable).parent / "moto_server"
+    found = os.environ.get("GEMELO_MOTO") or (str(beside) if beside.exists() else shutil.which("moto_server"))
+    if not found:
+        pytest.skip(
+            "no S3 server: pip install 'moto[s3,server]' into an environment of its own, GEMELO_MOTO=…/moto_server"
+        )
+    return found
+
+
+class S3:
+    """Listens on `port` of loopback; what it holds is in its memory."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = folder / f"s3-{self.port}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **environment: str) -> None:
+        """Start it, and return when it answers."""
+        with self._log.open("ab") as log:
+            command = [program(), "-H", "127.0.0.1", "-p", str(self.port)]
+            self._process = subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + _READY
+        while time.monotonic() < deadline:
+            try:
+                self.call("GET", "/moto-api/data.json")
+            except OSError:
+                assert self._process.poll() is None, self._log.read_text()
+                time.sleep(0.05)
+            else:
+                return
+        pytest.fail(f"the S3 server does not answer: {self._log.read_text()}")
+
+    def kill(self) -> None:
+        """As a power cut: nothing is written or answered any more."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+
+    def make(self, bucket: str) -> None:
+        self.call("PUT", f"/{bucket}")
+
+    def names(self, bucket: str) -> list[str]:
+        """All objects, by name."""
+        tree = ElementTree.fromstring(self.call("GET", f"/{bucket}?list-type=2&max-keys=1000"))
+        return sorted(str(each.text) for each in tree.iter() if each.tag.endswith("}Key"))
+
+    def fetch(self, bucket: str, folder: Path) -> Path:
+        """A copy of all objects in a folder."""
+        for name in self.names(bucket):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.call("GET", f"/{bucket}/{name}"))
+        return folder
+
+    def call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        headers = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20241004/us-east-1/s3/aws4_request"}
+        headers |= {"Content-Type": "text/plain"}
+        request = urllib.request.Request(f"{self.url}{path}", data=body, method=method, headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return bytes(answer.read())
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
