@@ -17,7 +17,7 @@ class Standing(Struct):
     and `failures` are of this start.
     """
 
-    upload: str
+    id: str
     policy: str
     state: State = "idle"
     reason: str = ""

@@ -50,7 +50,7 @@ class Lab:
 
     async def ask(self, name: str = "default/all", span: tuple[int, int] = (0, 1 << 60)) -> None:
         """Ask for a span, as soon as the upload runs."""
-        await until(lambda: name in {view.upload for view in self.uploads.views() if view.state != "off"})
+        await until(lambda: name in {view.id for view in self.uploads.views() if view.state != "off"})
         await self.uploads.start(name, span, "api")
 
     async def sent(self, name: str = "default/all") -> None:
@@ -58,7 +58,7 @@ class Lab:
         await until(lambda: self.view(name).waiting == 0)
 
     def view(self, name: str = "default/all") -> Any:
-        return next(view for view in self.uploads.views() if view.upload == name)
+        return next(view for view in self.uploads.views() if view.id == name)
 
     async def _tell(self, kind: str, subject: str, severity: Severity, message: str) -> None:
         self.told.append((kind, subject, message))
