@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LOOK = 1.0
-"""Seconds between two looks at what is due."""
 _DAYS = 400
 """Days back that are looked at for whole days to align."""
 SCHEDULE = "schedule"
@@ -51,10 +49,22 @@ Tell = Callable[[str, Severity, str], Awaitable[None]]
 
 
 class Uploader:
-    """Runs until cancelled. `gate` gives what may go now; `node` and `zone` are the gateway's."""
+    """Runs until cancelled, and looks what is due every `look` seconds.
+
+    `gate` gives what may go now; `node` and `zone` are the gateway's.
+    """
 
     def __init__(
-        self, upload: Upload, node: str, zone: str, shelf: Shelf, gate: Callable[[], Gate], tell: Tell, clock: Clock
+        self,
+        upload: Upload,
+        node: str,
+        zone: str,
+        shelf: Shelf,
+        gate: Callable[[], Gate],
+        tell: Tell,
+        clock: Clock,
+        *,
+        look: float = 1.0,
     ) -> None:
         self.upload = upload
         self.standing = Standing(upload.id, upload.policy)
@@ -64,6 +74,7 @@ class Uploader:
         self._gate = gate
         self._tell = tell
         self._clock = clock
+        self._look = look
         self._ledger = Ledger(upload.id, shelf.journal, shelf.rests)
         self._merged = Merged(upload, shelf, self._ledger, tell)
         self._backoff = Backoff(1.0, 60.0, 1.0)
@@ -75,11 +86,13 @@ class Uploader:
         self._asking = Want(0, ALWAYS, 0, "")
         self._told: set[tuple[int, str, str]] = set()
         self._unreadable: set[str] = set()
+        self._open = asyncio.Event()
 
     async def run(self) -> None:
         """Send what is wanted, until cancelled; what fails is told once and tried again."""
         await self._ledger.open()
         await self._shelf_in_step()
+        self._open.set()
         scheduled = self.upload.spec.policy.scheduled
         if scheduled is not None:
             self.standing.next = schedule.following(scheduled.cron, self._clock.now(), self._zone)
@@ -89,10 +102,11 @@ class Uploader:
             except (Unavailable, Rejected, OSError, sqlite3.Error) as error:
                 await self._failed(error)
             else:
-                await self._clock.sleep(_LOOK)
+                await self._clock.sleep(self._look)
 
     async def want(self, span: Span) -> None:
-        """Send what lies in a span of time as soon as it can be."""
+        """Send what lies in a span of time as soon as it can be; returns when that is kept."""
+        await self._open.wait()
         await self._ledger.want(span, self._clock.now(), "asked")
 
     def view(self) -> Standing:

@@ -18,13 +18,15 @@ from store.uploads.shelf import Journal, Segments, Shelf
 from store.uploads.standing import Standing
 from store.uploads.uploader import Uploader
 from store.uploads.work import Span
-from twins.errors import Rejected
+from twins.errors import Rejected, Unavailable
 from twins.exchange import Severity
 from twins.schema import nearest
 
 logger = logging.getLogger(__name__)
 
 _EXTRA = ("obstore", "pyarrow", "cronsim", "cryptography")
+_START = 10.0
+"""Seconds that one who asks waits for an upload to start."""
 _NAMED = 3
 """Series that a refusal names."""
 
@@ -44,7 +46,10 @@ class Counts(Struct):
 
 
 class Uploads:
-    """`apply` manifests at any time; `run` until cancelled. `folder` is theirs; `album` has the pictures."""
+    """`apply` manifests at any time; `run` until cancelled. `folder` is theirs; `album` has the pictures.
+
+    Each looks what is due every `look` seconds.
+    """
 
     def __init__(
         self,
@@ -56,30 +61,35 @@ class Uploads:
         folder: Path,
         tell: Tell,
         clock: Clock,
+        *,
+        look: float = 1.0,
     ) -> None:
         self._node = node
         self._zone = zone
         self._shelf = Shelf(segments, journal, album, folder)
         self._tell = tell
         self._clock = clock
+        self._look = look
         self._manifests: dict[str, Upload] = {}
         self._blocks: Mapping[str, Selection] = {}
         self._version = 0
         self._deleted: set[str] = set()
         self._running: dict[str, tuple[Uploader, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
+        self._steady = asyncio.Event()
+        """What runs is what the manifests say."""
 
     def apply(self, name: str, upload: Upload | None) -> None:
         """This manifest holds from now on; `None`: none of this name."""
         before = self._manifests.pop(name, None)
         if upload is not None:
             self._manifests[name] = upload
-            self._deleted.discard(name)
         elif before is not None:
             self._deleted.add(name)
         if (before is not None and before.blocks) or (upload is not None and upload.blocks):
             self._blocks = blocks_of(self._manifests)
             self._version += 1  # whatever is under way is looked at again before its next byte
+        self._steady.clear()
         self._changed.set()
 
     async def run(self) -> None:
@@ -90,6 +100,8 @@ class Uploads:
                     await self._changed.wait()
                     self._changed.clear()
                     await self._settle(group)
+                    if not self._changed.is_set():
+                        self._steady.set()
         finally:
             self._running.clear()
 
@@ -105,10 +117,15 @@ class Uploads:
         if span[0] > span[1]:
             raise Rejected("the time ends before it begins")
         await self._refuse_blocked(name, upload, who)
-        running = self._running.get(name)
-        if running is None:
-            raise Rejected(f"Upload {name} is not running: {self._why_not() or 'it starts in a moment'}", 409)
-        await running[0].want(span)
+        try:
+            async with asyncio.timeout(_START):
+                await self._steady.wait()
+                running = self._running.get(name)
+                if running is None:
+                    raise Rejected(f"Upload {name} is not running: {self._why_not() or 'it was deleted'}", 409)
+                await running[0].want(span)
+        except TimeoutError:
+            raise Unavailable(f"Upload {name} does not start: the store is behind; ask again") from None
         return running[0].view()
 
     def views(self) -> list[Standing]:
@@ -138,12 +155,12 @@ class Uploads:
 
     async def _settle(self, group: asyncio.TaskGroup) -> None:
         """Start, end and replace as the manifests now are."""
+        deleted, self._deleted = self._deleted, set()
         for name, (uploader, task) in list(self._running.items()):
-            if self._manifests.get(name) != uploader.upload:
+            if name in deleted or self._manifests.get(name) != uploader.upload:
                 task.cancel()
                 await asyncio.wait({task})
                 del self._running[name]
-        deleted, self._deleted = self._deleted, set()
         if deleted:
             await ledger.forget(self._shelf.journal, deleted)
         wanted = {name: upload for name, upload in self._manifests.items() if not upload.blocks}
@@ -167,7 +184,7 @@ class Uploads:
         async def tell(kind: str, severity: Severity, message: str) -> None:
             await self._tell(kind, name, severity, message)
 
-        uploader = Uploader(upload, self._node, self._zone, self._shelf, gate, tell, self._clock)
+        uploader = Uploader(upload, self._node, self._zone, self._shelf, gate, tell, self._clock, look=self._look)
         return uploader, group.create_task(self._keep(uploader), name=f"upload {name}")
 
     async def _keep(self, uploader: Uploader) -> None:
