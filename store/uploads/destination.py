@@ -66,8 +66,6 @@ def _cloud(wanted: manifest.Destination, scheme: str) -> Any:
         client["root_certificate"] = Path(wanted.ca_file).read_text("ascii")
     if scheme == "s3":
         config.setdefault("region", wanted.region)
-        if wanted.credentials_file is None:
-            config.setdefault("imdsv1_fallback", "false")
     if wanted.endpoint:
         config["endpoint"] = wanted.endpoint
         client["allow_http"] = wanted.endpoint.startswith("http:")
