@@ -1,12 +1,8 @@
-"""A real S3 server process: moto's, from an environment of its own, as its packages do not go with ours.
-
-`GEMELO_MOTO` names the program; else it is looked for beside this Python and on the path. Tests skip without one.
-"""
+"""A real S3 server process: moto's, from a folder of its own, as its packages do not go with ours."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,18 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+SERVER = Path(sys.prefix) / "s3"
 _READY = 30.0
-
-
-def program() -> str:
-    """The server's program; skips the test when there is none."""
-    beside = Path(sys.executable).parent / "moto_server"
-    found = os.environ.get("GEMELO_MOTO") or (str(beside) if beside.exists() else shutil.which("moto_server"))
-    if not found:
-        pytest.skip(
-            "no S3 server: pip install 'moto[s3,server]' into an environment of its own, GEMELO_MOTO=…/moto_server"
-        )
-    return found
 
 
 class S3:
@@ -42,10 +28,13 @@ class S3:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, **environment: str) -> None:
-        """Start it, and return when it answers."""
+        """Start it, and return when it answers; skips the test where there is none."""
+        if not SERVER.is_dir():
+            pytest.skip(f"no S3 server in {SERVER}: see requirements/s3.txt")
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        own = os.environ | {"PYTHONPATH": str(SERVER)} | environment
         with self._log.open("ab") as log:
-            command = [program(), "-H", "127.0.0.1", "-p", str(self.port)]
-            self._process = subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, env=own, cwd=self._log.parent, stdout=log, stderr=log)
         deadline = time.monotonic() + _READY
         while time.monotonic() < deadline:
             try:

@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
-    """0 when all of it is there, 3 when it still goes on."""
+    """0 when all of it is there, 4 when it still goes on."""
     if args.name == "decrypt" and args.file is not None:
         return await asyncio.to_thread(_decrypt, args)
     path = device_path(args.name)
@@ -51,7 +51,7 @@ async def run(args: argparse.Namespace) -> int:
     _tell(args, view | {"sent": sent})
     if view["state"] == "failing":
         raise Unavailable(f"{device_name(args.name)} cannot send now: {view['reason']}; it is kept, and tried again")
-    return 3 if view["waiting"] else 0
+    return 4 if view["waiting"] else 0
 
 
 def _tell(args: argparse.Namespace, view: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -93,12 +94,18 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.PermissionDeniedError, "the credentials may not write there"),
     (exceptions.UnauthenticatedError, "the credentials are not accepted"),
     (exceptions.NotFoundError, "there is no such bucket or folder"),
+    (FileNotFoundError, "there is no such bucket or folder"),
 )
+_SAID = re.compile(r" in \S+ - (?:Server returned non-2xx status code: )?(?P<words>[^<\n]*)")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_CAUSE = re.compile(r'(?:message|error): "([^"\\]+)"')
 
 
 def _brief(error: Exception) -> str:
-    """Why, on one line: obstore's own words tell the whole request, and a debug form of it."""
-    known = next((words for kind, words in _REASONS if isinstance(error, kind)), "")
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = (lines[0] if lines else type(error).__name__)[:_BOUND]
-    return f"{known} ({said})" if known else said
+    """Why, on one line, and the same line each time: obstore tells of each request its name and how long it took."""
+    text = str(error)
+    known = [words for kind, words in _REASONS if isinstance(error, kind)]
+    said = _SAID.search(text)
+    words = said["words"].strip(" :") if said else (text.splitlines() or [type(error).__name__])[0]
+    more = [found[1] for pattern in (_CODE, _CAUSE) if (found := pattern.search(text))]
+    return ": ".join([*known, words, *more])[:_BOUND]

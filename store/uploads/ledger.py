@@ -69,6 +69,8 @@ class Ledger:
         self.rests: list[Source] = []
         self.wants: list[Want] = []
         self.sums = Sums()
+        self.version = 0
+        """Grows with every change."""
 
     async def open(self) -> None:
         """Read everything back; a new upload begins with the events that come."""
@@ -187,6 +189,7 @@ class Ledger:
         query = "SELECT events, objects, rows, bytes, missed, at FROM upload_sums WHERE upload = ?"
         self.sums = Sums(*db.execute(query, mine).fetchone())
         self.parts = parts
+        self.version += 1
 
 
 async def forget(database: Database, uploads: Iterable[str]) -> None:

@@ -87,6 +87,7 @@ class Uploader:
         self._told: set[tuple[int, str, str]] = set()
         self._unreadable: set[str] = set()
         self._open = asyncio.Event()
+        self._pending: tuple[tuple[int, int], tuple[int, int, int]] = (-1, 0), (0, 0, 0)
 
     async def run(self) -> None:
         """Send what is wanted, until cancelled; what fails is told once and tried again."""
@@ -111,19 +112,28 @@ class Uploader:
 
     def view(self) -> Standing:
         """How it stands now."""
-        ledger, now = self._ledger, self._clock.now()
-        spans = [ALWAYS] if self.upload.spec.policy.scheduled is not None else [want.span for want in ledger.wants]
-        waiting = {(j.source.name, j.span): j for span in spans for j in self._jobs(self._merged.sources, span)}
-        oldest = min((job.span[0] for job in waiting.values()), default=0)
-        sums = ledger.sums
+        sums = self._ledger.sums
+        key = self._ledger.version, id(self._merged.sources)
+        if key != self._pending[0]:
+            self._pending = key, self._still_to_go()
+        rows, size, oldest = self._pending[1]
         return structs.replace(
             self.standing,
-            waiting=len(ledger.wants),
-            pending_rows=sum(job.source.rows for job in waiting.values()),
-            pending_bytes=sum(job.source.bytes for job in waiting.values()),
-            lag=max(0.0, (now - oldest) / 1e6) if waiting else 0.0,
+            waiting=len(self._ledger.wants),
+            pending_rows=rows,
+            pending_bytes=size,
+            lag=max(0.0, (self._clock.now() - oldest) / 1e6) if rows else 0.0,
             objects=sums.objects, rows=sums.rows, bytes=sums.bytes, missed=sums.missed, last=sums.at,
         )  # fmt: skip
+
+    def _still_to_go(self) -> tuple[int, int, int]:
+        """Rows and bytes of files of which something is to go, and the oldest time of that; 0 for none."""
+        wants, scheduled = self._ledger.wants, self.upload.spec.policy.scheduled is not None
+        spans = [ALWAYS] if scheduled else [want.span for want in wants]
+        found = [job for span in spans for job in self._jobs(self._merged.sources, span)]
+        files = {job.source.name: job.source for job in found}.values()
+        oldest = min((job.span[0] for job in found), default=0)
+        return sum(file.rows for file in files), sum(file.bytes for file in files), oldest
 
     async def _step(self) -> None:
         await self._merged.look()
