@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
+import random
 import signal
 import subprocess
 import sys
@@ -11,12 +14,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from aiohttp import ClientSession, web
 
+from store.uploads import objects
+from store.uploads.envelope import key_id, opened
 from tests.clock import SleepingClock
 from tests.s3 import S3, free_port
 from tests.store.lab import NOON, hive, lab, points, rows, until, upload
+from twins.exchange import Point
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "box"
@@ -194,6 +201,7 @@ class Fault:
         self.delay = 0.0
         self.refused = 0
         self.passed = 0
+        self.heard: list[bytes] = []
         self.url = ""
         self._target = target
 
@@ -217,6 +225,7 @@ class Fault:
 
     async def _pass(self, request: web.Request) -> web.Response:
         body = await request.read()
+        self.heard += [request.raw_path.encode(), repr(request.headers).encode(), body]
         await asyncio.sleep(self.delay)
         if self.status and request.method in {"PUT", "POST"}:
             self.refused += 1
@@ -266,3 +275,61 @@ async def test_bytes_go_no_faster_than_they_may(tmp_path: Path, store_at: Any, s
             took = clock.time - began
             assert far.passed / took < 2000 * 1.1 + 2000
     assert there(s3, tmp_path) == rows(points(*range(5000)))
+
+
+async def test_nothing_that_can_be_read_leaves_when_it_is_encrypted(
+    tmp_path: Path, store_at: Any, s3: S3, credentials: Path
+) -> None:
+    """All that the far side hears is looked at, not only what it keeps."""
+    key = tmp_path / "key"
+    key.write_text("5a" * 32, "ascii")
+    key.chmod(0o600)
+    given = [Point("secret/vault/combination", NOON + n, n, None, f"open-sesame-{n}") for n in range(3000)]
+    async with Fault(s3.url).serving() as far:
+        wanted = upload(destination=to(far.url, credentials), encryption={"keyFile": str(key)})
+        async with lab(store_at, tmp_path / "box", wanted) as box:
+            await box.put(*given)
+            await box.ask()
+            await box.sent()
+        heard = b"".join(far.heard)
+    for word in (b"sesame", b"vault", b"secret", b"combination", b"PAR1", b"hidden"):
+        assert word not in heard
+    (name,) = s3.names(BUCKET)
+    content = s3.call("GET", f"/{BUCKET}/{name}")
+    header, plain = opened(io.BytesIO(content), {key_id(b"Z" * 32): b"Z" * 32})
+    assert f"plant/{header.object}" == name
+    table = pq.read_table(io.BytesIO(b"".join(plain)))
+    assert sorted(table.column("text").to_pylist()) == sorted(str(point.text) for point in given)
+
+
+async def test_a_disk_without_room_is_told_and_nothing_is_lost(
+    tmp_path: Path, store_at: Any, s3: S3, credentials: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The double is the full disk: no file of an object can be made."""
+
+    def full(*_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with lab(store_at, tmp_path / "box", upload(destination=to(s3.url, credentials))) as box:
+        await box.put(*points(*range(100)))
+        with monkeypatch.context() as patch:
+            patch.setattr(objects, "make", full)
+            await box.ask()
+            await until(lambda: box.view().state == "failing")
+            assert "No space left" in box.view().reason
+        await box.sent()
+    assert there(s3, tmp_path) == rows(points(*range(100)))
+
+
+async def test_an_object_of_several_parts_arrives_whole(
+    tmp_path: Path, store_at: Any, s3: S3, credentials: Path
+) -> None:
+    noise = random.Random(1)
+    given = [Point("default/t-1/noise", NOON + n, n, None, noise.randbytes(3000).hex()) for n in range(4000)]
+    async with lab(store_at, tmp_path / "box", upload(destination=to(s3.url, credentials))) as box:
+        await box.put(*given)
+        await box.ask()
+        await box.sent()
+        assert box.view().bytes > 10_000_000
+    found = hive(s3.fetch(BUCKET, tmp_path / "copy") / "plant", columns="seq, text")
+    assert found == [(point.seq, point.text) for point in given]
