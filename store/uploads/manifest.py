@@ -63,7 +63,7 @@ class Window(_Node, frozen=True):
     from_: Hour = field(name="from")
     """When it begins."""
     to: Hour
-    """When it ends; what is under way waits for the next day."""
+    """When it ends; the object that is under way is finished."""
 
 
 class Scheduled(_Node, frozen=True):

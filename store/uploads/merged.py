@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 
 from store.segment import Segment
-from store.uploads.ledger import Ledger, referred
+from store.uploads.ledger import Ledger
 from store.uploads.manifest import Upload
-from store.uploads.shelf import Shelf, is_segment, kind_of
+from store.uploads.shelf import Shelf, is_segment, keep, kind_of
 from store.uploads.work import Part, Source, Span, less, shared, together
 from twins.exchange import Severity
 
@@ -48,7 +48,8 @@ class Merged:
             if gone:
                 await self._hand_on(gone, sources)
             await self._count_missed(sources)
-        self._shelf.sweep(await referred(self._shelf.journal))
+            await self._retire(sources)
+        await self._shelf.sweep()
         self._seen, self.sources = known, sources
 
     async def _hand_on(self, gone: Sequence[str], sources: Sequence[Source]) -> None:
@@ -59,7 +60,7 @@ class Merged:
             others = {name: spans for name in gone if (spans := self._common(name, source))}
             if not others:
                 continue
-            self._shelf.hold(source)
+            await self._shelf.hold(source)
             taken = together(span for spans in others.values() for span in spans)
             parts += [Part(source.name, *span, "", done=True) for span in taken]
             rest = await self._rest(source, taken, others)
@@ -84,9 +85,11 @@ class Merged:
             (self._shelf.held(other), spans) for other, spans in others.items() if self._shelf.held(other).exists()
         ]
         path = self._shelf.held(source.name)
-        span = await asyncio.to_thread(make_rest, path, source.kind, taken, theirs, target)
+        made = self._shelf.scratch(self._upload.id)
+        span = await asyncio.to_thread(make_rest, path, source.kind, taken, theirs, made)
         if span is None:
             return None
+        await asyncio.to_thread(keep, made, target)
         size = target.stat().st_size
         digest = sha256(f"{name}|{sorted(others)}".encode()).hexdigest()
         return Source(name, source.kind, target, *span, _rows_of(target), size, digest)
@@ -99,6 +102,15 @@ class Merged:
             if not less((rest.first, rest.last), sent):
                 await self._ledger.replace([rest.name], [], [])
                 rest.path.unlink(missing_ok=True)
+
+    async def _retire(self, sources: Sequence[Source]) -> None:
+        """Rests go when all segments of their time are gone."""
+        for rest in list(self._ledger.rests):
+            if not any(source.kind == rest.kind and source.first <= rest.last for source in sources):
+                await self._ledger.replace([rest.name], [], [])
+                rest.path.unlink(missing_ok=True)
+                if self._upload.spec.policy.scheduled is not None:
+                    await self._tell_missed(rest.rows)
 
     async def _count_missed(self, sources: Sequence[Source]) -> None:
         """Tell of rows that retention removed before they went; of those of other uploads nobody asked yet."""
@@ -114,10 +126,12 @@ class Merged:
             and not any(new.kind == each.kind and new.first <= each.first and each.last <= new.last for new in came)
         ]
         if lost:
-            rows = sum(each.rows for each in lost)
-            await self._ledger.missed(rows)
-            words = f"{rows} rows were removed here before they went: the other side was away for too long"
-            await self._tell("upload", "error", words)
+            await self._tell_missed(sum(each.rows for each in lost))
+
+    async def _tell_missed(self, rows: int) -> None:
+        await self._ledger.missed(rows)
+        words = f"{rows} rows were removed here before they went: the other side was away for too long"
+        await self._tell("upload", "error", words)
 
 
 def _rows_of(path: object) -> int:

@@ -44,7 +44,7 @@ def rows(file: pq.ParquetFile, kind: Kind, spans: Sequence[Span]) -> Iterator[pa
     """The rows of a file whose time is within one of the spans, in their order. Raises OSError or pa.ArrowException."""
     schema = SCHEMAS[kind]
     groups = [number for number in range(file.metadata.num_row_groups) if _may_hold(file, number, spans)]
-    for batch in file.iter_batches(BATCH, row_groups=groups, columns=schema.names):
+    for batch in file.iter_batches(BATCH, row_groups=groups, columns=schema.names, use_threads=False):
         table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
         at = micros(table)
         inside = np.zeros(len(at), bool)
@@ -59,7 +59,7 @@ def rows(file: pq.ParquetFile, kind: Kind, spans: Sequence[Span]) -> Iterator[pa
 def days(file: pq.ParquetFile, span: Span) -> list[int]:
     """The days since 1970 in which a row within the span lies."""
     found: set[int] = set()
-    for batch in file.iter_batches(BATCH, columns=["time"]):
+    for batch in file.iter_batches(BATCH, columns=["time"], use_threads=False):
         at = micros(pa.Table.from_batches([batch]))
         found.update(np.unique(at[(at >= span[0]) & (at <= span[1])] // DAY).tolist())
     return sorted(found)

@@ -54,7 +54,7 @@ class Sender:
         self._gate = gate
         self._audit = audit
         self._pace = Pace(spec.bytes_per_second, clock)
-        self._spooled = shelf.spool / upload.id.replace("/", ".")
+        self._id = upload.id
 
     async def send(self, job: Job, path: Path, others: Sequence[Source]) -> Sums:
         """All objects of a job; those that are there are not sent again. Rows come from `path`; of an aligned day from
@@ -67,7 +67,7 @@ class Sender:
             return await self._picture(job, path, gate)
         sums = Sums()
         for day in await asyncio.to_thread(objects.days_of, path, job.span) if not others else [job.span[0] // DAY]:
-            target = self._spooled
+            target = self._shelf.scratch(self._id)
             try:
                 made = await asyncio.to_thread(self._made, job, path, others, day, gate, target)
                 await self._audit(made.held)

@@ -14,11 +14,13 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from store.segment import Segment
 from store.uploads import pictures
+from store.uploads.ledger import referred
 from store.uploads.manifest import Kind
 from store.uploads.work import Source
 
@@ -56,6 +58,7 @@ class Shelf:
         self._album = album
         self._held = folder / "held"
         self._pinned: set[str] = set()
+        self._numbers = count()
 
     async def open(self) -> None:
         """Make the folders, and remove what a kill left."""
@@ -92,32 +95,30 @@ class Shelf:
         """A segment's second name."""
         return self._held / name
 
-    def hold(self, source: Source) -> Path:
-        """Give a segment its second name. Raises FileNotFoundError when it is gone already."""
+    async def hold(self, source: Source) -> Path:
+        """Give a segment its second name, on disk. Raises FileNotFoundError when it is gone already."""
         path = self.held(source.name)
         self._pinned.add(source.name)
-        if not path.exists():
-            try:
-                os.link(source.path, path)
-            except FileExistsError:
-                pass
-            except FileNotFoundError:
-                self._pinned.discard(source.name)
-                raise
-            except OSError:  # a filesystem without second names
-                shutil.copyfile(source.path, path.with_suffix(".tmp"))
-                path.with_suffix(".tmp").rename(path)
+        try:
+            await asyncio.to_thread(_linked, source.path, path)
+        except FileNotFoundError:
+            self._pinned.discard(source.name)
+            raise
         return path
 
     def entered(self, name: str) -> None:
         """The ledger speaks of a held segment: from now on that keeps it."""
         self._pinned.discard(name)
 
-    def sweep(self, referred: set[str]) -> None:
+    async def sweep(self) -> None:
         """Let go of segments that no ledger speaks of."""
-        for path in list(self._held.iterdir()):
-            if path.name not in referred and path.name not in self._pinned:
-                path.unlink(missing_ok=True)
+        pinned, held = set(self._pinned), {path.name for path in self._held.iterdir()}
+        for name in held - pinned - await referred(self.journal) - self._pinned:
+            self.held(name).unlink(missing_ok=True)
+
+    def scratch(self, upload: str) -> Path:
+        """A file of its own: a thread that nobody waits for any more may still write to the last one."""
+        return self.spool / f"{upload.replace('/', '.')}.{next(self._numbers)}"
 
 
 def kind_of(name: str) -> Kind:
@@ -128,3 +129,34 @@ def kind_of(name: str) -> Kind:
 def is_segment(name: str) -> bool:
     """True for the name of a segment; else it is a day, a picture or a rest."""
     return name.endswith(".parquet") and ".rest." not in name
+
+
+def keep(made: Path, name: Path) -> None:
+    """Let a complete file be on disk under its name."""
+    _sync(made)
+    made.rename(name)
+    _sync(name.parent)
+
+
+def _linked(path: Path, name: Path) -> None:
+    if name.exists():
+        return
+    try:
+        os.link(path, name)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        raise
+    except OSError:  # a filesystem without second names
+        copy = name.with_suffix(".tmp")
+        shutil.copyfile(path, copy)
+        keep(copy, name)
+    _sync(name.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -26,6 +26,7 @@ from store.uploads import schedule
 from store.uploads.ledger import Ledger, Want
 from store.uploads.manifest import SEVERITIES, OnEvent, Upload
 from store.uploads.merged import Merged
+from store.uploads.pictures import PREFIX
 from store.uploads.selection import Gate
 from store.uploads.shelf import Shelf, is_segment, kind_of
 from store.uploads.standing import Standing
@@ -91,19 +92,23 @@ class Uploader:
 
     async def run(self) -> None:
         """Send what is wanted, until cancelled; what fails is told once and tried again."""
-        await self._ledger.open()
-        await self._shelf_in_step()
-        self._open.set()
-        scheduled = self.upload.spec.policy.scheduled
-        if scheduled is not None:
-            self.standing.next = schedule.following(scheduled.cron, self._clock.now(), self._zone)
         while True:
             try:
+                if not self._open.is_set():
+                    await self._begin()
                 await self._step()
             except (Unavailable, Rejected, OSError, sqlite3.Error) as error:
                 await self._failed(error)
             else:
                 await self._clock.sleep(self._look)
+
+    async def _begin(self) -> None:
+        await self._ledger.open()
+        await self._shelf_in_step()
+        scheduled = self.upload.spec.policy.scheduled
+        if scheduled is not None:
+            self.standing.next = schedule.following(scheduled.cron, self._clock.now(), self._zone)
+        self._open.set()
 
     async def want(self, span: Span) -> None:
         """Send what lies in a span of time as soon as it can be; returns when that is kept."""
@@ -181,7 +186,7 @@ class Uploader:
         name, part = job.source.name, Part(job.source.name, *job.span, job.token, done=False)
         segment = is_segment(name)
         try:
-            path = self._shelf.hold(job.source) if segment else job.source.path
+            path = await self._shelf.hold(job.source) if segment else job.source.path
         except FileNotFoundError:  # merged or removed since: another takes its place
             await self._merged.look()
             return
@@ -240,7 +245,13 @@ class Uploader:
     async def _sources(self) -> list[Source]:
         found = list(self._merged.sources)
         if "pictures" in self.upload.spec.select.kinds:
-            found += await self._shelf.pictures()
+            there = await self._shelf.pictures()
+            gone = [name for name in self._ledger.parts if name.startswith(PREFIX)]
+            names = {source.name for source in there}
+            gone = [name for name in gone if name not in names]
+            if gone:
+                await self._ledger.replace(gone, [], [])
+            found += there
         return found
 
     def _begun(self, sources: Sequence[Source]) -> list[Source]:
@@ -291,9 +302,13 @@ class Uploader:
     async def _failed(self, error: Exception) -> None:
         reason = str(error) or type(error).__name__
         self.standing.failures += 1
-        if self.standing.state != "failing":
-            await self._tell("upload", "warning", f"sending fails: {reason}; nothing is lost, it is tried again")
+        first = self.standing.state != "failing"
         self._mark("failing", reason)
+        if first:
+            try:
+                await self._tell("upload", "warning", f"sending fails: {reason}; nothing is lost, it is tried again")
+            except Unavailable as behind:
+                logger.warning("%s: %s", self.upload.id, behind)
         self._sender = None  # a file with credentials may be another now
         await self._clock.sleep(self._backoff.next())
 
