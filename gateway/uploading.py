@@ -10,6 +10,7 @@ from msgspec import structs
 from gateway.config import Config
 from gateway.core import Core
 from runtime.clock import Clock
+from store.blobs import FOLDER
 from store.store import Store
 from store.uploads.manifest import Upload
 from store.uploads.standing import Standing
@@ -30,7 +31,7 @@ class Uploading:
         self._clock = clock
         self._next_cause = next_cause
         self._uploads = Uploads(
-            node.name, node.zone, store.segments, store.journal, path / "pictures", path / "uploads", self._tell, clock
+            node.name, node.zone, store.segments, store.journal, path / FOLDER, path / "uploads", self._tell, clock
         )
 
     def apply(self, name: str, manifest: Upload | None) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of alerts as sources: which there are, and whose they are."""
+"""Pictures of alerts as sources: which there are, and whose they are. Runs in the journal's thread."""
 
 from __future__ import annotations
 
@@ -11,21 +11,16 @@ from store.uploads.work import Source
 
 PREFIX = "picture:"
 """What the names of such sources begin with."""
+JPEG = b"\xff\xd8\xff"
 
 
-def found(directory: Path) -> list[Source]:
-    """All pictures that are complete; their time is when they were kept."""
-    if not directory.is_dir():
-        return []
-    sources = []
-    for path in directory.glob("*.jpg"):
-        try:
-            stat = path.stat()
-        except FileNotFoundError:  # the oldest go when there is no room
-            continue
-        at = stat.st_mtime_ns // 1000
-        sources.append(Source(PREFIX + path.stem, "pictures", path, at, at, 1, stat.st_size, path.stem))
-    return sources
+def found(connection: sqlite3.Connection, blobs: Path) -> list[Source]:
+    """All pictures; their time is when they were kept."""
+    rows = connection.execute("SELECT name, digest, at, bytes FROM blobs ORDER BY at, name")
+    return [
+        Source(PREFIX + name, "pictures", blobs / digest[:2] / digest, at, at, 1, size, digest)
+        for name, digest, at, size in rows
+    ]
 
 
 def camera(connection: sqlite3.Connection, name: str) -> str:

@@ -17,7 +17,7 @@ from store.uploads.ledger import Sums
 from store.uploads.manifest import Upload
 from store.uploads.objects import Form, Made
 from store.uploads.pace import Pace
-from store.uploads.pictures import PREFIX, camera
+from store.uploads.pictures import JPEG, PREFIX, camera
 from store.uploads.selection import Gate, parted
 from store.uploads.shelf import Shelf
 from store.uploads.thinning import thin
@@ -101,7 +101,7 @@ class Sender:
         if not wanted or block:
             return Sums()
         content = await asyncio.to_thread(path.read_bytes)
-        name = self._name(job, job.span[0] // DAY, ".jpg")
+        name = self._name(job, job.span[0] // DAY, ".jpg" if content.startswith(JPEG) else ".bin")
         sent = await self._put(name, [content], len(content), gate)
         return Sums(objects=1, rows=1, bytes=sent)
 

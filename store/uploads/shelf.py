@@ -50,12 +50,12 @@ class Journal(Protocol):
 class Shelf:
     """One for all uploads; used in the loop alone."""
 
-    def __init__(self, segments: Segments, journal: Journal, album: Path, folder: Path) -> None:
+    def __init__(self, segments: Segments, journal: Journal, blobs: Path, folder: Path) -> None:
         self.journal = journal
         self.rests = folder / "rests"
         self.spool = folder / "spool"
         self._segments = segments
-        self._album = album
+        self._blobs = blobs
         self._held = folder / "held"
         self._pinned: set[str] = set()
         self._numbers = count()
@@ -85,7 +85,7 @@ class Shelf:
         ]
 
     async def pictures(self) -> list[Source]:
-        return await asyncio.to_thread(pictures.found, self._album)
+        return await self.journal.transact(lambda db: pictures.found(db, self._blobs))
 
     async def seal(self) -> None:
         """What is only in memory becomes segments. Raises OSError, ValueError or sqlite3.Error."""

@@ -46,7 +46,7 @@ class Counts(Struct):
 
 
 class Uploads:
-    """`apply` manifests at any time; `run` until cancelled. `folder` is theirs; `album` has the pictures.
+    """`apply` manifests at any time; `run` until cancelled. `folder` is theirs; `blobs` has the pictures.
 
     Each looks what is due every `look` seconds.
     """
@@ -57,7 +57,7 @@ class Uploads:
         zone: str,
         segments: Segments,
         journal: Journal,
-        album: Path,
+        blobs: Path,
         folder: Path,
         tell: Tell,
         clock: Clock,
@@ -66,7 +66,7 @@ class Uploads:
     ) -> None:
         self._node = node
         self._zone = zone
-        self._shelf = Shelf(segments, journal, album, folder)
+        self._shelf = Shelf(segments, journal, blobs, folder)
         self._tell = tell
         self._clock = clock
         self._look = look

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runtime.clock import Clock, SystemClock
+from store.blobs import FOLDER
 from store.columns import Columns
 from store.segment import Segment
 from store.store import Store
@@ -43,9 +44,9 @@ class Lab:
         self.store = store
         self.told: list[tuple[str, str, str]] = []
         look = 1.0 if isinstance(clock, SleepingClock) else 0.02
-        album = folder / "pictures"
+        blobs = folder / FOLDER
         self.uploads = Uploads(
-            "edge-1", "UTC", segments, store.journal, album, folder / "uploads", self._tell, clock, look=look
+            "edge-1", "UTC", segments, store.journal, blobs, folder / "uploads", self._tell, clock, look=look
         )
 
     def apply(self, *uploads: Upload) -> None:
