@@ -117,21 +117,21 @@ class Merged:
         if self._upload.spec.policy.scheduled is None:
             return
         there, before = {source.name for source in sources}, {source.name for source in self.sources}
+        lost = [each for each in self.sources if each.name not in there and each.name not in self._ledger.parts]
         came = [source for source in sources if source.name not in before]
-        lost = [
-            each
-            for each in self.sources
-            if each.name not in there
-            and each.name not in self._ledger.parts
-            and not any(new.kind == each.kind and new.first <= each.first and each.last <= new.last for new in came)
-        ]
-        if lost:
-            await self._tell_missed(sum(each.rows for each in lost))
+        instead = [new for new in came if any(new.kind == old.kind and _overlap(new, old) for old in lost)]
+        missed = sum(old.rows for old in lost) - sum(new.rows for new in instead)
+        if missed > 0:
+            await self._tell_missed(missed)
 
     async def _tell_missed(self, rows: int) -> None:
         await self._ledger.missed(rows)
         words = f"{rows} rows were removed here before they went: the other side was away for too long"
         await self._tell("upload", "error", words)
+
+
+def _overlap(one: Source, other: Source) -> bool:
+    return shared((one.first, one.last), (other.first, other.last)) is not None
 
 
 def _rows_of(path: object) -> int:

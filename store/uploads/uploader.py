@@ -160,7 +160,7 @@ class Uploader:
     async def _fulfil(self, want: Want) -> bool:
         """Send what is left of a want; false when it has to wait for its hours."""
         if want.id > self._sealed:
-            await self._shelf.seal()
+            await self._seal(want)
             self._sealed = want.id
             await self._merged.look()
         while True:
@@ -178,6 +178,15 @@ class Uploader:
         self._told = {told for told in self._told if told[0] != want.id}
         self._mark("idle")
         return True
+
+    async def _seal(self, want: Want) -> None:
+        """What was asked for is to go with what is only in memory; the clock comes again."""
+        try:
+            await self._shelf.seal()
+        except (OSError, ValueError, sqlite3.Error) as error:
+            if want.why != SCHEDULE:
+                raise Unavailable(f"points cannot be sealed: {error}") from error
+            logger.warning("%s sends what is sealed: %s", self.upload.id, error)
 
     async def _send(self, job: Job, want: Want) -> None:
         from store.uploads.sender import Changed

@@ -122,7 +122,7 @@ class Uploads:
                 await self._steady.wait()
                 running = self._running.get(name)
                 if running is None:
-                    raise Rejected(f"Upload {name} is not running: {self._why_not() or 'it was deleted'}", 409)
+                    raise Rejected(f"Upload {name} is not running: {self._why_not(name) or 'it was deleted'}", 409)
                 await running[0].want(span)
         except TimeoutError:
             raise Unavailable(f"Upload {name} does not start: the store is behind; ask again") from None
@@ -138,7 +138,7 @@ class Uploads:
             elif upload.blocks:
                 found.append(Standing(name, "never", "never"))
             else:
-                found.append(Standing(name, upload.policy, "off", self._why_not()))
+                found.append(Standing(name, upload.policy, "off", self._why_not(name)))
         return found
 
     @property
@@ -157,14 +157,15 @@ class Uploads:
         """Start, end and replace as the manifests now are."""
         deleted, self._deleted = self._deleted, set()
         for name, (uploader, task) in list(self._running.items()):
-            if name in deleted or self._manifests.get(name) != uploader.upload:
+            if name in deleted or self._manifests.get(name) != uploader.upload or self._why_not(name):
                 task.cancel()
                 await asyncio.wait({task})
                 del self._running[name]
         if deleted:
             await ledger.forget(self._shelf.journal, deleted)
-        wanted = {name: upload for name, upload in self._manifests.items() if not upload.blocks}
-        if not wanted or self._why_not():
+        able = (name for name, upload in self._manifests.items() if not upload.blocks and not self._why_not(name))
+        wanted = {name: self._manifests[name] for name in able}
+        if not wanted:
             return
         if not self._running:
             await self._shelf.open()
@@ -211,6 +212,17 @@ class Uploads:
         if held and not free and upload.spec.select.kinds == ("points",):
             raise Rejected(f"{', '.join(held)} says that nothing of this may ever leave", 403)
 
-    def _why_not(self) -> str:
+    def _why_not(self, name: str = "") -> str:
+        """Why an upload can't run; empty if it can."""
+        upload = self._manifests.get(name)
+        for other, each in sorted(self._manifests.items()):
+            if upload is not None and other < name and not each.blocks and _place(each) == _place(upload):
+                return f"{other} has the same destination: its rows would be there twice; give it a prefix of its own"
         missing = [name for name in _EXTRA if find_spec(name) is None]
         return f"{', '.join(missing)} is not installed: pip install 'gemelo[upload]'" if missing else ""
+
+
+def _place(upload: Upload) -> tuple[str, str]:
+    """Where its objects go."""
+    to = upload.spec.destination
+    return ("", "") if to is None else (to.url.rstrip("/"), to.endpoint.rstrip("/"))

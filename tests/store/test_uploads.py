@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.store.lab import DAY, NOON, Files, hive, lab, points, rows, until, up
 from twins.errors import Rejected
 from twins.exchange import Batch, Box, Detection, Event, Point, Result
 
+ROOT = Path(__file__).parents[2]
 S = 1_000_000
 
 
@@ -310,6 +313,20 @@ async def test_rows_that_retention_took_before_they_went_are_told(tmp_path: Path
     ]
 
 
+async def test_two_uploads_never_share_a_place(tmp_path: Path, store_at: Any) -> None:
+    away = tmp_path / "away"
+    first, second = upload("a", destination=to(away)), upload("b", destination={"url": f"file://{away}/"})
+    async with lab(store_at, tmp_path / "box", first, second) as box:
+        await box.put(*points(1))
+        with pytest.raises(Rejected, match="default/a has the same destination"):
+            await box.ask("default/b")
+        assert box.view("default/b").state == "off"
+        box.uploads.apply("default/a", None)
+        await box.ask("default/b")
+        await box.sent("default/b")
+    assert hive(away) == rows(points(1))
+
+
 async def test_a_damaged_segment_is_told_and_the_others_go(tmp_path: Path, store_at: Any) -> None:
     away, files = tmp_path / "away", Files(tmp_path / "files")
     async with lab(store_at, tmp_path / "box", upload(destination=to(away)), files=files) as box:
@@ -368,3 +385,53 @@ async def test_a_key_that_cannot_be_used_is_told_and_nothing_goes_in_plain(tmp_p
     assert path.is_relative_to(away)
     assert str(path.relative_to(away)) == header.object
     assert table.num_rows == 100
+
+
+_SMALL = """
+import asyncio, random, subprocess, sys
+from pathlib import Path
+from tests.store.conftest import running_store
+from tests.store.lab import NOON, hive, lab, until, upload
+from twins.exchange import Point
+
+def disk(path, size):
+    again = "remount," if path.is_mount() else ""
+    path.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"{again}size={size}", "tmpfs", path], check=True)
+
+async def main(folder):
+    spool, away = folder / "box" / "uploads" / "spool", folder / "away"
+    disk(spool, "256k")
+    disk(away, "256k")
+    noise = random.Random(1)
+    given = [Point("default/t-1/noise", NOON + n, n, None, noise.randbytes(500).hex()) for n in range(2000)]
+    async with lab(running_store, folder / "box", upload(destination={"url": f"file://{away}"})) as box:
+        await box.put(*given)
+        await box.ask()
+        await until(lambda: box.view().failures == 2)
+        print("here:", box.view().reason)
+        disk(spool, "50m")
+        await until(lambda: "away" in box.view().reason)
+        print("there:", box.view().reason)
+        disk(away, "50m")
+        await box.sent()
+        print("told:", [message for kind, _, message in box.told if kind == "upload"])
+    print(hive(away, columns="seq, text") == [(point.seq, point.text) for point in given])
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_full_disks_on_either_side_are_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    """Real ones: small, in a namespace of mounts of their own."""
+    if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no namespaces of mounts for this user")
+    command = ["unshare", "-rm", sys.executable, "-c", _SMALL, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, check=False, timeout=50, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    here, there, told, same = done.stdout.splitlines()
+    assert "No space left on device" in here
+    assert "No space left on device" in there
+    assert same == "True"
+    assert told.count("sending fails") == 1
+    assert told.count("sending again") == 1
