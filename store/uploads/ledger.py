@@ -107,8 +107,8 @@ class Ledger:
     async def satisfied(self, want: Want) -> None:
         await self._change(lambda db: db.execute("DELETE FROM upload_wants WHERE id = ?", [want.id]))
 
-    async def follow(self, reading: Callable[[Sequence[object]], Want | None]) -> int:
-        """Look at events that came since the last look; keep what they want, and how far was looked, together."""
+    async def follow(self, reading: Callable[[Sequence[Any]], Want | None]) -> None:
+        """Look at the next thousand events at most; keep what they want, and how far was looked, together."""
 
         def news(db: sqlite3.Connection) -> list[tuple[object, ...]]:
             query = "SELECT rowid, at, kind, object, severity FROM events WHERE rowid > ? ORDER BY rowid LIMIT 1000"
@@ -123,7 +123,6 @@ class Ledger:
 
         if rows:
             await self._change(work)
-        return len(rows)
 
     async def begin(self, part: Part) -> None:
         """Before the first byte: from now on these rows go under this token or not at all."""

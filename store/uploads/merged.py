@@ -32,6 +32,8 @@ class Merged:
         self._seen: tuple[Segment, ...] | None = None
         self.sources: list[Source] = []
         """The segments as last taken up: what is planned from these is never what was sent in another form."""
+        self.version = 0
+        """Grows with every change of these."""
 
     async def look(self) -> None:
         """Take up what changed. Raises OSError or ValueError: then nothing was taken up, and it is tried again."""
@@ -51,6 +53,7 @@ class Merged:
             await self._retire(sources)
         await self._shelf.sweep()
         self._seen, self.sources = known, sources
+        self.version += 1
 
     async def _hand_on(self, gone: Sequence[str], sources: Sequence[Source]) -> None:
         parts, rests = [], []
@@ -79,7 +82,7 @@ class Merged:
         from store.uploads.objects import make_rest
 
         stem = source.name.removesuffix(".parquet")
-        name = f"{self._upload.id.replace('/', '.')}~{stem}.rest.parquet"
+        name = f"{rest_prefix(self._upload.id)}{stem}.rest.parquet"
         target = self._shelf.rests / name
         theirs = [
             (self._shelf.held(other), spans) for other, spans in others.items() if self._shelf.held(other).exists()
@@ -128,6 +131,11 @@ class Merged:
         await self._ledger.missed(rows)
         words = f"{rows} rows were removed here before they went: the other side was away for too long"
         await self._tell("upload", "error", words)
+
+
+def rest_prefix(upload: str) -> str:
+    """What the names of an upload's rests begin with."""
+    return upload.replace("/", ".") + "~"
 
 
 def _overlap(one: Source, other: Source) -> bool:

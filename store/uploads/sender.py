@@ -56,28 +56,30 @@ class Sender:
         self._pace = Pace(spec.bytes_per_second, clock)
         self._id = upload.id
 
-    async def send(self, job: Job, path: Path, others: Sequence[Source]) -> Sums:
-        """All objects of a job; those that are there are not sent again. Rows come from `path`; of an aligned day from
-        the `others`.
+    async def send(self, job: Job, path: Path, others: Sequence[Source]) -> tuple[Sums, int]:
+        """All objects of a job; those that are there are not sent again. What went, and how many rows a `never` kept.
+
+        Rows come from `path`; of an aligned day from the `others`.
 
         Raises `Unavailable`, `Changed`, and OSError or pa.ArrowException for what can't be read or written here.
         """
         gate = self._gate()
         if job.source.kind == "pictures":
             return await self._picture(job, path, gate)
-        sums = Sums()
+        sums, blocked = Sums(), 0
         for day in await asyncio.to_thread(objects.days_of, path, job.span) if not others else [job.span[0] // DAY]:
             target = self._shelf.scratch(self._id)
             try:
                 made = await asyncio.to_thread(self._made, job, path, others, day, gate, target)
                 await self._audit(made.held)
+                blocked += sum(made.held.values())
                 if made.rows:
                     name = self._name(job, day, ".parquet")
                     sent = await self._put(name, _pieces(target), made.bytes, gate)
                     sums = Sums(objects=sums.objects + 1, rows=sums.rows + made.rows, bytes=sums.bytes + sent)
             finally:
                 target.unlink(missing_ok=True)
-        return sums
+        return sums, blocked
 
     def _made(self, job: Job, path: Path, others: Sequence[Source], day: int, gate: Gate, target: Path) -> Made:
         span: Span = objects.within(day, job.span)
@@ -85,7 +87,7 @@ class Sender:
             return objects.make_aligned([source.path for source in others], day, gate, self._align, target)
         return objects.make(path, job.source.kind, span, Form(gate, self._thin), target)
 
-    async def _picture(self, job: Job, path: Path, gate: Gate) -> Sums:
+    async def _picture(self, job: Job, path: Path, gate: Gate) -> tuple[Sums, int]:
         """A picture of which nobody knows whose it is stays where anything is kept back."""
 
         def whose(db: sqlite3.Connection) -> str:
@@ -99,11 +101,11 @@ class Sender:
         if block:
             await self._audit({(block, device or job.source.name): 1})
         if not wanted or block:
-            return Sums()
+            return Sums(), int(bool(block))
         content = await asyncio.to_thread(path.read_bytes)
         name = self._name(job, job.span[0] // DAY, ".jpg" if content.startswith(JPEG) else ".bin")
         sent = await self._put(name, [content], len(content), gate)
-        return Sums(objects=1, rows=1, bytes=sent)
+        return Sums(objects=1, rows=1, bytes=sent), 0
 
     async def _put(self, name: str, pieces: Iterable[bytes], size: int, gate: Gate) -> int:
         """The object is there; how many bytes went."""

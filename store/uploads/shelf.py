@@ -70,6 +70,16 @@ class Shelf:
 
         await asyncio.to_thread(work)
 
+    async def tidy(self, prefix: str, names: set[str]) -> None:
+        """Remove the rests with this prefix that the ledger does not know: a kill left them."""
+
+        def work() -> None:
+            for path in self.rests.glob(f"{prefix}*"):
+                if path.name not in names:
+                    path.unlink(missing_ok=True)
+
+        await asyncio.to_thread(work)
+
     @property
     def known(self) -> tuple[Segment, ...]:
         """Another one when anything changed."""

@@ -10,28 +10,27 @@ leaves its parts; `Merged` gives them to what took its place, before anything of
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from hashlib import sha256
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import structs
 
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from store.uploads import schedule
+from store.uploads.backlog import Backlog
 from store.uploads.ledger import Ledger, Want
-from store.uploads.manifest import SEVERITIES, OnEvent, Upload
-from store.uploads.merged import Merged
-from store.uploads.pictures import PREFIX
+from store.uploads.manifest import Upload
+from store.uploads.merged import Merged, rest_prefix
+from store.uploads.occasion import reading
 from store.uploads.selection import Gate
-from store.uploads.shelf import Shelf, is_segment, kind_of
+from store.uploads.shelf import Shelf, is_segment
 from store.uploads.standing import Standing
-from store.uploads.work import ALWAYS, DAY, Job, Part, Source, Span, jobs, shared
-from twins.duration import microseconds
+from store.uploads.work import ALWAYS, Job, Part, Span
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Severity
 
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_DAYS = 400
-"""Days back that are looked at for whole days to align."""
 SCHEDULE = "schedule"
 """Why of a want that the clock made."""
 
@@ -78,17 +75,15 @@ class Uploader:
         self._look = look
         self._ledger = Ledger(upload.id, shelf.journal, shelf.rests)
         self._merged = Merged(upload, shelf, self._ledger, tell)
+        self._backlog = Backlog(upload, shelf, self._ledger, self._merged, clock)
         self._backoff = Backoff(1.0, 60.0, 1.0)
-        self._plan = sha256(
-            msgspec.json.encode([upload.spec.select, upload.spec.sampling, upload.spec.align])
-        ).hexdigest()
         self._sender: Sender | None = None
         self._sealed = 0
         self._asking = Want(0, ALWAYS, 0, "")
         self._told: set[tuple[int, str, str]] = set()
-        self._unreadable: set[str] = set()
         self._open = asyncio.Event()
-        self._pending: tuple[tuple[int, int], tuple[int, int, int]] = (-1, 0), (0, 0, 0)
+        self._fires = 0
+        """When the schedule comes next."""
 
     async def run(self) -> None:
         """Send what is wanted, until cancelled; what fails is told once and tried again."""
@@ -104,10 +99,10 @@ class Uploader:
 
     async def _begin(self) -> None:
         await self._ledger.open()
-        await self._shelf_in_step()
+        await self._shelf.tidy(rest_prefix(self.upload.id), {rest.name for rest in self._ledger.rests})
         scheduled = self.upload.spec.policy.scheduled
         if scheduled is not None:
-            self.standing.next = schedule.following(scheduled.cron, self._clock.now(), self._zone)
+            self._fires = schedule.following(scheduled.cron, self._clock.now(), self._zone)
         self._open.set()
 
     async def want(self, span: Span) -> None:
@@ -117,13 +112,10 @@ class Uploader:
 
     def view(self) -> Standing:
         """How it stands now."""
-        sums = self._ledger.sums
-        key = self._ledger.version, id(self._merged.sources)
-        if key != self._pending[0]:
-            self._pending = key, self._still_to_go()
-        rows, size, oldest = self._pending[1]
+        sums, (rows, size, oldest) = self._ledger.sums, self._backlog.rest
         return structs.replace(
             self.standing,
+            next=self.standing.next if self.standing.state == "waiting" else self._fires,
             waiting=len(self._ledger.wants),
             pending_rows=rows,
             pending_bytes=size,
@@ -131,25 +123,14 @@ class Uploader:
             objects=sums.objects, rows=sums.rows, bytes=sums.bytes, missed=sums.missed, last=sums.at,
         )  # fmt: skip
 
-    def _still_to_go(self) -> tuple[int, int, int]:
-        """Rows and bytes of files of which something is to go, and the oldest time of that; 0 for none."""
-        wants, scheduled = self._ledger.wants, self.upload.spec.policy.scheduled is not None
-        spans = [ALWAYS] if scheduled else [want.span for want in wants]
-        found = [job for span in spans for job in self._jobs(self._merged.sources, span)]
-        files = {job.source.name: job.source for job in found}.values()
-        oldest = min((job.span[0] for job in found), default=0)
-        return sum(file.rows for file in files), sum(file.bytes for file in files), oldest
-
     async def _step(self) -> None:
         await self._merged.look()
         now, policy = self._clock.now(), self.upload.spec.policy
-        if policy.scheduled is not None and now >= self.standing.next:
+        if policy.scheduled is not None and now >= self._fires:
             await self._ledger.want(ALWAYS, now, SCHEDULE)
-            self.standing.next = schedule.following(policy.scheduled.cron, now, self._zone)
+            self._fires = schedule.following(policy.scheduled.cron, now, self._zone)
         if policy.on_event is not None:
-            around = policy.on_event
-            while await self._ledger.follow(lambda row: _wanted(around, row)) == 1000:
-                pass
+            await self._ledger.follow(reading(policy.on_event))
         due = [want for want in self._ledger.wants if want.due <= now]
         for want in due:
             if not await self._fulfil(want):
@@ -169,7 +150,7 @@ class Uploader:
                 self._mark("waiting", "the hours in which it may send are over")
                 self.standing.next = opens
                 return False
-            job = next(iter(self._jobs(await self._sources(), want.span)), None)
+            job = await self._backlog.next(want.span)
             if job is None:
                 break
             self._mark("running")
@@ -203,28 +184,35 @@ class Uploader:
             await self._ledger.begin(part)
         self._shelf.entered(name)
         try:
-            sums = await sender.send(job, path, self._of_day(job) if self._aligns else ())
+            sums, blocked = await sender.send(job, path, self._backlog.of_day(job))
         except Changed:
             return
-        except FileNotFoundError as error:
-            await self._lost(job, str(error))
+        except FileNotFoundError:
+            await self._lost(job, path)
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno:
                 raise
-            self._unreadable.add(name)
+            self._backlog.leave(name)
             await self._ledger.replace([name], [], [])
             await self._tell("upload", "error", f"{name} cannot be read: {error}; the others go on")
         else:
+            self.standing.blocked += blocked
             await self._ledger.finish(structs.replace(part, done=True), structs.replace(sums, at=self._clock.now()))
             await self._merged.look()
             await self._recovered()
 
-    async def _lost(self, job: Job, why: str) -> None:
-        """A source that was begun is gone, so nothing more of it can go."""
+    async def _lost(self, job: Job, path: Path) -> None:
+        """A file is gone: one of a day, merged since, or what was begun. Raises FileNotFoundError for one of ours."""
+        before = self._merged.version
+        await self._merged.look()
+        if self._merged.version != before and self.upload.spec.align is not None:
+            return
+        if await asyncio.to_thread(path.exists):
+            raise FileNotFoundError(errno.ENOENT, "a folder of uploads is gone; restart the gateway", str(path))
         await self._ledger.replace([job.source.name], [], [])
         if job.source.kind != "pictures":
             await self._ledger.missed(job.source.rows)
-            await self._tell("upload", "error", f"{job.source.name} is gone before all of it went: {why}")
+            await self._tell("upload", "error", f"{job.source.name} is gone before all of it went")
 
     def _at_work(self, want: Want) -> Sender:
         if self._sender is None:
@@ -237,76 +225,17 @@ class Uploader:
     async def _audit(self, held: dict[tuple[str, str], int]) -> None:
         """Each want that a `never` holds against is told: once a device."""
         want = self._asking
-        for (block, device), count in held.items():
-            self.standing.blocked += count
+        for block, device in held:
             if (want.id, block, device) not in self._told:
-                self._told.add((want.id, block, device))
                 words = f"{device}: {block} keeps it here; it was not sent for {self.upload.id} ({want.why})"
                 await self._tell("security", "warning", words)
-
-    def _jobs(self, sources: Sequence[Source], span: Span) -> list[Job]:
-        sound = [source for source in sources if source.name not in self._unreadable]
-        if self._aligns:
-            return jobs([day for day in self._days(sound) if shared((day.first, day.last), span)],
-                        self._ledger.parts, ALWAYS, self._plan)  # fmt: skip
-        return jobs([*sound, *self._ledger.rests, *self._begun(sound)], self._ledger.parts, span, self._plan)
-
-    async def _sources(self) -> list[Source]:
-        found = list(self._merged.sources)
-        if "pictures" in self.upload.spec.select.kinds:
-            there = await self._shelf.pictures()
-            gone = [name for name in self._ledger.parts if name.startswith(PREFIX)]
-            names = {source.name for source in there}
-            gone = [name for name in gone if name not in names]
-            if gone:
-                await self._ledger.replace(gone, [], [])
-            found += there
-        return found
-
-    def _begun(self, sources: Sequence[Source]) -> list[Source]:
-        """Segments that were begun and are gone since: their second name is there."""
-        there = {source.name for source in sources}
-        return [
-            Source(name, kind_of(name), self._shelf.held(name), parts[0].since, parts[0].since - 1, 0, 0)
-            for name, parts in self._ledger.parts.items()
-            if name not in there and is_segment(name) and not all(part.done for part in parts)
-        ]
-
-    @property
-    def _aligns(self) -> bool:
-        return self.upload.spec.align is not None
-
-    def _days(self, sources: Sequence[Source]) -> list[Source]:
-        """Whole days that are over, as sources; a clock gone wild could name any day."""
-        assert self.upload.spec.align is not None  # asked only then
-        now = self._clock.now()
-        over = (now - microseconds(self.upload.spec.align.lateness)) // DAY
-        days: dict[int, list[Source]] = {}
-        for source in sources:
-            for day in range(max(source.first // DAY, over - _DAYS), min(source.last // DAY, over - 1) + 1):
-                days.setdefault(day, []).append(source)
-        return [
-            Source(f"aligned-{day}", "points", Path(), day * DAY, (day + 1) * DAY - 1,
-                   sum(s.rows for s in those), sum(s.bytes for s in those), f"{day}")
-            for day, those in sorted(days.items())
-        ]  # fmt: skip
-
-    def _of_day(self, job: Job) -> list[Source]:
-        return [s for s in self._merged.sources if shared((s.first, s.last), (job.source.first, job.source.last))]
+                self._told.add((want.id, block, device))
 
     def _opens(self, want: Want) -> int:
         scheduled, now = self.upload.spec.policy.scheduled, self._clock.now()
         if scheduled is None or scheduled.window is None or want.why != SCHEDULE:
             return now
         return schedule.opens((scheduled.window.from_, scheduled.window.to), now, self._zone)
-
-    async def _shelf_in_step(self) -> None:
-        """Remove rests that the ledger does not know: a kill left them."""
-        mine = {rest.path for rest in self._ledger.rests}
-        prefix = rest_prefix(self.upload.id)
-        for path in await asyncio.to_thread(lambda: list(self._shelf.rests.glob(f"{prefix}*"))):
-            if path not in mine:
-                path.unlink(missing_ok=True)
 
     async def _failed(self, error: Exception) -> None:
         reason = str(error) or type(error).__name__
@@ -334,25 +263,3 @@ class Uploader:
         if state == "running" and standing.state == "failing":
             return  # it is only tried: what went tells
         standing.state, standing.reason, standing.since = state, reason, self._clock.now()  # type: ignore[assignment]
-
-
-def rest_prefix(upload: str) -> str:
-    """What the names of an upload's rests begin with."""
-    return upload.replace("/", ".") + "~"
-
-
-def _wanted(around: OnEvent, row: Sequence[object]) -> Want | None:
-    """What an event `(rowid, at, kind, object, severity)` wants. Our own events want nothing."""
-    from fnmatch import fnmatchcase
-
-    number, at, kind, subject, severity = row
-    assert isinstance(number, int)
-    assert isinstance(at, int)
-    if kind == "upload" or SEVERITIES.index(severity) < SEVERITIES.index(around.severity):
-        return None
-    if not any(fnmatchcase(str(kind), each) for each in around.kinds):
-        return None
-    if not any(fnmatchcase(str(subject), each) for each in around.objects):
-        return None
-    before, after = microseconds(around.before), microseconds(around.after)
-    return Want(0, (at - before, at + after), at + after, f"event {number}")

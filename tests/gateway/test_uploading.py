@@ -133,7 +133,8 @@ def test_the_api_takes_spans_and_refuses_what_cannot_be(gateway: Gateway) -> Non
 
 def test_a_fault_is_told_to_whoever_asks_and_a_trouble_of_the_gateway(gateway: Gateway) -> None:
     (gateway.folder / "key").chmod(0o644)
-    other = MANIFESTS.replace("FOLDER", str(gateway.folder)).partition("---")[0].replace("lake}", "other}")
+    other = MANIFESTS.replace("FOLDER", str(gateway.folder)).partition("---")[0]
+    other = other.replace("lake}", "other}").replace("/away", "/other")
     gateway.apply(other)
     code, _, wrong = call(gateway, "upload", "other", "--wait", "20")
     assert code == 3

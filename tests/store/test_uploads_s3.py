@@ -158,9 +158,7 @@ asyncio.run(main(*sys.argv[1:4]))
 """
 
 
-def test_a_box_killed_within_and_after_an_object_sends_each_row_once(
-    tmp_path: Path, s3: S3, credentials: Path
-) -> None:
+def test_a_box_killed_within_and_after_an_object_sends_each_row_once(tmp_path: Path, s3: S3, credentials: Path) -> None:
     for die in ("after", "within", ""):
         command = [sys.executable, "-c", _BOX, str(tmp_path / "box"), s3.url, str(credentials), die]
         done = subprocess.run(command, cwd=ROOT, check=False, timeout=50, capture_output=True, text=True)
