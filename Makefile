@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 WORKERS ?= 3
-IMAGE := $(foreach extra,sql offload dmi vision sparkplug modbus,--extra $(extra))
+IMAGE := $(foreach extra,sql offload dmi vision sparkplug modbus upload,--extra $(extra))
 UV := uv==0.13.8
 
 .PHONY: help demo run test soak cloud-faults fuzz check bench lock proto docs image layers clean
@@ -79,10 +79,11 @@ $(VENV)/.run: requirements/all.txt requirements/build.txt pyproject.toml | $(BIN
 	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt requirements/sparkplug.txt $(VENV)/.run
+$(VENV)/.dev: requirements/dev.txt requirements/sparkplug.txt requirements/s3.txt $(VENV)/.run
 	@echo "installing the tools for tests and checks into $(VENV), once"
 	@$(PIP) install -q --require-hashes -r requirements/dev.txt
 	@$(PIP) install -q --require-hashes --no-deps --upgrade --target $(VENV)/sparkplug -r requirements/sparkplug.txt
+	@$(PIP) install -q --require-hashes --no-deps --upgrade --target $(VENV)/s3 -r requirements/s3.txt
 	@touch $@
 
 $(VENV)/.lock: | $(BIN)/python

@@ -40,6 +40,7 @@ from gateway.relay import Relay
 from gateway.sight import Sight
 from gateway.skyward import Skyward
 from gateway.sparkplug import SparkplugHost
+from gateway.uploading import Uploading
 from runtime.clock import Clock
 from runtime.supervision import Part
 from twins.exchange import Condition, Recovered
@@ -86,6 +87,7 @@ class Gateway:
         def conditions(device: str) -> tuple[Condition, ...]:
             return registry.conditions(device) + cloud.conditions(device)
 
+        uploads = Uploading(config, kernel.store, core, clock, causes.of("upload"))
         operations = Operations(core, registry, clock, causes.of("api"), conditions)
         edge = Edge(core, registry, operations, clock, causes)
         self._doors = Doors(
@@ -97,12 +99,15 @@ class Gateway:
             Door("phones", "offload", phones.door),
             Door("tap", "tap", lambda config: wiring.tap(config, kernel.store.tap)),
             Door("mappers", "dmi", self._mappers.door),
+            Door("uploads", "", lambda config: uploads.run),
             Door("edge-api", "edge_api", edge.door),
             Door("flight", "flight", lambda config: flights(config, kernel.store.sql)),
             Door("cloud", "cloud", lambda config: cloud.run if config.cloud.kind != "none" else None),
         )
 
-        instruments = Instruments(kernel, self._presence, mqtt, heard.sessions, self._mappers, cloud, self.ready)
+        instruments = Instruments(
+            kernel, self._presence, mqtt, heard.sessions, self._mappers, cloud, uploads, self.ready
+        )
         health = HealthReport(self.ready, lambda: kernel.health + self._doors.health, instruments.troubles)
         portraits = Portraits(
             kernel.store.points,
@@ -134,6 +139,7 @@ class Gateway:
             pictures=sight.album,
             metrics=Metrics(instruments.counts, instruments.gauges),
             cloud=cloud.status,
+            uploads=uploads,
         )
         self._front = Front(config, clock, views)
 
@@ -145,6 +151,7 @@ class Gateway:
         ):
             registry.watch(kind, watcher)
             registry.watch(kind, lambda name, manifest: mqtt.remap())  # after it: other topics are heard now
+        registry.watch("Upload", uploads.apply)
         registry.watch("Device", heard.follow)
         for listener in (mqtt, self._orders, self._mappers, self._presence, cloud, edge, sight.album, self._console):
             core.listen(listener)

@@ -13,6 +13,7 @@ from gateway.mappers import Mappers
 from gateway.messaging import Messaging
 from gateway.presence import Presence
 from gateway.skyward import Skyward
+from gateway.uploading import Uploading
 
 
 class Instruments:
@@ -26,6 +27,7 @@ class Instruments:
         sparkplug: Sessions,
         mappers: Mappers,
         cloud: Skyward,
+        uploads: Uploading,
         ready: asyncio.Event,
     ) -> None:
         self._kernel = kernel
@@ -34,6 +36,7 @@ class Instruments:
         self._sparkplug = sparkplug
         self._mappers = mappers
         self._cloud = cloud
+        self._uploads = uploads
         self._ready = ready
 
     def counts(self) -> Iterator[tuple[str, Struct]]:
@@ -48,6 +51,7 @@ class Instruments:
         yield "relay", self._cloud.relayed
         yield "cloud_events", self._cloud.carried
         yield "tap", self._kernel.store.tap.counts
+        yield "uploads", self._uploads.counts
         if (door := self._mqtt.door) is not None:
             yield "mqtt", door.counts
             yield "link", door.link.counts
@@ -70,6 +74,7 @@ class Instruments:
         yield "segments_bytes", "Bytes of sealed files", sum(one.bytes for one in kernel.store.segments.known)
         yield "cloud_pending", "Devices with news that the cloud has not confirmed", self._cloud.view().pending
         yield "mappers_pending", "Devices and models of which a mapper has yet to hear", self._mappers.pending
+        yield from self._uploads.gauges()
         yield "ready", "1 when recovered and open", float(self._ready.is_set())
 
     def troubles(self) -> Iterator[tuple[str, str]]:
@@ -80,6 +85,8 @@ class Instruments:
             yield "mappers", self._mappers.trouble
         if fault := self._kernel.store.journal.fault:
             yield "store", f"nothing can be written: {fault}; free some space, it goes on by itself"
+        for trouble in self._uploads.troubles:
+            yield "uploads", trouble
         cloud = self._cloud.view()
         if cloud.state in {"cut", "connecting"}:
             yield "cloud", f"{cloud.reason}; what changes here is kept and sent later"

@@ -30,6 +30,10 @@ SUMMED: Mapping[str, str] = MappingProxyType(
         "point_log": "batch, first, last, blob",
         "blobs": "name, digest, at, bytes",
         "segments": "name, kind, first, last, rows, bytes, digest",
+        "upload_parts": "upload, source, since, until, token, done",
+        "upload_rests": "upload, name, kind, first, last, rows, bytes, digest",
+        "upload_wants": "upload, since, until, due, why",
+        "upload_sums": "upload, events, objects, rows, bytes, missed, at",
     },
 )
 """By table, the columns whose content is summed."""

@@ -31,6 +31,10 @@ TABLES = (
     "series",
     "point_log",
     "blobs",
+    "upload_parts",
+    "upload_rests",
+    "upload_wants",
+    "upload_sums",
 )
 """All but the count of starts and the list of segments, which is made again from the files."""
 _LONGEST = 1 << 34

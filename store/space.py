@@ -74,23 +74,29 @@ class Sink:
         self.closed = True
 
 
-def occupied(path: Path) -> int:
-    """Bytes of disk that the files below `path` take."""
+def occupied(path: Path, seen: set[tuple[int, int]] | None = None) -> int:
+    """Bytes of disk that the files below `path` take; one that has several names counts once."""
+    seen = set() if seen is None else seen
     total = 0
     try:
         with os.scandir(path) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    total += occupied(Path(entry.path))
+                    total += occupied(Path(entry.path), seen)
                 else:
-                    total += _blocks(entry)
+                    total += _blocks(entry, seen)
     except FileNotFoundError:
         pass
     return total
 
 
-def _blocks(entry: os.DirEntry[str]) -> int:
+def _blocks(entry: os.DirEntry[str], seen: set[tuple[int, int]]) -> int:
     try:
-        return entry.stat(follow_symlinks=False).st_blocks * 512
+        stat = entry.stat(follow_symlinks=False)
     except FileNotFoundError:  # it was just removed
         return 0
+    if stat.st_nlink > 1:
+        if (stat.st_dev, stat.st_ino) in seen:
+            return 0
+        seen.add((stat.st_dev, stat.st_ino))
+    return stat.st_blocks * 512

@@ -23,6 +23,8 @@ FILE = "state.db"
 CHECKED = 2
 """The first version of its schema with checksums."""
 
+_SECOND = {table: columns for table, columns in SUMMED.items() if not table.startswith("upload_")}
+"""The tables that the second script knows."""
 _SCHEMAS = (
     """
     CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -63,11 +65,30 @@ _SCHEMAS = (
             " bytes INTEGER NOT NULL) STRICT",
             "CREATE TABLE streams (key TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT",
             "ALTER TABLE segments ADD COLUMN digest TEXT NOT NULL DEFAULT ''",
-            *(f"ALTER TABLE {table} ADD COLUMN crc INTEGER NOT NULL DEFAULT 0" for table in SUMMED),
+            *(f"ALTER TABLE {table} ADD COLUMN crc INTEGER NOT NULL DEFAULT 0" for table in _SECOND),
             "INSERT INTO meta (key, value) SELECT 'segment', value FROM meta WHERE key = 'batch'",
-            *(f"UPDATE {table} SET crc = checksum({columns})" for table, columns in SUMMED.items()),  # noqa: S608 - ours
+            *(f"UPDATE {table} SET crc = checksum({columns})" for table, columns in _SECOND.items()),  # noqa: S608 - ours
         )
     ),
+    """
+    CREATE TABLE upload_parts (
+        upload TEXT, source TEXT, since INTEGER, until INTEGER NOT NULL, token TEXT NOT NULL, done INTEGER NOT NULL,
+        crc INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (upload, source, since)
+    ) STRICT;
+    CREATE TABLE upload_rests (
+        upload TEXT, name TEXT, kind TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        rows INTEGER NOT NULL, bytes INTEGER NOT NULL, digest TEXT NOT NULL, crc INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (upload, name)
+    ) STRICT;
+    CREATE TABLE upload_wants (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, upload TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,
+        due INTEGER NOT NULL, why TEXT NOT NULL, crc INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE upload_sums (
+        upload TEXT PRIMARY KEY, events INTEGER NOT NULL, objects INTEGER NOT NULL, rows INTEGER NOT NULL,
+        bytes INTEGER NOT NULL, missed INTEGER NOT NULL, at INTEGER NOT NULL, crc INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    """,
 )
 """One script a version; `user_version` counts those applied. Never change one that was released: add the next."""
 

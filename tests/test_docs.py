@@ -26,6 +26,7 @@ from gateway.manifests.documents import documents_of
 from rules import detector, lint
 from store.manifest import Retention
 from store.schema import TABLES
+from store.uploads.manifest import Upload
 from streams.pipeline import Pipeline
 from streams.query import Query
 from twins.instructions import Instruction
@@ -63,6 +64,7 @@ KINDS = {
     "Retention": Retention,
     "Query": Query,
     "Pipeline": Pipeline,
+    "Upload": Upload,
 }
 START = 1_795_255_200_000_000
 

@@ -19,6 +19,7 @@ from devices.telemetry.manifest import Mapping
 from rules import detector
 from rules.detector import Detector
 from store.manifest import Retention
+from store.uploads.manifest import Upload
 from streams.pipeline import Pipeline
 from streams.query import Query
 from twins.manifests import Device, DeviceModel, DeviceStatus, read_device, read_model
@@ -63,6 +64,7 @@ KINDS = {
     "Discovery": kind(Discovery, "discoveries"),
     "Sparkplug": kind(Sparkplug, "sparkplugs"),
     "Retention": kind(Retention, "retentions"),
+    "Upload": kind(Upload, "uploads"),
     "Detector": Kind(detector.decode, names=("detectors", "rule", "rules"), shape=Detector),
     "Pipeline": kind(Pipeline, "pipelines"),
     "Query": kind(Query, "queries"),

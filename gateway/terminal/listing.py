@@ -14,13 +14,16 @@ VALUES = 4
 
 
 class Listing(Struct, frozen=True):
-    """`source` names the views, in the API and in the live stream alike; without one a row is made of the manifest."""
+    """`source` names the views, in the API and, if `live`, in the live stream alike; without one a row is made of the
+    manifest.
+    """
 
     columns: tuple[str, ...]
     row: Callable[[View], tuple[Any, ...]]
     wide_columns: tuple[str, ...]
     wide: Callable[[View], tuple[Any, ...]]
     source: str = ""
+    live: bool = True
 
 
 def listing(kind: str) -> Listing:
@@ -131,6 +134,16 @@ def _pipeline_wide(p: View) -> tuple[Any, ...]:
     return *_pipeline(p), p["spec"].get("description", "")
 
 
+def _upload(u: View) -> tuple[Any, ...]:
+    pending = f"{u['pending_rows']} rows" if u["pending_rows"] else ""
+    return u["id"], u["policy"], u["state"], u["rows"], ago(u["last"]), pending, u["reason"]
+
+
+def _upload_wide(u: View) -> tuple[Any, ...]:
+    lag = f"{u['lag']:.0f} s" if u["pending_rows"] else ""
+    return *_upload(u), lag, u["objects"], u["bytes"], u["missed"], u["blocked"], u["failures"]
+
+
 def _plain(m: View) -> tuple[Any, ...]:
     return name_of(m), m["kind"]
 
@@ -141,6 +154,7 @@ def _plain_wide(m: View) -> tuple[Any, ...]:
 
 
 _DEVICES = ("name", "model", "state", "last seen")
+_UPLOADS = ("name", "policy", "state", "rows", "last sent", "to go", "reason")
 _CAMERAS = ("name", "state", "fps", "reason")
 _QUERIES = ("name", "from", "window", "aggregates", "keys", "results", "late")
 _ALL_QUERIES = (*_QUERIES, "taken", "filtered", "unusable", "repeats", "corrections", "description")
@@ -156,6 +170,10 @@ _LISTINGS = {
     "Camera": Listing(_CAMERAS, _camera, (*_CAMERAS, "skipped", "size", "infer ms"), _camera_wide, "cameras"),
     "Query": Listing(_QUERIES, _query, _ALL_QUERIES, _query_wide),
     "Pipeline": Listing(_PIPELINES, _pipeline, (*_PIPELINES, "description"), _pipeline_wide),
+    "Upload": Listing(
+        _UPLOADS, _upload,
+        (*_UPLOADS, "lag", "objects", "bytes", "missed", "blocked", "failures"), _upload_wide, "uploads", live=False,
+    ),
     "Detector": Listing(
         ("name", "states", "description"), _rule, ("name", "states", "description"), _rule, "rules"
     ),

@@ -16,6 +16,8 @@ ROOM = 45
 HEAVY = {"numpy", "pyarrow", "duckdb", "sqlglot", "openvino", "av", "PIL", "pymodbus"}
 ON_DEMAND = {
     "promql_parser",
+    "obstore",
+    "cronsim",
     "grpc",
     "google.protobuf",
     "transitions",

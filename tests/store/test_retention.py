@@ -176,3 +176,6 @@ def test_what_a_folder_takes_is_counted_in_blocks(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").write_bytes(b"x" * 5000)
     assert occupied(tmp_path) >= 5000
     assert occupied(tmp_path / "none") == 0
+    before = occupied(tmp_path)
+    (tmp_path / "second").hardlink_to(next(path for path in tmp_path.rglob("*") if path.is_file()))
+    assert occupied(tmp_path) == before
