@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
-WORKERS ?= 4
+WORKERS ?= 3
 SPARK := .cache/analytics/spark
 FLINK := .cache/analytics/flink
-IMAGE := $(foreach extra,sql offload dmi vision sparkplug modbus,--extra $(extra))
+IMAGE := $(foreach extra,sql offload dmi vision sparkplug modbus upload,--extra $(extra))
 UV := uv==0.13.8
 
 .PHONY: help demo run test soak cloud-faults fuzz check bench lock proto analytics docs image layers clean
@@ -23,7 +23,7 @@ demo: $(VENV)/.run  ## broker, gateway, 20 devices, a camera, a phone, a stand-i
 run: $(VENV)/.run  ## the gateway with gateway.toml: make run ARGS='-c gateway.toml'
 	@$(BIN)/gemelo run $(ARGS)
 
-test: $(VENV)/.dev  ## all tests, four files at once; what a test needs and this machine lacks is skipped and named
+test: $(VENV)/.dev  ## all tests, three files at once; what a test needs and this machine lacks is skipped and named
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 soak: $(VENV)/.dev  ## the tests that take minutes: kills again and again, a minute of the demo with its ledger
@@ -88,10 +88,11 @@ $(VENV)/.run: requirements/all.txt requirements/build.txt pyproject.toml | $(BIN
 	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt requirements/sparkplug.txt $(VENV)/.run
+$(VENV)/.dev: requirements/dev.txt requirements/sparkplug.txt requirements/s3.txt $(VENV)/.run
 	@echo "installing the tools for tests and checks into $(VENV), once"
 	@$(PIP) install -q --require-hashes -r requirements/dev.txt
 	@$(PIP) install -q --require-hashes --no-deps --upgrade --target $(VENV)/sparkplug -r requirements/sparkplug.txt
+	@$(PIP) install -q --require-hashes --no-deps --upgrade --target $(VENV)/s3 -r requirements/s3.txt
 	@touch $@
 
 .cache/analytics/%/.made: analytics/%/requirements.txt

@@ -25,6 +25,7 @@ from gateway.timers import Timers
 from gateway.uplink import Uplink
 from rules.rules import Rules
 from runtime.clock import SystemClock
+from streams.streams import Streams
 from twins.exchange import Batch, Ticket
 from twins.stimuli import Edit, Updated
 from twins.twin import Twins
@@ -57,7 +58,7 @@ class Node:
         self._identity = Identity(folder / name, name, self._clock)
         self._config = config
         self.twins = Twins()
-        self.core = Core(self.twins, Rules(), Memory(), Timers(self._clock), self._clock)
+        self.core = Core(self.twins, Rules(), Streams(), Memory(), Timers(self._clock), self._clock)
         self.cloud = CloudCore(config, self._identity, self._clock)
         self.uplink: Uplink[Report] = Uplink(self.cloud, self.core, self._clock)
         self.core.listen(self.uplink)

@@ -16,6 +16,7 @@ from gateway.watch import Watch
 from rules import detector
 from rules.rules import Rules
 from runtime.clock import SystemClock
+from streams.streams import Streams
 from twins.stimuli import Updated
 
 DEVICES = 100
@@ -41,7 +42,7 @@ def main(quick: bool = False) -> list[Figure]:
 def _turns(rules: Rules, stimuli: Sequence[Updated], together: int) -> int:
     twins, timers, counts = joined(DEVICES), Timers(SystemClock()), Counts()
     for start in range(0, len(stimuli), together):
-        turn = Turn(twins, rules, timers, Watch(), counts)
+        turn = Turn(twins, rules, Streams(), timers, Watch(), counts)
         for stimulus in stimuli[start : start + together]:
             turn.take((stimulus,))
         turn.close()

@@ -12,10 +12,24 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec import Struct
 
-from cloud.manifest import Device, Manifest, Model, declare, newer, parse_device, parse_model, read, rhythm_of, uid
+from cloud.manifest import (
+    Device,
+    Manifest,
+    Meta,
+    Model,
+    declare,
+    newer,
+    parse_device,
+    parse_model,
+    read,
+    rhythm_of,
+    uid,
+)
 from cloud.messages import Members, Object, TwinUpdate
+from cloud.past import Past
+from twins.exchange import Event
 from twins.kubeedge.wishes import attributes, synchronised, wishes
-from twins.stimuli import Admitted, Enumerated, Joined, Left, Stimulus
+from twins.stimuli import Admitted, Enumerated, Joined, Left, Noted, Stimulus
 
 Key = tuple[str, str]
 """(kind, `namespace/name`), as manifests are kept on disk."""
@@ -39,6 +53,9 @@ class Catalog:
         self._node = node
         self._devices: dict[str, Device] = {}
         self._models: dict[str, Model] = {}
+        self.past = Past()
+        self.undeclared: dict[str, tuple[str, ...]] = {}
+        """Per device the properties that the cloud would drop."""
         for key, data in manifests.items():
             if key[0] in _KINDS.values() and uid(data):
                 self._take(key, data)
@@ -61,6 +78,13 @@ class Catalog:
         known = self._devices.get(device)
         return frozenset(one.name for one in known.spec.properties or ()) if known else frozenset()
 
+    def note(self, device: str, undeclared: tuple[str, ...]) -> None:
+        """What the cloud would drop of a device, if it is the cloud's; remembered as long as that."""
+        if undeclared and device in self._devices:
+            self.undeclared[device] = undeclared
+        else:
+            self.undeclared.pop(device, None)
+
     def step(self, message: Object | Members | TwinUpdate, cause: str, seen: int) -> Step | None:
         """What the message asks for; `None` for a repeat, an older version, or a kind of no use to us.
 
@@ -78,14 +102,17 @@ class Catalog:
         known = (self._devices if kind == "Device" else self._models).get(name)
         if message.operation == "delete":
             return self._removal(kind, name, known, manifest, cause, seen)
+        told: tuple[Stimulus, ...] = ()
         if known is not None and not newer(manifest.metadata, known.manifest.metadata):
-            return None
+            if not self._is_restored((kind, name), manifest.metadata, known.manifest.metadata, seen):
+                return None
+            told = (_restored(kind, name, manifest.metadata, known.manifest.metadata, cause, seen),)
         if kind == "Device" and self._is_elsewhere(parse_device(name, manifest)):
             return None if known is None else Step((Left(name, cause, seen),), {(kind, name): None})
         changed: dict[Key, bytes | None] = {(kind, name): msgspec.json.encode(manifest)}
         if kind == "Device":
-            return Step(tuple(self._device(name, known, manifest, cause, seen)), changed)
-        return Step(tuple(self._users(name, manifest, cause, seen)), changed)
+            return Step((*self._device(name, known, manifest, cause, seen), *told), changed)
+        return Step((*self._users(name, manifest, cause, seen), *told), changed)
 
     def keep(self, step: Step) -> None:
         """The step is on disk."""
@@ -97,17 +124,27 @@ class Catalog:
 
     def forget(self, kind: str, name: str) -> None:
         """It is not on disk any more."""
+        self.past.forget((kind, name))
         if kind == "Device":
             self._devices.pop(name, None)
+            self.undeclared.pop(name, None)
         elif kind == "DeviceModel":
             self._models.pop(name, None)
 
     def _take(self, key: Key, data: bytes) -> None:
+        self.past.forget(key)
         manifest = msgspec.json.decode(data, type=Manifest)
         if key[0] == "Device":
             self._devices[key[1]] = parse_device(key[1], manifest)
         else:
             self._models[key[1]] = parse_model(manifest)
+
+    def _is_restored(self, key: Key, said: Meta, ours: Meta, seen: int) -> bool:
+        """Whether a version that is not newer than ours has to be taken all the same."""
+        if said.resourceVersion == ours.resourceVersion:
+            self.past.forget(key)
+            return False
+        return self.past.is_over(key, ours.resourceVersion, said.resourceVersion, seen)
 
     def _is_elsewhere(self, device: Device) -> bool:
         return bool(self._node) and device.spec.nodeName not in (None, "", self._node)
@@ -115,6 +152,8 @@ class Catalog:
     def _removal(
         self, kind: str, name: str, known: Device | Model | None, manifest: Manifest, cause: str, seen: int
     ) -> Step | None:
+        if known is None and kind == "Device":  # a member whose object never came
+            return Step((Left(name, cause, seen, "cloud"),), {})
         if known is None or manifest.metadata.uid not in ("", known.manifest.metadata.uid):
             return None  # gone already, or an earlier object of the same name
         stimuli = (Left(name, cause, seen),) if kind == "Device" else ()
@@ -149,6 +188,16 @@ class Catalog:
         if message.whole:
             stimuli.append(Enumerated("", cause, seen, frozenset(m.id for m in message.added).union(self._devices)))
         return Step(tuple(stimuli), {}) if stimuli else None
+
+
+def _restored(kind: str, name: str, said: Meta, ours: Meta, cause: str, seen: int) -> Noted:
+    """The event that tells of a cluster that went back in time."""
+    message = (
+        f"the cloud has gone back to version {said.resourceVersion} of {kind} {name} from {ours.resourceVersion}: was "
+        "the cluster restored from a backup? What it says now holds; look at what is desired there"
+    )
+    event = Event(f"{cause}:{kind}:{name}:restored", seen, "cloud", name, "warning", message, cause)
+    return Noted("", cause, seen, event)
 
 
 def _joined(name: str, device: Device, model: Model, cause: str, seen: int) -> Joined:

@@ -69,7 +69,6 @@ class CloudCore:
         take, registration = self._inbox.take, self._registration
         self._line = Line(config, identity, clock, take, route, registration, self._counters)
         self._warn = warn
-        self._undeclared: dict[str, tuple[str, ...]] = {}
         self._standing = Standing(clock)
         self._joined = asyncio.Event()
         self._part = random.random()
@@ -104,11 +103,7 @@ class CloudCore:
     def report(self, twin: Twin, cause: str = "") -> Report | None:
         """What the cloud must hear of this twin; `None` when it has all that it would take."""
         declared = self._catalog.declared(twin.device)
-        left_out = sync.undeclared(twin, declared)
-        if left_out:
-            self._undeclared[twin.device] = left_out
-        else:
-            self._undeclared.pop(twin.device, None)
+        self._catalog.note(twin.device, sync.undeclared(twin, declared))
         return sync.report(twin, declared, self._clock.now(), cause)
 
     def state_report(self, twin: Twin, cause: str = "") -> Report | None:
@@ -135,11 +130,13 @@ class CloudCore:
             counters=msgspec.structs.replace(self._counters),
             devices=self._catalog.devices,
             pending=self._catalog.pending,
-            undeclared={k: v for k, v in self._undeclared.items() if self._catalog.knows(k)},
+            undeclared=dict(self._catalog.undeclared),
             rejected=self._inbox.rejected,
             renew_at=validity.due(self._part) if validity else None,
             valid=validity,
             rejections=dict(self._inbox.rejections),
+            ignored=self._catalog.past.ignored,
+            older={f"{kind} {name}": one for (kind, name), one in self._catalog.past.older.items()},
             rival=self._line.rivalry.suspected,
             node=self._registration.state,
         )

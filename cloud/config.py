@@ -34,6 +34,8 @@ class CloudCoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Reports a second; KubeEdge's own edge sends at most 30."""
     burst: int = 50
     """Reports at once."""
+    rules: float = 6.0
+    """How long after its start CloudCore may lack rules of its router."""
     backoff_first: float = 0.5
     backoff_limit: float = 5.0
     """Longest wait between two attempts; the wait itself is drawn between nothing and its bound."""

@@ -73,7 +73,6 @@ class Inbox:
         self.rejected = 0
         self.rejections: dict[str, str] = {}
         """Resources that cannot be read as they are now, and why."""
-        self.ignored = 0
 
     async def take(self, message: Object | Members | TwinUpdate) -> bool:
         """Hand the message over; true when the cloud may be told that we have it. One caller at a time.
@@ -91,7 +90,6 @@ class Inbox:
         if isinstance(message, Object):
             self.rejections.pop(message.resource, None)
         if step is None:
-            self.ignored += isinstance(message, Object)
             return True
         self._count += 1
         settled = self._settled = asyncio.get_running_loop().create_future()

@@ -21,6 +21,10 @@ from cloud.sync import Report
 from runtime.clock import Clock
 from twins.errors import Unavailable
 
+_SETTLED = 1.0
+"""Seconds. CloudHub (v1.23) looks a session up by its node when a connection breaks: at times the end of the older of
+two links ends the newer too, at once."""
+
 
 class Line:
     """`async with line`: `serve` makes the first link of a row, `move` the next; `rivalry` hears how they end."""
@@ -75,10 +79,15 @@ class Line:
         online()
         reason = ""
         try:
+            moved = False
             while link is not None:
                 self._link, began = link, self._clock.monotonic()
                 reason = await link.run()
                 ended, link = link, await self._successor()
+                if link is None and moved and self._clock.monotonic() - began < _SETTLED:
+                    link, moved = await self._connected(), False
+                else:
+                    moved = link is not None
             self.rivalry.ended(self._clock.monotonic() - began, dropped=ended.dropped)
         finally:
             self._link = None

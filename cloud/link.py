@@ -1,7 +1,7 @@
 """One connection to CloudHub. Single-use: it dies with its websocket.
 
 Four tasks: one reads, one keeps alive, one hands objects over and acknowledges them, one looks after the Node.
-Answers find their question by id, and never wait behind objects.
+Answers never wait behind objects.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from cloud import frames
 from cloud.budget import Budget
 from cloud.config import CloudCoreConfig
 from cloud.messages import Answered, Incoming, Members, Object, Other, Ping, Routed, TwinUpdate
-from cloud.patience import Patience, Silent
+from cloud.patience import Silent
+from cloud.questions import Questions
 from cloud.registration import Registration
+from cloud.router import Router
 from cloud.state import Counters
 from cloud.sync import Report, Unanswered
 from runtime.clock import Clock
@@ -62,8 +64,9 @@ class Link:
         self._counters = counters
         self._inbox: Mailbox[Object | Members | TwinUpdate] = Mailbox("cloud.received", _INBOX)
         self._held: set[str] = set()
-        self._waiting: dict[str, asyncio.Future[Answered | None]] = {}
-        self._patience = Patience(config.answer)
+        self._questions = Questions(self._send, clock, config.answer)
+        self._router = Router(clock, config.rules)
+        self._lane = asyncio.Lock()
         self.ended = ""
         self.dropped = False
         """The cloud ended it, or something between; not we."""
@@ -84,9 +87,7 @@ class Link:
                     part.cancel()
         finally:
             self.ended = self.ended or "stopped"
-            for answer in self._waiting.values():
-                if not answer.done():
-                    answer.set_result(None)
+            self._questions.end(self.ended)
             await self._hang_up()
         return self.ended
 
@@ -112,53 +113,34 @@ class Link:
 
         CloudHub answers no custom message. But it reads in order, and its transport answers a ping.
         """
+        await self._router.hears({topic for topic, _ in messages})
         for topic, payload in messages:
             await self._budget.take()
             await self._send(frames.upload(topic, payload, _id(), self._now()))
-        await self._answered(lambda id_: frames.ping(id_, self._now()), "a ping")
+        await self._questions.ask(lambda id_: frames.ping(id_, self._now()), "a ping")
         self._counters.uploaded += len(messages)
 
     async def _ask(self, operation: str, resource: str, content: object) -> bytes:
         """What the cloud answers to a request; raises `Unavailable` when it does not."""
         await self._budget.take()
         frame = lambda id_: frames.request(operation, resource, content, id_, self._now())  # noqa: E731
-        return (await self._answered(frame, f"the {operation} of {resource}")).content
-
-    async def _answered(self, frame: Callable[[str], bytes], what: str, within: float = 0.0) -> Answered:
-        """Send the frame of an id; its answer. Raises `Silent` without one, `Unavailable` when the link breaks."""
-        id_, within, usual = _id(), within or self._config.answer, self._config.answer
-        answer = self._waiting[id_] = asyncio.get_running_loop().create_future()
-        try:
-            await self._send(frame(id_))
-            began = self._clock.monotonic()
-            while not answer.done() and (left := within - (self._clock.monotonic() - began)) > 0:
-                await asyncio.wait({answer}, timeout=min(left, usual))
-                within = min(within, max(usual, self._patience.seconds))  # others learned meanwhile that it is well
-        finally:
-            self._waiting.pop(id_, None)
-        if not answer.done():
-            raise Silent(f"the cloud did not answer {what} within {within:g} s")
-        said: Answered | None = answer.result()
-        if said is None:
-            raise Unavailable(self.ended)
-        return said
+        return (await self._questions.ask(frame, f"the {operation} of {resource}")).content
 
     async def _deliver(self, one: Report) -> bool | None:
         """Whether the cloud confirmed it in time; `None` when the link broke."""
         encode = frames.state_report if one.kind == "state" else frames.twin_report
+
+        def frame(id_: str) -> bytes:
+            self._counters.sent += 1
+            return encode(one.device, one.content, id_, self._now())
+
         try:
             for _ in range(2 if one.twice else 1):
-                await self._budget.take()
-                self._counters.sent += 1
-                began, heard = self._clock.monotonic(), self._patience.heard
-                frame = lambda id_: encode(one.device, one.content, id_, self._now())  # noqa: E731
-                with self._patience.deadline() as patience:
-                    said = await self._answered(frame, one.device, patience)
-                self._patience.answered(self._clock.monotonic() - began)
-                if not said.ok:
+                async with self._lane:  # of all reports one waits for its turn, so that other messages get theirs
+                    await self._budget.take()
+                if not (await self._questions.insist(frame, one.device)).ok:
                     return False
         except Silent:
-            self._patience.silent(patience, heard)
             return False
         except Unavailable:
             return None
@@ -189,9 +171,7 @@ class Link:
     async def _sort(self, said: Incoming) -> None:
         match said:
             case Answered():
-                answer = self._waiting.get(said.parent)
-                if answer is not None and not answer.done():
-                    answer.set_result(said)
+                self._questions.answered(said)
             case Object():
                 if said.id not in self._held:  # else it is a repeat of one that we still have in hand
                     self._held.add(said.id)
@@ -200,6 +180,8 @@ class Link:
                 self._counters.dropped += not self._inbox.offer_nowait(said)
             case Routed():
                 self._counters.routed += 1
+                if said.operation == "subscribe":
+                    self._router.asks(said.topic)
                 self._route(said)
             case Ping():
                 await self._send(frames.pong(said, _id(), self._now()))

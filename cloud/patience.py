@@ -9,6 +9,8 @@ from twins.errors import Unavailable
 
 LONGEST = 16
 """Times the usual."""
+AGAIN = 2
+"""Times the usual, after which who waits alone asks again: once in so long is no burden for a cloud that is behind."""
 
 
 class Patience:
@@ -24,17 +26,19 @@ class Patience:
         """Answers so far."""
 
     @contextmanager
-    def deadline(self) -> Iterator[float]:
-        """How long a question waits at most; it waits inside the block.
+    def deadline(self) -> Iterator[tuple[float, float]]:
+        """How long a question waits at most, and after how long it is asked again meanwhile (0: it is not).
 
-        While nothing is answered at all, one of several waits no longer than usual and is sent again: by that one a
-        cloud that is well again is found out, and not after the longest deadline.
+        It waits inside the block. While nothing is answered at all, one of several waits no longer than usual and is
+        sent again, and one alone asks again while it waits: by that one a cloud that is well again is found out, and
+        not after the longest deadline.
         """
+        alone = self._mute and self._waiting == 0
         probes = self._mute and self._waiting > 0 and not self._probing
         self._probing = self._probing or probes
         self._waiting += 1
         try:
-            yield self._usual if probes else self.seconds
+            yield (self._usual, 0.0) if probes else (self.seconds, AGAIN * self._usual if alone else 0.0)
         finally:
             self._waiting -= 1
             self._probing = self._probing and not probes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from cloud.identity import Validity
+from cloud.past import Older
 from cloud.registration import Registered
 from cloud.standing import Phase
 
@@ -47,6 +48,10 @@ class CloudState(Struct, frozen=True):
     """The certificate in use."""
     rejections: dict[str, str] = {}
     """Objects of the cloud that cannot be read as they are now, and why."""
+    ignored: int = 0
+    """Objects of a version older than ours, left alone."""
+    older: dict[str, Older] = {}
+    """Per object the older version that the cloud said last, since ours came."""
     rival: bool = False
     """A second node of our name seems to be there."""
     node: Registered = Registered("off")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 
 from devices.camera.gallery import Gallery
 from gateway.committed import Committed
 from runtime.mailbox import Mailbox
-from store.pictures import Pictures
+from store.blobs import Blobs
 from twins.errors import Rejected
 
+JPEG = b"\xff\xd8\xff"
+"""What a picture begins with."""
 logger = logging.getLogger(__name__)
 
 
@@ -22,10 +25,10 @@ def picture_key(cause: str) -> str:
 class Album:
     """Implements `web.ports.Pictures`; keeps the picture of each alert that asks for one."""
 
-    def __init__(self, gallery: Gallery, pictures: Pictures) -> None:
+    def __init__(self, gallery: Gallery, blobs: Blobs) -> None:
         self.missed = 0
         self._gallery = gallery
-        self._pictures = pictures
+        self._blobs = blobs
         self._wanted: Mailbox[str] = Mailbox("album", 64)
 
     def tell(self, committed: Committed) -> None:
@@ -38,7 +41,9 @@ class Album:
         return None if picture is None else (picture.version, picture.jpeg)
 
     async def by_key(self, key: str) -> bytes | None:
-        kept = await asyncio.to_thread(self._pictures.get, key)
+        kept = await self._blobs.get(key)
+        if kept is not None and not kept.startswith(JPEG):
+            return None
         # Who asks at once may be earlier than the disk.
         return kept or await asyncio.to_thread(self._gallery.by_cause, key.replace("-", ":"))
 
@@ -53,7 +58,7 @@ class Album:
             self.missed += 1
             return
         try:
-            await asyncio.to_thread(self._pictures.put, picture_key(cause), jpeg)
-        except (OSError, Rejected) as error:
+            await self._blobs.put(picture_key(cause), jpeg)
+        except (OSError, sqlite3.Error, Rejected) as error:
             self.missed += 1
             logger.warning("the picture of %s is not kept: %s", cause, error)

@@ -22,6 +22,7 @@ from gateway.discovery import Discoverer
 from gateway.doors import Door, Doors
 from gateway.edge import Edge
 from gateway.enrolment import Enrolment
+from gateway.flights import flights
 from gateway.front import Front, Views
 from gateway.health import HealthReport
 from gateway.instruments import Instruments
@@ -39,6 +40,7 @@ from gateway.relay import Relay
 from gateway.sight import Sight
 from gateway.skyward import Skyward
 from gateway.sparkplug import SparkplugHost
+from gateway.uploading import Uploading
 from runtime.clock import Clock
 from runtime.supervision import Part
 from twins.exchange import Condition, Recovered
@@ -68,7 +70,7 @@ class Gateway:
         mappings, credentials = Mappings(), Credentials(config.store.path / "credentials.json", clock)
         self._discoverer = discoverer = Discoverer(mappings, registry)
         self._sparkplug = heard = SparkplugHost(discoverer, registry, twins, clock, core.ask)
-        self._relay = relay = Relay(heard, core, clock, causes.of("router"))
+        relay = Relay(heard, core, clock, causes.of("router"))
         self._mqtt = mqtt = Messaging(self._now, core, clock, causes.of("mqtt"), news.note, relay, credentials)
         heard.speak_by(mqtt)
         relay.speak_by(mqtt)
@@ -77,7 +79,7 @@ class Gateway:
         )
         self._presence = Presence(twins, core, clock, causes.of("presence"), limits, self._deaf)
         self._orders = Orders(twins)
-        self._sight = sight = Sight(self._now, core, kernel.store.pictures, clock, causes.of("camera"))
+        self._sight = sight = Sight(self._now, core, kernel.store.blobs, clock, causes.of("camera"))
         phones = Phones(core, sight.lookout, self._orders, clock, causes.of("phone"))
         self._mappers = Mappers(core, clock, causes.of("mapper"), news.note, strict=strict)
         self._cloud = cloud = Skyward(core, registry, clock, relay, causes.of("link"))
@@ -85,6 +87,7 @@ class Gateway:
         def conditions(device: str) -> tuple[Condition, ...]:
             return registry.conditions(device) + cloud.conditions(device)
 
+        uploads = Uploading(config, kernel.store, core, clock, causes.of("upload"))
         operations = Operations(core, registry, clock, causes.of("api"), conditions)
         edge = Edge(core, registry, operations, clock, causes)
         self._doors = Doors(
@@ -96,11 +99,15 @@ class Gateway:
             Door("phones", "offload", phones.door),
             Door("tap", "tap", lambda config: wiring.tap(config, kernel.store.tap)),
             Door("mappers", "dmi", self._mappers.door),
+            Door("uploads", "", lambda config: uploads.run),
             Door("edge-api", "edge_api", edge.door),
+            Door("flight", "flight", lambda config: flights(config, kernel.store.sql)),
             Door("cloud", "cloud", lambda config: cloud.run if config.cloud.kind != "none" else None),
         )
 
-        instruments = Instruments(kernel, self._presence, mqtt, heard.sessions, self._mappers, cloud, self.ready)
+        instruments = Instruments(
+            kernel, self._presence, mqtt, heard.sessions, self._mappers, cloud, uploads, self.ready
+        )
         health = HealthReport(self.ready, lambda: kernel.health + self._doors.health, instruments.troubles)
         portraits = Portraits(
             kernel.store.points,
@@ -132,6 +139,7 @@ class Gateway:
             pictures=sight.album,
             metrics=Metrics(instruments.counts, instruments.gauges),
             cloud=cloud.status,
+            uploads=uploads,
         )
         self._front = Front(config, clock, views)
 
@@ -143,9 +151,11 @@ class Gateway:
         ):
             registry.watch(kind, watcher)
             registry.watch(kind, lambda name, manifest: mqtt.remap())  # after it: other topics are heard now
+        registry.watch("Upload", uploads.apply)
         registry.watch("Device", heard.follow)
         for listener in (mqtt, self._orders, self._mappers, self._presence, cloud, edge, sight.album, self._console):
             core.listen(listener)
+        core.keep(cloud)
 
     async def run(self) -> None:
         """Run until `stop()`: recover, open the doors; then close them, drain, and write what is left."""
@@ -177,7 +187,7 @@ class Gateway:
         """
         sections = changed(self.config, config)
         if "web" in sections:
-            sections.add("edge_api")  # it has the page's token and certificate
+            sections |= {"edge_api", "flight"}  # they have the page's token and certificate
         if "broker" not in sections:
             await self._mqtt.own.reread()
         page = self._front.page(config) if "web" in sections else None  # refused here, or not at all
@@ -210,9 +220,9 @@ class Gateway:
 
     def _recover(self, found: Recovered) -> None:
         self._causes.boot = found.boot
-        self._relay.restore(found.outbox)
+        self._cloud.restore(found.outbox)
+        self._cloud.build(self.config, found.manifests, found.boot)  # before the first commit: it may be news there
         self.kernel.recover(found)
-        self._cloud.build(self.config, found.manifests, found.boot)
         self._mappers.follow(self.kernel.registry)
         self._enrolment.restore()
         self._console.restore(found.events)

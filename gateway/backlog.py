@@ -25,12 +25,15 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def add(self, key: str, message: Message) -> None:
-        """Put a message behind all others."""
+    def add(self, key: str, message: Message) -> bool:
+        """Put a message behind all others; `False` for one that waits already."""
+        if key in self._messages:
+            return False
         self._messages[key] = message
         self.bytes += _size(message)
         while self.quota and self.bytes > self.quota:
             self.dropped += self.remove([next(iter(self._messages))])
+        return True
 
     def first(self, count: int) -> dict[str, Message]:
         """The oldest, which stay."""

@@ -18,8 +18,8 @@ from gateway.wiring import product_version
 from twins.errors import Rejected, Unavailable
 
 COMMANDS = (
-    *("demo", "run", "check", "apply", "get", "describe", "set", "delete", "explain", "device", "sql", "events"),
-    *("tail", "import", "model", "mapper", "mapping", "cloud"),
+    *("demo", "run", "check", "doctor", "apply", "get", "describe", "set", "delete", "explain", "device", "sql"),
+    *("events", "tail", "import", "model", "mapper", "mapping", "cloud", "upload"),
 )
 
 

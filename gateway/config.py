@@ -22,6 +22,7 @@ from gateway.sections import (
     Cloud,
     Dmi,
     EdgeApi,
+    Flight,
     Inference,
     Log,
     Manifests,
@@ -46,6 +47,7 @@ class Config(Section, frozen=True):
     cloud: Cloud = Cloud()
     web: Web = Web()
     edge_api: EdgeApi = EdgeApi()
+    flight: Flight = Flight()
     inference: Inference = Inference()
     tap: Tap = Tap()
     offload: Offload = Offload()
@@ -103,6 +105,7 @@ def doors(config: Config) -> dict[str, str]:
     if config.edge_api.enabled:
         found["edge_api.listen"] = config.edge_api.listen
     found["tap.listen"] = config.tap.listen
+    found["flight.listen"] = config.flight.listen
     if config.offload.enabled:
         found["offload.listen"] = config.offload.listen
     return {key: listen for key, listen in found.items() if listen}

@@ -24,8 +24,9 @@ from rules.instructions import Instruction
 from rules.rules import Rules
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
+from streams.streams import Streams
 from twins.errors import Broken
-from twins.exchange import Batch, Outcome, Ticket
+from twins.exchange import Batch, OutboxRow, Outcome, Ticket
 from twins.stimuli import Expired, Stimulus
 from twins.twin import Twins
 
@@ -55,6 +56,12 @@ class Listener(Protocol):
     def tell(self, committed: Committed) -> None: ...
 
 
+class Keeper(Protocol):
+    """Who says what of a commit has to be kept for somebody, in this same commit. Must not block and must not fail."""
+
+    def kept(self, committed: Committed) -> Sequence[OutboxRow]: ...
+
+
 class _Offer(Struct):
     stimuli: Sequence[Stimulus]
     done: Done | None
@@ -69,14 +76,23 @@ class _Work(Struct):
 
 
 class Core:
-    """Owns the twins and the rules. Everybody else gets copies and offers stimuli."""
+    """Owns the twins, the rules and the streams. Everybody else gets copies and offers stimuli."""
 
     def __init__(
-        self, twins: Twins, rules: Rules, journal: Journal, timers: Timers, clock: Clock, *, intake: int = 8192
+        self,
+        twins: Twins,
+        rules: Rules,
+        streams: Streams,
+        journal: Journal,
+        timers: Timers,
+        clock: Clock,
+        *,
+        intake: int = 8192,
     ) -> None:
         self.counts = Counts()
         self.twins = twins
         self.rules = rules
+        self.streams = streams
         self._journal = journal
         self._timers = timers
         self._clock = clock
@@ -84,15 +100,20 @@ class Core:
         self._intake: Mailbox[_Offer] = Mailbox("intake", intake)
         self._settling: Mailbox[_Work] = Mailbox("settling", 16)
         self._listeners: list[Listener] = []
+        self._keepers: list[Keeper] = []
         self._settled = 0
 
     def listen(self, listener: Listener) -> None:
         """Tell `listener` of every commit from now on, in order."""
         self._listeners.append(listener)
 
+    def keep(self, keeper: Keeper) -> None:
+        """Write with every commit from now on what `keeper` wants kept of it."""
+        self._keepers.append(keeper)
+
     def resume(self, decided: Sequence[Instruction]) -> None:
-        """Take what the rules decided when they were taken up again, before `run`: it is the first batch."""
-        if decided:
+        """Take what the rules decided when they and the streams were taken up again, before `run`: the first batch."""
+        if decided or len(self.streams):
             turn = self._turn()
             turn.follow(decided)
             self._settling.offer_nowait(self._append(turn, []))
@@ -153,11 +174,15 @@ class Core:
             return Outcome("the gateway failed on this input; its log says why", 500)
 
     def _turn(self) -> Turn:
-        return Turn(self.twins, self.rules, self._timers, self._watch, self.counts)
+        return Turn(self.twins, self.rules, self.streams, self._timers, self._watch, self.counts)
 
     def _append(self, turn: Turn, settled: list[tuple[Done | None, Outcome]]) -> _Work:
         self.counts.batches += 1
-        return _Work(self._journal.append(turn.close()), turn.committed, settled)
+        batch, committed = turn.close(), turn.committed
+        rows = {row.key: row for keeper in self._keepers for row in keeper.kept(committed)}
+        batch.outbox |= rows
+        committed.queued |= rows
+        return _Work(self._journal.append(batch), committed, settled)
 
     async def _settle(self) -> None:
         while True:

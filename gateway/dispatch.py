@@ -16,6 +16,8 @@ SHORT = 1.0
 """Rest of a device when the cloud answers for none: it is in trouble, and the device is not to blame."""
 FIRST, LONGEST = 5.0, 300.0
 """Rest of a device that alone is not answered; it doubles with each attempt."""
+SHARE = 5
+"""While there is news, every so many-th turn is for a state that is only repeated."""
 
 
 class News(Struct, frozen=True):
@@ -45,6 +47,8 @@ class Dispatch:
         self._limit = limit
         self._waiting: dict[str, dict[Kind, str]] = {}
         self._ready: dict[str, None] = {}
+        self._repeats: dict[str, str] = {}
+        self._turn = 0
         self._flying: set[str] = set()
         self._silent: dict[str, Silence] = {}
         self._resting: set[str] = set()
@@ -53,7 +57,7 @@ class Dispatch:
 
     def __len__(self) -> int:
         """Devices that wait or are on their way."""
-        return len(self._waiting) + sum(device not in self._waiting for device in self._flying)
+        return len(self._waiting.keys() | self._repeats.keys() | self._flying)
 
     @property
     def silences(self) -> tuple[Silence, ...]:
@@ -66,7 +70,13 @@ class Dispatch:
             heapq.heappop(self._rests)
         return self._rests[0][0] if self._rests else None
 
+    def repeat(self, device: str, cause: str) -> None:
+        """Its state, which the cloud most likely has, and which news need not wait for."""
+        self._repeats[device] = cause
+
     def add(self, device: str, kind: Kind, cause: str) -> None:
+        if kind == "state":
+            self._repeats.pop(device, None)
         self._waiting.setdefault(device, {}).setdefault(kind, cause)
         self._settle(device)
 
@@ -75,6 +85,11 @@ class Dispatch:
         if len(self._flying) >= self._limit:
             return None
         self._wake(now)
+        self._turn = (self._turn + 1) % SHARE
+        if self._turn == 0:
+            self._repeat()
+        while not self._ready and self._repeats:
+            self._repeat()
         if not self._ready:
             return None
         device = next(iter(self._ready))
@@ -125,6 +140,11 @@ class Dispatch:
         self.forgive(device)
         self._waiting.pop(device, None)
         self._ready.pop(device, None)
+        self._repeats.pop(device, None)
+
+    def _repeat(self) -> None:
+        if device := next(iter(self._repeats), ""):
+            self.add(device, "state", self._repeats[device])
 
     def _wake(self, now: float) -> None:
         while (due := self.due) is not None and due <= now:

@@ -17,6 +17,7 @@ from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
 from gateway.doors import Run
+from gateway.manifests.kinds import KINDS
 from gateway.manifests.registry import Registry
 from gateway.manifests.schemas import schema
 from gateway.manifests.standing import manifest_of, standing, timestamp
@@ -24,6 +25,7 @@ from gateway.operations import Operations
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.manifests import API, owned
+from twins.pruning import pruned
 from twins.values import Twin
 from web.kubernetes.mirror import Mirror
 from web.kubernetes.server import EdgeApi
@@ -146,10 +148,11 @@ class Edge:
         where = f"{kind} {name}"
         own = owned(manifest | {"metadata": _renamed(manifest["metadata"], NOTE, KEPT)})
         try:
-            self._registry.check([(where, own)])
             if self._is_clouds(kind, name):
-                self._check_clouds(kind, name, own)
-            elif not dry:
+                self._check_clouds(kind, name, own, where)
+            elif dry:
+                self._registry.check([(where, own)])
+            else:
                 await self._registry.apply(own, where)
         except Rejected as error:
             raise Rejected(error.reason.removeprefix(f"{where}: "), error.code) from error
@@ -169,10 +172,16 @@ class Edge:
         twin = self._core.twins.get(name)
         return kind == "Device" and twin is not None and twin.origin == "cloud"
 
-    def _check_clouds(self, kind: str, name: str, own: Manifest) -> None:
-        """Raise `Rejected` unless the manifest changes what is desired alone, and that can be asked."""
-        held = self._registry.body(kind, name)
-        if held is None or _beside(held) != _beside(own):
+    def _check_clouds(self, kind: str, name: str, own: Manifest, where: str) -> None:
+        """Raise `Rejected` unless the manifest changes what is desired alone, and that can be asked.
+
+        Fields of a newer cluster, which we do not know, may be there as it sent them, or not be there.
+        """
+        held, known = self._registry.body(kind, name), _known(kind, own)
+        self._registry.check([(where, known)])
+        if held is not None and known != own and _beside(held) != _beside(own):
+            self._registry.check([(where, own)])  # raises, with the field that is not known
+        if held is None or _beside(_known(kind, held)) != _beside(known):
             raise Rejected(CLOUDS, 403)
         if kind == "Device" and self._core.twins.get(name) is None:
             raise Rejected("it waits for its model, which the cloud has not sent: nothing can be asked of it yet", 409)
@@ -214,6 +223,14 @@ def _differing(twin: Twin, properties: Iterable[Manifest]) -> Iterable[tuple[str
         has = held.desired.value if held is not None and held.desired is not None else ""
         if wanted != has and not (declared is not None and declared.withheld):
             yield name, wanted
+
+
+def _known(kind: str, manifest: Manifest) -> Manifest:
+    """A manifest without fields of its spec that we do not know."""
+    shape = KINDS[kind].shape
+    if shape is None or "spec" not in manifest:
+        return manifest
+    return manifest | {"spec": pruned(manifest, shape)["spec"]}
 
 
 def _beside(manifest: Manifest) -> Manifest:

@@ -13,6 +13,7 @@ from gateway.enrolment import Enrolment
 from gateway.metrics import Metrics
 from gateway.operations import Operations
 from gateway.recording import Recording
+from gateway.uploading import Uploading
 from runtime.clock import Clock
 from runtime.supervision import Part, Supervisor
 from store.sql.service import Sql
@@ -22,6 +23,7 @@ from web.enrolment import EnrolmentApi
 from web.points import PointsApi
 from web.ports import Pictures
 from web.server import Web
+from web.uploads import UploadApi
 
 
 class Views(Struct, frozen=True):
@@ -35,6 +37,7 @@ class Views(Struct, frozen=True):
     pictures: Pictures
     metrics: Metrics
     cloud: Callable[[], CloudStatus]
+    uploads: Uploading
 
 
 class Front:
@@ -64,6 +67,7 @@ class Front:
                 *EnrolmentApi(views.enrolment).routes(),
                 *CloudApi(views.cloud).routes(),
                 *PointsApi(views.recording).routes(),
+                *UploadApi(views.uploads).routes(),
             ),
         )
         return Part("page", page.run)

@@ -13,6 +13,7 @@ from gateway.mappers import Mappers
 from gateway.messaging import Messaging
 from gateway.presence import Presence
 from gateway.skyward import Skyward
+from gateway.uploading import Uploading
 
 
 class Instruments:
@@ -26,6 +27,7 @@ class Instruments:
         sparkplug: Sessions,
         mappers: Mappers,
         cloud: Skyward,
+        uploads: Uploading,
         ready: asyncio.Event,
     ) -> None:
         self._kernel = kernel
@@ -34,16 +36,22 @@ class Instruments:
         self._sparkplug = sparkplug
         self._mappers = mappers
         self._cloud = cloud
+        self._uploads = uploads
         self._ready = ready
 
     def counts(self) -> Iterator[tuple[str, Struct]]:
         """Structs of whole numbers that only grow, by the name of their part."""
         yield "core", self._kernel.core.counts
+        yield "store", self._kernel.store.segments.counts
+        yield "streams", self._kernel.streams.counts
+        yield "pipelines", self._kernel.streams.offers
         yield "presence", self._presence.counts
         yield "dmi", self._mappers.counts
         yield "sparkplug", self._sparkplug.counts
         yield "relay", self._cloud.relayed
+        yield "cloud_events", self._cloud.carried
         yield "tap", self._kernel.store.tap.counts
+        yield "uploads", self._uploads.counts
         if (door := self._mqtt.door) is not None:
             yield "mqtt", door.counts
             yield "link", door.link.counts
@@ -56,10 +64,17 @@ class Instruments:
         for state, number in self._presence.states().items():
             yield f"devices_{state}", f"Devices that are {state}", number
         yield "rules", "Rules that hold", len(kernel.rules.detectors)
-        yield "timers", "Timers of rules that are pending", len(kernel.timers)
+        yield "streams", "Queries and pipelines that hold", len(kernel.streams)
+        yield "streams_keys", "Keys that queries keep windows of", kernel.streams.keys
+        yield "streams_held", "Points that wait in pipelines", kernel.streams.held
+        yield "timers", "Timers of rules and queries that are pending", len(kernel.timers)
         yield "journal_pressure", "Rows waiting for the disk, in parts of the limit", kernel.store.journal.pressure
+        yield "points_unsealed", "Points in memory and in state.db's log alone", len(kernel.store.points)
+        yield "segments", "Sealed files", len(kernel.store.segments.known)
+        yield "segments_bytes", "Bytes of sealed files", sum(one.bytes for one in kernel.store.segments.known)
         yield "cloud_pending", "Devices with news that the cloud has not confirmed", self._cloud.view().pending
         yield "mappers_pending", "Devices and models of which a mapper has yet to hear", self._mappers.pending
+        yield from self._uploads.gauges()
         yield "ready", "1 when recovered and open", float(self._ready.is_set())
 
     def troubles(self) -> Iterator[tuple[str, str]]:
@@ -70,6 +85,8 @@ class Instruments:
             yield "mappers", self._mappers.trouble
         if fault := self._kernel.store.journal.fault:
             yield "store", f"nothing can be written: {fault}; free some space, it goes on by itself"
+        for trouble in self._uploads.troubles:
+            yield "uploads", trouble
         cloud = self._cloud.view()
         if cloud.state in {"cut", "connecting"}:
             yield "cloud", f"{cloud.reason}; what changes here is kept and sent later"

@@ -10,12 +10,14 @@ from gateway.causes import Causes
 from gateway.config import Config
 from gateway.core import Core
 from gateway.manifests.registry import Registry
+from gateway.pseudonyms import Pseudonyms
 from gateway.tables import tables
 from gateway.timers import Timers
 from rules.rules import Rules
 from runtime.clock import Clock
 from runtime.supervision import Health, Part, Supervisor
 from store.store import Store
+from streams.streams import Streams
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Recovered
 from twins.twin import Twins
@@ -38,11 +40,13 @@ class Kernel:
             heartbeat=section.heartbeat,
         )
         self.rules = Rules(config.node.zone)
+        self.streams = Streams(Pseudonyms(config.store.path))
         self.timers = Timers(clock)
         self.store = Store(wiring.store(config), config.node.name, clock, tables(config, self.twins))
-        self.core = Core(self.twins, self.rules, self.store.journal, self.timers, clock)
+        self.core = Core(self.twins, self.rules, self.streams, self.store.journal, self.timers, clock)
         self.registry = Registry(self.core.ask, clock, causes.of("manifest"))
         self.core.listen(self.registry)  # before all others: what they hear of is declared by then
+        self.registry.watch("Retention", self.store.policies.set)
         self._clock = clock
         self._group = Supervisor(clock, transient=Unavailable)
 
@@ -68,6 +72,9 @@ class Kernel:
                 decided += self.rules.apply(manifest)
             except Rejected as error:
                 logger.warning("rule %s does not hold any more: %s", name, error)
+        manifests = [manifest for kind in ("Pipeline", "Query") for _, manifest in self.registry.of(kind)]
+        for fault in self.streams.restore(manifests, found.streams, self._clock.now()):
+            logger.warning("%s", fault)
         self.core.resume(decided)
 
     async def rejoin(self) -> None:

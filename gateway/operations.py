@@ -9,7 +9,8 @@ from typing import Any
 from devices.telemetry.frame import NAME
 from devices.telemetry.leaves import is_property
 from gateway.core import Core
-from gateway.manifests.documents import documents_of, models_first
+from gateway.flow import KINDS as STREAMS
+from gateway.manifests.documents import documents_of, in_order
 from gateway.manifests.registry import Registry
 from gateway.manifests.schemas import schema
 from gateway.manifests.standing import manifest_of, standing
@@ -56,11 +57,11 @@ class Operations:
         return cause
 
     async def apply(self, manifest: bytes) -> Sequence[str]:
-        """All documents are read before the first is applied; models go before the devices that use them.
+        """All documents are read before the first is applied; models go first, queries after those that they read.
 
         A megabyte of YAML takes half a second to read: a thread does that, and messages are answered meanwhile.
         """
-        ordered = models_first(await asyncio.to_thread(documents_of, manifest))
+        ordered = in_order(await asyncio.to_thread(documents_of, manifest))
         self._registry.check(ordered)
         return [await self._registry.apply(data, where) for where, data in ordered]
 
@@ -71,6 +72,9 @@ class Operations:
             for device, manifest in found.items():
                 if (twin := self._core.twins.get(device)) is not None:
                     manifest["status"] = standing(twin, self._conditions(device))
+        elif kind in STREAMS:
+            for each, manifest in found.items():
+                manifest["status"] = self._core.streams.standing(kind, each)
         elif kind == "DeviceStatus":
             found = {t.device: manifest_of(t, kind) | {"status": standing(t)} for t in self._core.twins}
         if name and name not in found:

@@ -8,26 +8,22 @@ broker alone. Which topics these may be says `gateway/topics.py`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from asyncio import TaskGroup
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-import msgspec
-from msgspec import Struct
-
 from devices.telemetry.grants import Topics
 from devices.telemetry.topic import disjoint
-from gateway.backlog import Backlog
 from gateway.committed import Committed
 from gateway.core import Core
 from gateway.messaging import Plain
+from gateway.outbox import Carried, Outbox, Post, row
 from gateway.topics import FIXED, LENGTH, fault_of, goes_up
-from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.mailbox import Mailbox
-from twins.errors import Rejected, Unavailable
+from twins.errors import Rejected
 from twins.exchange import OutboxRow
 from twins.stimuli import Queued, Stimulus
 
@@ -35,10 +31,7 @@ logger = logging.getLogger(__name__)
 
 TOPIC = "topic:"
 """Beginning of the key under which a topic that the cloud wants heard is kept."""
-TOGETHER = 20
-"""Messages on their way at once."""
 NO_TEXT = "KubeEdge's rule router carries text: a custom message has to be UTF-8"
-_body = msgspec.msgpack.Decoder(tuple[str, bytes])
 
 
 class Routed(Protocol):
@@ -54,14 +47,6 @@ class Routed(Protocol):
     def payload(self) -> bytes: ...
 
 
-class Post(Protocol):
-    """Who carries messages to the cloud; `upload` returns when it has read them all, or raises `Unavailable`."""
-
-    async def online(self) -> None: ...
-
-    async def upload(self, messages: Sequence[tuple[str, bytes]]) -> None: ...
-
-
 class Voice(Protocol):
     """Our broker: `Messaging`."""
 
@@ -70,13 +55,9 @@ class Voice(Protocol):
     def remap(self) -> None: ...
 
 
-class RelayCounts(Struct):
-    """queued = forwarded + dropped + those that wait. `refused` are wishes of the rule router that are not granted, and
-    messages that it could not carry."""
+class RelayCounts(Carried):
+    """`refused` are wishes of the rule router that are not granted, and messages that it could not carry."""
 
-    queued: int = 0
-    forwarded: int = 0
-    dropped: int = 0
     published: int = 0
     refused: int = 0
 
@@ -90,15 +71,14 @@ class Relay:
     def __init__(self, others: Plain, core: Core, clock: Clock, next_cause: Callable[[], str]) -> None:
         self.counts = RelayCounts()
         self.topics: frozenset[str] = frozenset()
-        self.backlog = Backlog()
         self._others = others
         self._core = core
         self._clock = clock
         self._next_cause = next_cause
         self._voice: Voice | None = None
         self._wishes: Mailbox[Routed] = Mailbox("router", 256)
-        self._wake = asyncio.Event()
-        self._litter = asyncio.Event()
+        self._outbox = Outbox(core, clock, self.counts)
+        self.backlog = self._outbox.backlog
 
     def speak_by(self, voice: Voice) -> None:
         """Publish there, and subscribe there: it hears by us, so it is made after us."""
@@ -113,9 +93,7 @@ class Relay:
     def restore(self, rows: Sequence[OutboxRow]) -> None:
         """Take up what was kept over a restart."""
         self.topics = frozenset(row.key.removeprefix(TOPIC) for row in rows if row.kind == "topic")
-        kept: dict[str, OutboxRow | None] = {row.key: row for row in rows if row.kind == "message"}
-        self.counts.queued += len(kept)
-        self._keep(kept)
+        self._outbox.keep(row for row in rows if row.kind == "message")
 
     @property
     def filters(self) -> frozenset[str]:
@@ -137,8 +115,7 @@ class Relay:
             self.counts.refused += 1
             logger.warning("not sent to the cloud from %s: %s", topic[:LENGTH], NO_TEXT)
             return stimuli  # what a rule of the cloud wants takes nothing from the edge
-        row = OutboxRow(cause, "message", "", 0, msgspec.msgpack.encode((topic, payload)), cause)
-        return [*stimuli, Queued("", cause, seen, {cause: row})]
+        return [*stimuli, Queued("", cause, seen, {cause: row(cause, "message", (topic, payload), cause)})]
 
     def commands(self, device: str, values: Mapping[str, str]) -> Sequence[tuple[str, bytes]]:
         return self._others.commands(device, values)
@@ -160,38 +137,16 @@ class Relay:
 
     def tell(self, committed: Committed) -> None:
         """Take up what was committed: messages to carry, and topics to hear."""
-        messages = {key: row for key, row in committed.queued.items() if not key.startswith(TOPIC)}
-        if messages:
-            self.counts.queued += sum(row is not None for row in messages.values())
-            self._keep(messages)
-        if len(messages) < len(committed.queued):
-            self._rehear({key.removeprefix(TOPIC): row for key, row in committed.queued.items() if key not in messages})
+        self._outbox.keep(row for row in committed.queued.values() if row is not None and row.kind == "message")
+        topics = {key.removeprefix(TOPIC): row for key, row in committed.queued.items() if key.startswith(TOPIC)}
+        if topics:
+            self._rehear(topics)
 
     async def run(self, post: Post) -> None:
         """Carry messages up and wishes in, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._forward(post), name="relay.up")
+        async with TaskGroup() as group:
+            group.create_task(self._outbox.run(post), name="relay.up")
             group.create_task(self._listen(), name="relay.topics")
-            group.create_task(self._forget(), name="relay.forget")
-
-    async def _forward(self, post: Post) -> None:
-        backoff = Backoff(first=0.2, limit=5.0)
-        self._wake.set()
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await post.online()
-            while batch := self.backlog.first(TOGETHER):
-                try:
-                    await post.upload(list(batch.values()))
-                except Unavailable as error:
-                    logger.info("the cloud has not read custom messages: %s; they are sent again", error)
-                    self._wake.set()
-                    await self._clock.sleep(backoff.next())
-                    break
-                backoff.reset()
-                self.counts.forwarded += self.backlog.remove(batch)
-                self._litter.set()
 
     async def _listen(self) -> None:
         while True:
@@ -207,25 +162,6 @@ class Relay:
         self.topics = (self.topics - topics.keys()) | {topic for topic, row in topics.items() if row is not None}
         if self._voice is not None:
             self._voice.remap()
-
-    def _keep(self, rows: Mapping[str, OutboxRow | None]) -> None:
-        for key, row in rows.items():
-            if row is not None:
-                self.backlog.add(key, _body.decode(row.body))
-        self.counts.dropped = self.backlog.dropped
-        self._wake.set()
-        self._litter.set()
-
-    async def _forget(self) -> None:
-        """Delete on disk what the cloud has, or what had to go."""
-        while True:
-            await self._litter.wait()
-            self._litter.clear()
-            rows: dict[str, OutboxRow | None] = dict.fromkeys(self.backlog.gone())
-            if not rows:
-                continue
-            with suppress(TimeoutError):  # it is taken, only late; what a crash loses is sent again
-                await self._core.ask(Queued("", self._next_cause(), self._clock.now(), rows))
 
     def _refuse(self, wish: Routed, fault: str) -> None:
         self.counts.refused += 1

@@ -117,9 +117,16 @@ class Store(Section, frozen=True):
     segment_points: Positive = 200_000
     """Points that make a sealed segment."""
     retention_days: Annotated[float, Meta(gt=0)] = 30.0
-    """Days that points are kept."""
+    """Days that points, results and events are kept; a `Retention` says otherwise of some series."""
+    minutes_days: Annotated[float, Meta(gt=0)] = 180.0
+    """Days that rollups of one minute are kept, but no fewer than their points."""
+    hours_days: Annotated[float, Meta(gt=0)] = 1825.0
+    """Days that rollups of one hour are kept, but no fewer than their points."""
     points_mb: Positive = 4096
-    """Most space of all points in MiB; the oldest go first."""
+    """Most space of all segments (points, rollups, results) in MiB; what has least of its days left goes first."""
+    total_mb: Natural = 0
+    """Most space of the whole data folder in MiB; the same points go for it. 0: no limit but those of its parts.
+    A twentieth of the disk, at most 1 GiB, is left to others in any case."""
     pictures_mb: Positive = 512
     """Most space of the pictures of alerts in MiB; the oldest go first."""
 
@@ -164,7 +171,10 @@ class Cloud(Section, frozen=True):
     events: bool = False
     """mqtt: events and what rules decide go up too."""
     messages_mb: Positive = 16
-    """Most space of custom messages of KubeEdge's rule router that wait for the cloud, in MiB; the oldest go first."""
+    """Most space of what waits for the cloud in order, in MiB: custom messages of KubeEdge's rule router; mqtt: events.
+    The oldest go first."""
+    rules_wait: Seconds = 6.0
+    """How long custom messages wait on a new link: CloudCore may have just been started, and lack some of its rules."""
 
 
 class Web(Section, frozen=True):
@@ -197,6 +207,13 @@ class EdgeApi(Section, frozen=True):
     """Address; beyond loopback a token and a certificate are needed."""
     watches: Positive = 64
     """Clients that may watch at once."""
+
+
+class Flight(Section, frozen=True):
+    """Arrow Flight for programs that ask in SQL; token and certificate are those of [web]. Needs the extra `sql`."""
+
+    listen: Listen = ""
+    """Address, such as `127.0.0.1:8815`; beyond loopback a token and a certificate are needed."""
 
 
 class Inference(Section, frozen=True):

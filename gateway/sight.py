@@ -12,7 +12,7 @@ from gateway.config import Config
 from gateway.core import Core
 from gateway.lookout import Lookout
 from runtime.clock import Clock
-from store.pictures import Pictures
+from store.blobs import Blobs
 
 
 class Sight:
@@ -22,12 +22,12 @@ class Sight:
         self,
         config: Callable[[], Config],
         core: Core,
-        pictures: Pictures,
+        blobs: Blobs,
         clock: Clock,
         next_cause: Callable[[], str],
     ) -> None:
         self.gallery = Gallery()
-        self.album = Album(self.gallery, pictures)
+        self.album = Album(self.gallery, blobs)
         self.lookout = Lookout(config, clock)
         self.cameras = Cameras(core, self.lookout, clock, next_cause, self.gallery)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -13,9 +13,10 @@ from gateway.committed import Committed
 from gateway.config import Config
 from gateway.core import Core
 from gateway.manifests.registry import Registry
+from gateway.outbox import Carried, Outbox
 from gateway.relay import Relay, RelayCounts
 from runtime.clock import Clock
-from twins.exchange import Condition, Event
+from twins.exchange import Condition, Event, OutboxRow
 from twins.stimuli import Noted
 from web.cloud import CloudStatus
 from web.views import CloudView
@@ -32,6 +33,8 @@ class Sky(Protocol):
     """A cloud with its uplink. Made when it is configured: its libraries are loaded then."""
 
     async def run(self) -> None: ...
+
+    def kept(self, committed: Committed) -> Sequence[OutboxRow]: ...
 
     def tell(self, committed: Committed) -> None: ...
 
@@ -51,6 +54,7 @@ class Skyward:
         self._registry = registry
         self._relay = relay
         self._next_cause = next_cause
+        self._events = Outbox(core, clock, Carried())
         self._node = ""
         self._sky: Sky | None = None
 
@@ -59,20 +63,36 @@ class Skyward:
         section = config.cloud
         self._node, self._sky = config.node.name, None
         self._relay.open(section.messages_mb << 20 if section.kind == "cloudcore" else 0)
+        self._events.backlog.quota = section.messages_mb << 20
         core, registry, clock = self._core, self._registry, self._clock
         match section.kind:
             case "cloudcore":
                 self._sky = KubeEdge(config, core, clock, self._relay, self._warn, manifests, boot)
             case "mqtt":
-                self._sky = CloudBroker(config, core, registry, clock, boot)
+                self._sky = CloudBroker(config, core, registry, clock, self._events, self._warn, boot)
 
     @property
     def relayed(self) -> RelayCounts:
         """Custom messages, since the start."""
         return self._relay.counts
 
+    @property
+    def carried(self) -> Carried:
+        """Events and decisions, since the start."""
+        return self._events.counts
+
+    def restore(self, rows: Sequence[OutboxRow]) -> None:
+        """Take up what was kept over a restart."""
+        self._relay.restore(rows)
+        self._events.keep(row for row in rows if row.kind == "event")
+
+    def kept(self, committed: Committed) -> Sequence[OutboxRow]:
+        """What the cloud must hear of a commit though it is no twin."""
+        return () if self._sky is None else self._sky.kept(committed)
+
     def tell(self, committed: Committed) -> None:
         self._relay.tell(committed)
+        self._events.keep(row for row in committed.queued.values() if row is not None and row.kind == "event")
         if self._sky is not None:
             self._sky.tell(committed)
 

@@ -18,6 +18,7 @@ def tables(config: Config, twins: Twins) -> Mapping[str, Callable[[], Iterable[R
         "twins": lambda: _twins(twins),
         "devices": lambda: _devices(twins),
         "nodes": lambda: _nodes(config),
+        "booleans": lambda: _booleans(twins),
     }
 
 
@@ -37,6 +38,11 @@ def _twins(twins: Twins) -> Iterable[Row]:
                 0 if r is None else r.version.edge,
                 0 if d is None else d.version.cloud,
             )
+
+
+def _booleans(twins: Twins) -> Iterable[Row]:
+    """Properties whose numbers in history stand for `false` and `true`."""
+    return ((twin.device, name) for twin in twins for name, p in twin.properties.items() if p.kind == "boolean")
 
 
 def _devices(twins: Twins) -> Iterable[Row]:

@@ -1,4 +1,4 @@
-"""Timers of rules: deadlines are rows of the journal, so they outlive the process.
+"""Timers of rules and queries: deadlines are rows of the journal, so they outlive the process.
 
 A deadline is wall time in microseconds. The heap is ordered by it; a changed timer leaves its old entry behind, which
 is skipped when its turn comes.

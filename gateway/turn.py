@@ -14,12 +14,14 @@ from msgspec import Struct
 import rules.instructions as wanted
 from gateway import notices
 from gateway.committed import Committed
+from gateway.flow import KINDS, Flow
 from gateway.timers import Timers
 from gateway.watch import Watch
 from rules.detector import decode as detector
 from rules.rules import Rules
+from streams.streams import Streams
 from twins.errors import Rejected
-from twins.exchange import Batch, Event, Outcome, Point
+from twins.exchange import DESIRED, Batch, Event, Outcome, Point
 from twins.instructions import (
     CLOUD_TOPIC,
     Actuate,
@@ -33,9 +35,10 @@ from twins.instructions import (
     Status,
     Verdicts,
 )
-from twins.kinds import TEXT_KINDS, words
+from twins.kinds import TEXT_KINDS, read, words
 from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Noted, Queued, Recorded, Stimulus, Updated
 from twins.twin import Twins
+from twins.values import Property
 
 DEPTH = 8
 """How many times a rule's command may set off another rule's within one input."""
@@ -59,7 +62,9 @@ class Counts(Struct):
 class Turn:
     """Gathers what a batch of stimuli changes, stores and announces."""
 
-    def __init__(self, twins: Twins, rules: Rules, timers: Timers, watch: Watch, counts: Counts) -> None:
+    def __init__(
+        self, twins: Twins, rules: Rules, streams: Streams, timers: Timers, watch: Watch, counts: Counts
+    ) -> None:
         self.batch = Batch()
         self.committed = Committed()
         self._twins = twins
@@ -68,6 +73,7 @@ class Turn:
         self._watch = watch
         self._counts = counts
         self._written: dict[str, None] = {}  # in order, unlike a set
+        self._flow = Flow(streams, rules.watches, self.batch)
         b, c = self.batch, self.committed
         stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.seen)
         self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied, c.statuses]
@@ -100,6 +106,8 @@ class Turn:
         for device in self._written:
             self.batch.twins[device] = self._twins.encoded(device)
         self._write_all(self._rules.changes())
+        for event in self._flow.close(self._timers):
+            self._event(event)
         return self.batch
 
     def _take(self, stimulus: Stimulus, depth: int) -> Outcome | None:
@@ -117,7 +125,7 @@ class Turn:
             self.committed.queued |= stimulus.rows
             return None
         if type(stimulus) is Recorded:
-            self.batch.points += stimulus.points
+            self._evaluate_all(self._flow.keep_all(stimulus), stimulus, depth)
             return None
         if type(stimulus) is Inferred:
             self.batch.results.append(stimulus.result)
@@ -131,25 +139,36 @@ class Turn:
         return refused
 
     def _revise(self, i: Revision, stimulus: Stimulus, depth: int) -> None:
-        """What was reported becomes points, and facts where a rule looks; it is told before what those set off."""
+        """What was reported becomes points, and facts where a rule looks; it is told before what those set off.
+
+        A desired value that changed is a point of its own history.
+        """
         device, cause, seq = i.device, i.cause, i.seq
         self._written[device] = None
         self.committed.changed.setdefault(device, cause)
         self.committed.said.append(i)
         if i.digest:
             self.batch.seen.append(i.digest)
-        points, watches = self.batch.points, self._rules.watches
+        points, watches, flow = self.batch.points, self._rules.watches, self._flow
         facts: list[Fact] = []
         for name, c in i.changes.items():
+            if (d := c.current.desired) is not None and (c.last is None or _asked(c.last) != d.value):
+                points.append(_wish(device, name, d.value, d.at, d.version.edge, d.version.cloud))
             reported, kind, number = c.current.reported, c.current.kind, c.number
             if c.at is None or reported is None:
                 continue
             value, text = reported.value, kind in TEXT_KINDS
-            points.append(Point(f"{device}/{name}", c.at, seq, number, words(kind, value, number)))
+            point = Point(f"{device}/{name}", c.at, seq, number, words(kind, value, number))
             if watches(name):
                 facts.append(Fact(device, cause, name, value, number, c.at, seq, c.reported_changed, text))
-        for fact in facts:
-            self._evaluate(fact, stimulus, depth)
+            if flow.runs:
+                facts += flow.keep(point, stimulus)
+            else:
+                points.append(point)
+        for name, last in i.gone.items():
+            if last is not None and (d := last.desired) is not None and d.value:
+                points.append(_wish(device, name, "", stimulus.seen, d.version.edge + 1, d.version.cloud))
+        self._evaluate_all(facts, stimulus, depth)
 
     def _persist(self, i: Instruction, stimulus: Stimulus) -> None:
         self._written[i.device] = None
@@ -168,6 +187,7 @@ class Turn:
             case Forget():
                 self._persist(i, stimulus)
                 self._follow(self._rules.forget(i.device), stimulus, depth)
+                self._evaluate_all(self._flow.forget(i.device, stimulus), stimulus, depth)
             case Status():
                 self.committed.statuses.append(i)
             case Conflict():
@@ -187,8 +207,12 @@ class Turn:
 
     def _fact(self, fact: Fact, stimulus: Stimulus, depth: int) -> None:
         text = fact.value if fact.number is None or fact.text else None
-        self.batch.points.append(Point(f"{fact.device}/{fact.name}", fact.at, fact.seq, fact.number, text))
-        self._evaluate(fact, stimulus, depth)
+        point = Point(f"{fact.device}/{fact.name}", fact.at, fact.seq, fact.number, text)
+        self._evaluate_all([fact, *self._flow.keep(point, stimulus)], stimulus, depth)
+
+    def _evaluate_all(self, facts: Sequence[Fact], stimulus: Stimulus, depth: int) -> None:
+        for fact in facts:
+            self._evaluate(fact, stimulus, depth)
 
     def _evaluate(self, fact: Fact, stimulus: Stimulus, depth: int) -> None:
         decided = self._rules.handle(fact, stimulus.seen)
@@ -196,17 +220,22 @@ class Turn:
             self._follow(decided, stimulus, depth)
 
     def _expire(self, expired: Expired) -> None:
-        if self._timers.fired(expired.timer, expired.due, self.batch):
+        if not self._timers.fired(expired.timer, expired.due, self.batch):
+            return
+        if self._flow.owns(expired.timer):
+            self._evaluate_all(self._flow.expire(expired), expired, 0)
+        else:
             self._follow(self._rules.expire(expired.timer, expired.seen, expired.cause), expired, 0)
 
     def _apply(self, applied: Applied) -> Outcome | None:
-        """Write a manifest with this batch; a rule holds from here on, or is refused and not written."""
-        if applied.kind == "Detector":
-            try:
-                decided = self._rule(applied)
-            except Rejected as error:
-                return Outcome(error.reason, error.code)
-            self._follow(decided, applied, 0)
+        """Write a manifest with this batch; a rule or a query holds from here on, or is refused and not written."""
+        try:
+            if applied.kind == "Detector":
+                self._follow(self._rule(applied), applied, 0)
+            elif applied.kind in KINDS:
+                self._evaluate_all(self._flow.apply(applied), applied, 0)
+        except Rejected as error:
+            return Outcome(error.reason, error.code)
         self.batch.manifests[applied.kind, applied.name] = applied.body
         self.committed.applied.append(applied)
         return None
@@ -267,3 +296,12 @@ class Turn:
     def _event(self, event: Event) -> None:
         self.batch.events.append(event)
         self.committed.events.append(event)
+
+
+def _asked(last: Property) -> str | None:
+    return None if last.desired is None else last.desired.value
+
+
+def _wish(device: str, name: str, value: str, at: int, edge: int, cloud: int) -> Point:
+    """A desired value as a point of its own history, empty when it was taken back; its number is its version."""
+    return Point(f"{DESIRED}{device}/{name}", at, edge << 32 | cloud, read("string", value), value)

@@ -125,7 +125,7 @@ class Uplink(Generic[R]):
             if any(p.unsynced for p in twin.properties.values()):
                 self._dispatch.add(twin.device, "twin", "restart")
             if twin.status:
-                self._dispatch.add(twin.device, "state", "restart")
+                self._dispatch.repeat(twin.device, "restart")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._cloud.run(), name="cloud.link")
             group.create_task(self._up(), name="cloud.up")

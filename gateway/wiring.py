@@ -65,7 +65,10 @@ def store(config: Config) -> StoreConfig:
         backlog_rows=section.backlog_rows,
         seal_points=section.segment_points,
         keep_days=section.retention_days,
+        minutes_days=section.minutes_days,
+        hours_days=section.hours_days,
         points_mib=section.points_mb,
+        total_mib=section.total_mb,
         pictures_mib=section.pictures_mb,
     )
 
@@ -94,7 +97,19 @@ def edge_api(config: Config) -> WebConfig | None:
     section = config.edge_api
     if not section.enabled or not section.listen:
         return None
-    wanted = structs.replace(web(config), listen=section.listen, viewers=section.watches, says="edge_api.listen")
+    return _beside(structs.replace(web(config), viewers=section.watches), section.listen, "edge_api.listen")
+
+
+def flight(config: Config) -> WebConfig | None:
+    """`None` when it is off, or pyarrow is not installed. Raises `Rejected` as `edge_api` does."""
+    if not config.flight.listen or find_spec("pyarrow") is None:
+        return None
+    return _beside(web(config), config.flight.listen, "flight.listen")
+
+
+def _beside(page: WebConfig, listen: str, key: str) -> WebConfig:
+    """Another address, as the page's own but for that."""
+    wanted = structs.replace(page, listen=listen, says=key)
     try:
         wanted.endpoint()
     except Rejected as error:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
 from twins import schema
+from twins.duration import Duration
+from twins.duration import microseconds as duration_us
 from twins.exchange import Severity
 
 MINIMUM_TIMER = 10_000
@@ -19,8 +20,6 @@ Title = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-
 Source = Annotated[str, Meta(min_length=1, max_length=1024, description="a CEL expression")]
 Text = Annotated[str, Meta(min_length=1, max_length=1024, description="text in which ${CEL} is replaced")]
 Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="hour and minute, 22:00")]
-Duration = str | float
-"""Seconds, or text such as `250ms`, `30s`, `5m`, `1h30m`."""
 Scalar = bool | float | str
 InputType = Literal["number", "string", "boolean"]
 
@@ -216,20 +215,4 @@ def decode(data: object, where: str = "Detector") -> Detector:
 
 def microseconds(duration: Duration) -> int:
     """Read a duration. Raises `ValueError` when it cannot be read or is under 10 ms or over 366 days."""
-    seconds = float(duration) if isinstance(duration, (int, float)) else _seconds(duration)
-    if not MINIMUM_TIMER / 1e6 <= seconds <= 366 * 86400:
-        msg = f"{duration!r} is not between 10ms and 366 days"
-        raise ValueError(msg)
-    return round(seconds * 1e6)
-
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PARTS = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)")
-
-
-def _seconds(text: str) -> float:
-    parts = _PARTS.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        msg = f"{text!r} is not a duration; write for example 250ms, 30s, 5m or 1h30m"
-        raise ValueError(msg)
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return duration_us(duration, MINIMUM_TIMER)

@@ -12,8 +12,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from rules import bound
 from rules.detector import Scalar
+from twins import bound
 from twins.errors import Rejected
 
 if TYPE_CHECKING:

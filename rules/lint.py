@@ -8,11 +8,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-from rules import bound, trial
 from rules import detector as manifest
+from rules import trial
 from rules.detector import Detector
 from rules.expression import FUNCTIONS, NATIVE, RESERVED, Expression, Template
 from rules.window import find_zone
+from twins import bound
 from twins.errors import Rejected
 from twins.schema import nearest
 

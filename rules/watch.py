@@ -9,10 +9,10 @@ from math import isfinite
 from typing import NamedTuple
 
 from rules import detector as manifest
-from rules.bound import LONGEST_TEXT
 from rules.detector import Scalar
 from rules.expression import Scope, Template, Undecided
 from rules.machine import Machine
+from twins.bound import LONGEST_TEXT
 from twins.instructions import Fact
 from twins.values import device_id
 

@@ -19,6 +19,7 @@ from runtime.clock import Clock
 from store import state
 from store.columns import Columns
 from store.salvage import Damage, told
+from store.steps import Step, unwatched
 from store.writer import Writer
 from twins.errors import Broken, Unavailable
 from twins.exchange import Batch, Recovered, Ticket
@@ -36,7 +37,8 @@ class Journal:
     """`state.db` in `directory`. Call `open`, then let `run` run; `close` writes what is left.
 
     `wait` seconds let more batches gather before a commit (flash wear against latency). `capacity` is the number of
-    rows waiting at which `pressure` is 1. So many `digests` at least are kept to know repeats after a restart.
+    rows waiting at which `pressure` is 1. So many `digests` at least are kept to know repeats after a restart. The file
+    takes `most` bytes (0: any): beyond, nothing is written, as on a full disk.
     """
 
     def __init__(
@@ -47,13 +49,18 @@ class Journal:
         wait: float = 0.0,
         capacity: int = 50_000,
         digests: int = 200_000,
+        most: int = 0,
         sink: Sink | None = None,
+        brake: Callable[[], float] = lambda: 0.0,
+        step: Step = unwatched,
     ) -> None:
         self._directory = directory
         self._clock = clock
         self._wait = wait
         self._capacity = capacity
+        self._most = most
         self._sink = sink
+        self._brake = brake
         self._database: state.Database | None = None
         self._lock = -1
         self._pending: deque[tuple[int, Batch]] = deque()
@@ -63,7 +70,7 @@ class Journal:
         self._wake = asyncio.Event()
         self._waiters: dict[int, asyncio.Future[None]] = {}
         self._fault: str | None = None
-        self._writer = Writer(digests)
+        self._writer = Writer(digests, step)
 
     @property
     def file(self) -> Path:
@@ -86,8 +93,8 @@ class Journal:
 
     @property
     def pressure(self) -> float:
-        """Rows waiting for the disk in parts of the capacity, 0..1."""
-        return min(1.0, self._rows / self._capacity)
+        """Rows waiting for the disk in parts of the capacity, 0..1; or whatever presses more."""
+        return min(1.0, max(self._rows / self._capacity, self._brake()))
 
     async def open(self) -> Recovered:
         """Read everything back and count this start. Raises Unavailable (no right, no disk, in use), Broken (newer)."""
@@ -173,7 +180,7 @@ class Journal:
         def work(connection: sqlite3.Connection) -> tuple[Recovered, list[tuple[int, Columns]]]:
             return self._writer.recover(connection, None if damage is None else told(damage, connection))
 
-        database = state.Database(self.file)
+        database = state.Database(self.file, self._most)
         await database.open()
         try:
             recovered, blobs = await database.run(work)
@@ -240,5 +247,14 @@ class Journal:
 
 def _weight(batch: Batch) -> int:
     """Rows of a batch, for the pressure; an empty batch is one, so that they are bounded too."""
-    parts = (batch.points, batch.twins, batch.results, batch.rules, batch.timers, batch.outbox, batch.events)
+    parts = (
+        batch.points,
+        batch.twins,
+        batch.results,
+        batch.rules,
+        batch.streams,
+        batch.timers,
+        batch.outbox,
+        batch.events,
+    )
     return 1 + sum(map(len, parts))

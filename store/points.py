@@ -31,11 +31,12 @@ class Points:
     """Fed by the journal in the loop. Pure Python: a gateway without SQL keeps it too, then with `keep` False.
 
     `recent` numbers are kept of up to 5,000 series (16 to 32 bytes a point), and of as many the last 8 texts, cut at
-    200 characters; series beyond push out those first seen.
+    200 characters; series beyond push out those first seen. At `most` unsealed points the pressure is 1.
     """
 
-    def __init__(self, *, keep: bool = True, recent: int = 60) -> None:
+    def __init__(self, *, keep: bool = True, recent: int = 60, most: int = 2_000_000) -> None:
         self._keep = keep
+        self._most = most
         self._recent = recent
         self.series: Sequence[str] = ()
         """Names of series by their number, as the journal has them; grows only."""
@@ -52,6 +53,11 @@ class Points:
     def __len__(self) -> int:
         """Points not sealed yet."""
         return self._unsealed
+
+    @property
+    def pressure(self) -> float:
+        """Points not sealed yet in parts of what memory may hold, 0..1: when none can be sealed, none is taken."""
+        return min(1.0, self._unsealed / self._most)
 
     def take(self, batch: int, columns: Columns, series: Sequence[str]) -> None:
         """The journal committed these; they are seen by the next query."""
@@ -108,13 +114,25 @@ class Points:
             return ()
         return (*(chunk for _, chunk in self._chunks[:-1]), self._chunks[-1][1].copy())
 
-    def cut(self) -> Cut | None:
-        """All unsealed points, which stay visible until `drop`; later ones go elsewhere."""
-        if not self._chunks:
-            return None
-        batch = self._chunks[-1][0]
-        self._closed = batch
-        return Cut(batch, tuple(chunk for _, chunk in self._chunks), self.series)
+    @property
+    def newest(self) -> int:
+        """The last commit of which there are unsealed points."""
+        return self._chunks[-1][0] if self._chunks else 0
+
+    def cut(self, most: int = 1 << 62) -> Cut | None:
+        """The oldest unsealed points, as many commits of them as make `most` points, one at least.
+
+        They stay visible until `drop`; later ones go elsewhere.
+        """
+        chunks: list[Columns] = []
+        count = batch = 0
+        for last, chunk in self._chunks:
+            if chunks and count + len(chunk) > most:
+                break
+            chunks.append(chunk)
+            count, batch = count + len(chunk), last
+        self._closed = max(self._closed, batch)
+        return Cut(batch, tuple(chunks), self.series) if chunks else None
 
     def drop(self, batch: int) -> None:
         """A segment holds all points up to this commit."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from store.checksums import SUMMED, checksum
 from store.columns import fitted, fitted_time
 from twins.exchange import Batch, Event, OutboxRow, Recovered, Result, Severity
 
@@ -19,6 +20,7 @@ def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
     """Everything but points and digests; of one key the last batch wins. Wild integers are made to fit."""
     _keyed(connection, "twins", "device", "body", _merged(batch.twins for batch in batches))
     _keyed(connection, "rules", "key", "body", _merged(batch.rules for batch in batches))
+    _keyed(connection, "streams", "key", "body", _merged(batch.streams for batch in batches))
     timers = _merged(batch.timers for batch in batches)
     due = {key: timer and (fitted_time(timer[0]), timer[1]) for key, timer in timers.items()}
     _keyed(connection, "timers", "key", "due, body", due)
@@ -28,9 +30,9 @@ def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
     results = [row for batch in batches for result in batch.results for row in _result_rows(result)]
     if results:
         connection.executemany(
-            f"INSERT INTO results VALUES (NULL, {_marks(16)})"  # noqa: S608 - marks
+            f"INSERT INTO results VALUES (NULL, {_marks(17)})"  # noqa: S608 - marks
             " ON CONFLICT (at, device, model, seq, part) DO NOTHING",
-            results,
+            [(*row, checksum(*row)) for row in results],
         )
     write_events(connection, [event for batch in batches for event in batch.events])
 
@@ -38,8 +40,8 @@ def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
 def write_events(connection: sqlite3.Connection, events: Sequence[Event]) -> None:
     """A repeated event is the same event."""
     if events:
-        rows = [_event_row(event) for event in events]
-        connection.executemany(f"INSERT INTO events VALUES ({_marks(8)}) ON CONFLICT (id) DO NOTHING", rows)  # noqa: S608 - marks
+        rows = [(*row, checksum(*row)) for row in map(_event_row, events)]
+        connection.executemany(f"INSERT INTO events VALUES ({_marks(9)}) ON CONFLICT (id) DO NOTHING", rows)  # noqa: S608 - marks
 
 
 def read(connection: sqlite3.Connection) -> Recovered:
@@ -48,7 +50,8 @@ def read(connection: sqlite3.Connection) -> Recovered:
     (boot,) = everything("SELECT value FROM meta WHERE key = 'boot'").fetchone()
     seen = [digest for (blob,) in everything("SELECT digests FROM seen ORDER BY batch") for digest in unpack_seen(blob)]
     outbox = everything("SELECT key, kind, device, seq, body, cause FROM outbox ORDER BY rowid")
-    events = everything("SELECT * FROM events ORDER BY at DESC, rowid DESC LIMIT ?", [_EVENTS])
+    newest = f"SELECT {SUMMED['events']} FROM events ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608 - names of ours
+    events = everything(newest, [_EVENTS])
     return Recovered(
         boot=boot,
         twins=dict(everything("SELECT device, body FROM twins").fetchall()),
@@ -58,6 +61,7 @@ def read(connection: sqlite3.Connection) -> Recovered:
         outbox=[OutboxRow(*row) for row in outbox],
         seen=seen,
         events=[_event(*row) for row in events][::-1],
+        streams=dict(everything("SELECT key, body FROM streams").fetchall()),
     )
 
 
@@ -106,13 +110,14 @@ def _keyed(
         return
     gone = [_tuple(key) for key, value in rows.items() if moves or value is None]
     kept = [(*_tuple(key), *_tuple(value)) for key, value in rows.items() if value is not None]
+    kept = [(*row, checksum(*row)) for row in kept]
     if gone:
         where = " AND ".join(f"{key} = ?" for key in keys.split(", "))
         connection.executemany(f"DELETE FROM {table} WHERE {where}", gone)  # noqa: S608 - names of this module
     if kept:
-        update = ", ".join(f"{value} = excluded.{value}" for value in values.split(", "))
+        update = ", ".join(f"{value} = excluded.{value}" for value in [*values.split(", "), "crc"])
         connection.executemany(
-            f"INSERT INTO {table} ({keys}, {values}) VALUES ({_marks(len(kept[0]))})"  # noqa: S608 - names of this module
+            f"INSERT INTO {table} ({keys}, {values}, crc) VALUES ({_marks(len(kept[0]))})"  # noqa: S608 - names of this module
             f" ON CONFLICT ({keys}) DO UPDATE SET {update}",
             kept,
         )
@@ -141,9 +146,14 @@ def _result_rows(result: Result) -> Iterator[tuple[Any, ...]]:
         if seen is None:
             yield *key, *[None] * 7, *costs
         else:
-            box = (seen.box.x, seen.box.y, seen.box.w, seen.box.h) if seen.box else (None,) * 4
+            box = map(_real, (seen.box.x, seen.box.y, seen.box.w, seen.box.h) if seen.box else (None,) * 4)
             track = None if seen.track is None else fitted(seen.track)
-            yield *key, seen.label, seen.score, *box, track, *costs
+            yield *key, seen.label, _real(seen.score), *box, track, *costs
+
+
+def _real(value: float | None) -> float | None:
+    """As SQLite gives it back: NaN is nothing."""
+    return None if value is None or value != value else float(value)
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

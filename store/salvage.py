@@ -13,11 +13,29 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from store.checksums import SUMMED, checksum, note
 from store.columns import Columns
 from store.state import FILE, transaction
 from twins.exchange import Event
 
-TABLES = ("manifests", "twins", "rules", "timers", "outbox", "events", "results", "seen", "series", "point_log")
+TABLES = (
+    "manifests",
+    "twins",
+    "rules",
+    "streams",
+    "timers",
+    "outbox",
+    "events",
+    "results",
+    "seen",
+    "series",
+    "point_log",
+    "blobs",
+    "upload_parts",
+    "upload_rests",
+    "upload_wants",
+    "upload_sums",
+)
 """All but the count of starts and the list of segments, which is made again from the files."""
 _LONGEST = 1 << 34
 """Bytes; a header that tells more is not believed."""
@@ -81,13 +99,24 @@ def _fill(copy: Path) -> None:
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
+    """All rows that say what was written; of a file from before there were checksums, all."""
+    try:
+        has = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}
+    except sqlite3.Error:
+        return
     columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
-    marks = ", ".join("?" * len(columns))
-    for row in _rows(old, table, ", ".join(columns)):
+    known = [column for column in columns if column in has]
+    summed = [known.index(column) for column in SUMMED[table].split(", ") if column in known]
+    names, marks = ", ".join(known), ", ".join("?" * len(known))
+    for row in _rows(old, table, names):
         try:
-            new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608 - names of ours
-        except sqlite3.IntegrityError:  # a value that is not of its column's type
+            total = checksum(*(row[place] for place in summed))
+            if "crc" not in has or total == row[-1]:
+                new.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", row)  # noqa: S608 - names of ours
+        except (sqlite3.IntegrityError, UnicodeEncodeError):  # a value that is not of its column's type
             continue
+    if "crc" not in has:
+        new.execute(f"UPDATE {table} SET crc = checksum({SUMMED[table]})")  # noqa: S608 - names of ours
 
 
 def _rows(old: sqlite3.Connection, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
@@ -140,7 +169,7 @@ def _is_digests(blob: bytes) -> bool:
 def _go_on_counting(connection: sqlite3.Connection) -> None:
     """The next batch must come after those that were read."""
     last = "SELECT max(batch) FROM (SELECT batch FROM point_log UNION ALL SELECT batch FROM seen)"
-    connection.execute(f"UPDATE meta SET value = coalesce(({last}), value) WHERE key = 'batch'")  # noqa: S608 - ours
+    note(connection, "batch", _one(connection, f"SELECT coalesce(({last}), 0)"))
 
 
 def _one(connection: sqlite3.Connection, query: str) -> int:

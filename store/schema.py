@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+_POINT = {
+    "time": "TIMESTAMPTZ",
+    "node": "VARCHAR",
+    "namespace": "VARCHAR",
+    "device": "VARCHAR",
+    "property": "VARCHAR",
+    "value": "DOUBLE",
+    "text": "VARCHAR",
+    "seq": "BIGINT",
+}
+_ROLLUP = {
+    "time": "TIMESTAMPTZ",
+    "node": "VARCHAR",
+    "namespace": "VARCHAR",
+    "device": "VARCHAR",
+    "property": "VARCHAR",
+    "n": "BIGINT",
+    "sum": "DOUBLE",
+    "min": "DOUBLE",
+    "max": "DOUBLE",
+    "first": "DOUBLE",
+    "first_at": "TIMESTAMPTZ",
+    "last": "DOUBLE",
+    "last_at": "TIMESTAMPTZ",
+    "m2": "DOUBLE",
+}
 TABLES: dict[str, dict[str, str]] = {
-    "points": {
-        "time": "TIMESTAMPTZ",
-        "node": "VARCHAR",
-        "namespace": "VARCHAR",
-        "device": "VARCHAR",
-        "property": "VARCHAR",
-        "value": "DOUBLE",
-        "text": "VARCHAR",
-        "seq": "BIGINT",
-    },
+    "points": _POINT,
+    "latest": _POINT,
+    "points_1m": _ROLLUP,
+    "points_1h": _ROLLUP,
     "results": {
         "time": "TIMESTAMPTZ",
         "node": "VARCHAR",
@@ -71,3 +91,6 @@ TABLES: dict[str, dict[str, str]] = {
         "longitude": "DOUBLE",
     },
 }
+
+TWINS_AT = "twins_at"
+"""A function that is a table: the twins as they were at a time. Its columns are the first seven of `twins`."""

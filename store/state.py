@@ -8,18 +8,23 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiosqlite
 
+from store.checksums import SUMMED, checksum
 from twins.errors import Broken, Unavailable
 
 T = TypeVar("T")
 
 FILE = "state.db"
+CHECKED = 2
+"""The first version of its schema with checksums."""
 
+_SECOND = {table: columns for table, columns in SUMMED.items() if not table.startswith("upload_")}
+"""The tables that the second script knows."""
 _SCHEMAS = (
     """
     CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -54,6 +59,36 @@ _SCHEMAS = (
         bytes INTEGER NOT NULL
     ) STRICT;
     """,
+    ";".join(
+        (
+            "CREATE TABLE blobs (name TEXT PRIMARY KEY, digest TEXT NOT NULL, at INTEGER NOT NULL,"
+            " bytes INTEGER NOT NULL) STRICT",
+            "CREATE TABLE streams (key TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT",
+            "ALTER TABLE segments ADD COLUMN digest TEXT NOT NULL DEFAULT ''",
+            *(f"ALTER TABLE {table} ADD COLUMN crc INTEGER NOT NULL DEFAULT 0" for table in _SECOND),
+            "INSERT INTO meta (key, value) SELECT 'segment', value FROM meta WHERE key = 'batch'",
+            *(f"UPDATE {table} SET crc = checksum({columns})" for table, columns in _SECOND.items()),  # noqa: S608 - ours
+        )
+    ),
+    """
+    CREATE TABLE upload_parts (
+        upload TEXT, source TEXT, since INTEGER, until INTEGER NOT NULL, token TEXT NOT NULL, done INTEGER NOT NULL,
+        crc INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (upload, source, since)
+    ) STRICT;
+    CREATE TABLE upload_rests (
+        upload TEXT, name TEXT, kind TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        rows INTEGER NOT NULL, bytes INTEGER NOT NULL, digest TEXT NOT NULL, crc INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (upload, name)
+    ) STRICT;
+    CREATE TABLE upload_wants (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, upload TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,
+        due INTEGER NOT NULL, why TEXT NOT NULL, crc INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE upload_sums (
+        upload TEXT PRIMARY KEY, events INTEGER NOT NULL, objects INTEGER NOT NULL, rows INTEGER NOT NULL,
+        bytes INTEGER NOT NULL, missed INTEGER NOT NULL, at INTEGER NOT NULL, crc INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    """,
 )
 """One script a version; `user_version` counts those applied. Never change one that was released: add the next."""
 
@@ -78,8 +113,8 @@ class Damaged(Exception):
 class Database(aiosqlite.Connection):
     """A connection to `state.db` whose thread takes a whole transaction at once: a trip a statement halves the rate."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(lambda: _connect(path), iter_chunk_size=64)
+    def __init__(self, path: Path, most: int = 0) -> None:
+        super().__init__(lambda: _connect(path, most), iter_chunk_size=64)
         self._thread.daemon = True  # a process that dies without closing must not hang on its journal
 
     async def open(self) -> None:
@@ -149,13 +184,22 @@ def set_aside(directory: Path) -> Path:
     return aside
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def sign(version: int) -> int:
+    """What the header holds beside the schema's version, from `CHECKED` on, to know whether that was written."""
+    return checksum("gemelo", version) & 0x7FFF_FFFF if version >= CHECKED else 0
+
+
+def _connect(path: Path, most: int) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
     try:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF", "journal_size_limit=16777216"):
             connection.execute(f"PRAGMA {pragma}")
         _check(connection)
         _migrate(connection)
+        _verify_schema(connection)
+        if most:
+            (page,) = connection.execute("PRAGMA page_size").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {most // page}")
     except BaseException:
         connection.close()
         raise
@@ -163,18 +207,23 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise Damaged(str(verdict))
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (signed,) = connection.execute("PRAGMA application_id").fetchone()
+    if signed != sign(version):
+        message = f"its header says schema {version}, which is not what was written there"
+        raise Damaged(message)
     if version > len(_SCHEMAS):
         message = (
             f"{FILE} has schema {version}, this Gemelo knows {len(_SCHEMAS)}: start the newer Gemelo that wrote it"
         )
         raise Broken(message)
+    connection.create_function("checksum", -1, checksum, deterministic=True)
     for number, script in enumerate(_SCHEMAS[version:], version + 1):
         with transaction(connection):
             for statement in script.split(";"):
@@ -184,6 +233,20 @@ def _migrate(connection: sqlite3.Connection) -> None:
                     "INSERT INTO meta VALUES ('boot', 0), ('batch', 0), ('id', ?)", [secrets.token_hex(4)]
                 )
             connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute(f"PRAGMA application_id = {sign(number)}")
+
+
+def _verify_schema(connection: sqlite3.Connection) -> None:
+    """Raise Damaged unless tables and columns are those of the scripts."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        _migrate(fresh)
+        if _schema(fresh) != _schema(connection):
+            message = "its tables are not described as they were written"
+            raise Damaged(message)
+
+
+def _schema(connection: sqlite3.Connection) -> list[Any]:
+    return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").fetchall()
 
 
 def _code(error: BaseException) -> int:

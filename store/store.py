@@ -10,14 +10,19 @@ from pathlib import Path
 from msgspec import Struct
 
 from runtime.clock import Clock
+from store.blobs import FOLDER, Blobs
 from store.columns import Columns
 from store.journal import Journal
-from store.pictures import Pictures
 from store.points import Points
+from store.policies import Policies
 from store.retention import Retention
+from store.segment import DAY, KINDS, Kind
 from store.segments import Segments
+from store.space import Space
 from store.sql.service import Live, Sql
+from store.steps import Step, unwatched
 from store.tap import Tap
+from store.upkeep import Upkeep
 from twins.exchange import Recovered
 
 _MIB = 1024 * 1024
@@ -38,41 +43,63 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds after which they are sealed anyway."""
     keep_days: float = 30.0
     """Days that points, results and events are kept."""
+    minutes_days: float = 180.0
+    hours_days: float = 1825.0
+    """Days that rollups of one minute and of one hour are kept, but no fewer than their points."""
     points_mib: int = 4096
     """Most space of all segments; the oldest go first."""
+    total_mib: int = 0
+    """Most space of everything; the oldest points go first. 0: no more limit than those of its parts and the disk."""
     pictures_mib: int = 512
-    """Most space of all pictures; the oldest go first."""
+    """Most space of all blobs (pictures, clips); the oldest go first."""
     sql_memory_mib: int = 256
     """Memory of all queries together."""
 
+    @property
+    def ages(self) -> dict[Kind, int]:
+        """Microseconds that each kind of segment is kept."""
+        days = {"1m": self.minutes_days, "1h": self.hours_days}
+        return {kind: int(days.get(kind, self.keep_days) * DAY) for kind in KINDS}
+
 
 class Store:
-    """Owns `state.db`, the segments and the pictures in one directory. Without the extra `sql` nothing is sealed."""
+    """Owns `state.db`, the segments and the blobs in one directory. Without the extra `sql` nothing is sealed."""
 
-    def __init__(self, config: StoreConfig, node: str, clock: Clock, live: Live) -> None:
+    def __init__(self, config: StoreConfig, node: str, clock: Clock, live: Live, *, step: Step = unwatched) -> None:
         path = Path(config.path).absolute()
         seals = all(find_spec(name) for name in ("duckdb", "pyarrow", "sqlglot"))
-        self.points = Points(keep=seals)
+        self.points = Points(keep=seals, most=10 * config.seal_points)
         self.tap = Tap()
-        self.journal = Journal(path, clock, wait=config.commit_wait, capacity=config.backlog_rows, sink=self._committed)
+        self.policies = Policies(config.ages)
+        self.journal = Journal(
+            path,
+            clock,
+            wait=config.commit_wait,
+            capacity=config.backlog_rows,
+            most=config.total_mib * _MIB * 7 // 8,
+            sink=self._committed,
+            brake=lambda: self.points.pressure,
+            step=step,
+        )
         self.segments = Segments(
             path / "segments",
             node,
             self.journal,
             self.points,
             clock,
-            rows=config.seal_points,
-            age=config.seal_every,
+            policies=self.policies,
+            space=Space(path, config.points_mib * _MIB, config.total_mib * _MIB),
+            step=step,
         )
         self.sql = Sql(node, self.journal, self.points, self.segments, live, clock, memory=config.sql_memory_mib)
-        self.pictures = Pictures(path / "pictures", config.pictures_mib * _MIB)
+        self.blobs = Blobs(path / FOLDER, config.pictures_mib * _MIB, self.journal, clock)
+        self._pictures = path / "pictures"
         self._seals = seals
+        self.upkeep = Upkeep(
+            self.segments, self.journal, self.points, clock, rows=config.seal_points, age=config.seal_every
+        )
         self._retention = Retention(
-            self.journal,
-            self.segments if seals else None,
-            clock,
-            age=config.keep_days * 86_400,
-            size=config.points_mib * _MIB,
+            self.journal, self.segments if seals else None, self.policies, clock, size=config.points_mib * _MIB
         )
 
     def _committed(self, batch: int, columns: Columns, series: Sequence[str]) -> None:
@@ -87,6 +114,7 @@ class Store:
                 lambda db: db.execute("SELECT id, at, seq, number, text FROM series WHERE at IS NOT NULL").fetchall()
             )
             self.points.restore(rows, self.journal.series)
+            await self.blobs.open(self._pictures)
             if self._seals:
                 await self.segments.open()
         except BaseException:
@@ -100,7 +128,7 @@ class Store:
             group.create_task(self.journal.run(), name="journal")
             group.create_task(self._retention.run(), name="retention")
             if self._seals:
-                group.create_task(self.segments.run(), name="segments")
+                group.create_task(self.upkeep.run(), name="upkeep")
 
     async def close(self) -> None:
         """Commit what is pending and let go of everything; call it after `run` was cancelled."""

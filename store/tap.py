@@ -22,6 +22,7 @@ from msgspec import Struct
 from runtime.mailbox import Mailbox, Policy
 from store.columns import Columns
 from twins.errors import Unavailable
+from twins.exchange import DESIRED
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ class Tap:
         if not self._readers:
             return
         for key in range(len(self._wanted), len(series)):
-            self._wanted.append(any(fnmatch.fnmatchcase(series[key], glob) for glob in self._globs))
+            reported = not series[key].startswith(DESIRED)
+            self._wanted.append(reported and any(fnmatch.fnmatchcase(series[key], glob) for glob in self._globs))
         lines = [
             _line(series[key], at, seq, number, columns.text.get(index))
             for index, (key, at, seq, number) in enumerate(

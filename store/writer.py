@@ -10,16 +10,19 @@ from typing import Any
 import msgspec
 
 from store import records
+from store.checksums import bad, checksum, note
 from store.columns import Columns
 from store.state import Damaged, transaction
+from store.steps import Step, unwatched
 from twins.exchange import Batch, Event, Recovered
 
 
 class Writer:
     """Owned by the database's thread, but for `series` and `id`, which others may read. Keeps `digests` at least."""
 
-    def __init__(self, digests: int) -> None:
+    def __init__(self, digests: int, step: Step = unwatched) -> None:
         self._digests = digests
+        self._step = step
         self._ids: dict[str, int] = {}
         self._seen: deque[tuple[int, int]] = deque()
         self._seen_total = 0
@@ -31,12 +34,15 @@ class Writer:
         self, connection: sqlite3.Connection, news: Event | None
     ) -> tuple[Recovered, list[tuple[int, Columns]]]:
         """Count this start and read everything back, with the points not sealed yet. Raises Damaged."""
+        if lost := bad(connection):
+            message = "rows are not as they were written: " + ", ".join(f"{n} of {table}" for table, n in lost.items())
+            raise Damaged(message)
         with transaction(connection):
             if news is not None:
                 records.write_events(connection, [news])
                 # Causes carry the boot: a count that begins again must not repeat those of the lost file.
-                connection.execute("UPDATE meta SET value = ? WHERE key = 'boot'", [news.at // 1_000_000])
-            connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'boot'")
+                note(connection, "boot", news.at // 1_000_000)
+            note(connection, "boot", _meta(connection, "boot") + 1)
         try:
             recovered = records.read(connection)
             logged = connection.execute("SELECT batch, blob FROM point_log ORDER BY batch")
@@ -66,7 +72,9 @@ class Writer:
             records.write(connection, batches)
             fresh, columns = self._write_points(connection, last, batches)
             seen = self._write_seen(connection, last, batches)
-            connection.execute("UPDATE meta SET value = ? WHERE key = 'batch'", [last])
+            note(connection, "batch", last)
+            self._step("commit:begin")
+        self._step("commit:done")
         self._ids.update(fresh)
         self.series.extend(fresh)
         self._forget(last, seen)
@@ -83,19 +91,20 @@ class Writer:
         unknown = {point.series for point in points}.difference(ids)
         fresh = {name: number for number, name in enumerate(sorted(unknown), len(ids))}
         if fresh:
-            rows = ((number, name) for name, number in fresh.items())
-            connection.executemany("INSERT INTO series (id, name) VALUES (?, ?)", rows)
+            rows = ((number, name, checksum(number, name)) for name, number in fresh.items())
+            connection.executemany("INSERT INTO series (id, name, crc) VALUES (?, ?, ?)", rows)
             ids = ids | fresh
         columns = Columns.of(points, ids)
         row = (last, min(columns.at), max(columns.at), columns.pack())
-        connection.execute("INSERT INTO point_log VALUES (?, ?, ?, ?)", row)
+        connection.execute("INSERT INTO point_log VALUES (?, ?, ?, ?, ?)", (*row, checksum(*row)))
         return fresh, columns
 
     def _write_seen(self, connection: sqlite3.Connection, last: int, batches: Sequence[Batch]) -> int:
         digests = [digest for batch in batches for digest in batch.seen]
         if not digests:
             return 0
-        connection.execute("INSERT INTO seen VALUES (?, ?)", (last, records.pack_seen(digests)))
+        row = last, records.pack_seen(digests)
+        connection.execute("INSERT INTO seen VALUES (?, ?, ?)", (*row, checksum(*row)))
         if self._seen and self._seen_total - self._seen[0][1] >= self._digests:
             connection.execute("DELETE FROM seen WHERE batch <= ?", [self._outdated()])
         return len(digests)

@@ -24,7 +24,11 @@ from devices.telemetry.manifest import Mapping
 from gateway.config import load, parse
 from gateway.manifests.documents import documents_of
 from rules import detector, lint
+from store.manifest import Retention
 from store.schema import TABLES
+from store.uploads.manifest import Upload
+from streams.pipeline import Pipeline
+from streams.query import Query
 from twins.instructions import Instruction
 from twins.kubeedge import Reader, Writer
 from twins.manifests import Device, DeviceModel, declared
@@ -36,7 +40,19 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 EXAMPLES = sorted((DOCS / "examples").rglob("*.yaml"))
-PACKAGES = ("gateway", "twins", "devices", "rules", "inference", "store", "cloud", "web", "runtime", "simulator")
+PACKAGES = (
+    "gateway",
+    "twins",
+    "devices",
+    "rules",
+    "streams",
+    "inference",
+    "store",
+    "cloud",
+    "web",
+    "runtime",
+    "simulator",
+)
 OTHERS = ("proto", "tests", "benches", "docs", "systemd", "requirements", "deploy", ".ci")
 KINDS = {
     "Device": Device,
@@ -45,6 +61,10 @@ KINDS = {
     "Mapping": Mapping,
     "Discovery": Discovery,
     "Sparkplug": Sparkplug,
+    "Retention": Retention,
+    "Query": Query,
+    "Pipeline": Pipeline,
+    "Upload": Upload,
 }
 START = 1_795_255_200_000_000
 

@@ -104,6 +104,13 @@ class Point(Struct, frozen=True, gc=False, array_like=True):
 Sample = tuple[str, str, int, int | float | bool | str]
 """A value of the past: the device as `namespace/name`, its property, microseconds since 1970, and what it was."""
 
+DESIRED = "desired:"
+"""What the name of a series begins with that is the history of a desired value; the reported one's name follows."""
+
+
+DESIRED = "desired:"
+"""What the name of a series begins with that is the history of a desired value; the reported one's name follows."""
+
 
 class Event(Struct, frozen=True):
     """Something a person may want to know. `id` is made from its cause, so that a repeat is the same event."""
@@ -143,6 +150,7 @@ class Batch(Struct):
 
     twins: dict[str, bytes | None] = {}
     rules: dict[str, bytes | None] = {}
+    streams: dict[str, bytes | None] = {}
     timers: dict[str, tuple[int, bytes] | None] = {}
     manifests: dict[tuple[str, str], bytes | None] = {}
     points: list[Point] = []
@@ -164,6 +172,7 @@ class Recovered(Struct):
     outbox: list[OutboxRow]
     seen: list[int]
     events: list[Event]
+    streams: dict[str, bytes] = {}
 
 
 class Rows(Struct, frozen=True):
@@ -172,6 +181,30 @@ class Rows(Struct, frozen=True):
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     truncated: bool = False
+    elapsed_us: int = 0
+
+
+class Newest(Struct, frozen=True):
+    """The newest point of a series."""
+
+    device: str
+    property: str
+    at: int
+    value: float | None
+    text: str | None
+
+
+class Encoded(Struct, frozen=True):
+    """An answer to a query as bytes: an Arrow IPC stream, CSV with its head, or for JSON an array of arrays.
+
+    `notice` says in words why it was cut, and is empty when it is whole; `plan` what it was read from.
+    """
+
+    columns: tuple[str, ...]
+    body: bytes
+    rows: int
+    notice: str = ""
+    plan: str = ""
     elapsed_us: int = 0
 
 

@@ -150,7 +150,9 @@ class Requested(Stimulus, frozen=True, tag=True):
 
 
 class Left(Stimulus, frozen=True, tag=True):
-    """A device is a member no more; its twin is removed."""
+    """A device is a member no more; its twin is removed, or only one of that `origin` when it is given."""
+
+    origin: str = ""
 
 
 class Inferred(Stimulus, frozen=True, tag=True):

@@ -230,8 +230,10 @@ class Twins:
         return self._refusal(s, 404, UNKNOWN_DEVICE) if twin is None else requests.request(twin, s)
 
     def _leave(self, s: Left) -> list[Instruction]:
-        if self._twins.pop(s.device, None) is None:
+        twin = self._twins.get(s.device)
+        if twin is None or (s.origin and twin.origin != s.origin):
             return []
+        del self._twins[s.device]
         return [Forget(s.device, s.cause), Membership(s.device, s.cause, False, Member(s.device))]
 
     def _infer(self, s: Inferred) -> list[Instruction]:

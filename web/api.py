@@ -7,7 +7,7 @@ import re
 from aiohttp import web
 
 from twins.errors import Rejected
-from web.bodies import body_of, csv_of, id_of, json_of
+from web.bodies import body_of, id_of, json_of
 from web.config import WebConfig
 from web.pages import tagged
 from web.ports import Commands, Console, Pictures, Sql
@@ -15,9 +15,7 @@ from web.routes import (
     Accepted,
     DesiredBody,
     DesiredValues,
-    QueryBody,
     Route,
-    RowsView,
 )
 from web.views import CameraView, CloudView, DeviceView, EventView, PointView, RuleView
 
@@ -69,7 +67,6 @@ class Api:
             Route("GET", "/api/v1/rules", self.rules, "All rules and their states", list[RuleView]),
             Route("GET", "/api/v1/events", self.events, "Recent events", list[EventView], query=("count",)),
             Route("GET", "/api/v1/cloud", self.cloud, "The ledger of the sync", CloudView),
-            Route("POST", "/api/v1/sql", self.query, "Ask in SQL; text/csv on request", RowsView, QueryBody),
         ]
 
     async def devices(self, _request: web.Request) -> web.Response:
@@ -135,17 +132,6 @@ class Api:
 
     async def cloud(self, _request: web.Request) -> web.Response:
         return json_of(self._console.snapshot().cloud or CloudView())
-
-    async def query(self, request: web.Request) -> web.Response:
-        body = await body_of(request, QueryBody)
-        limit = max(1, min(body.limit, self._config.rows))
-        rows = await self._sql.sql(body.query, body.parameters, deadline=self._patience, limit=limit)
-        if "text/csv" in request.headers.get("Accept", ""):
-            text = csv_of([rows.columns, *rows.rows])
-            return web.Response(
-                text=text, content_type="text/csv", headers={"X-Truncated": str(rows.truncated).lower()}
-            )
-        return json_of(RowsView(list(rows.columns), [list(row) for row in rows.rows], rows.truncated, rows.elapsed_us))
 
     @property
     def _patience(self) -> float:

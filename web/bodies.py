@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
@@ -37,10 +35,3 @@ async def body_of(request: web.Request, kind: type[T]) -> T:
 def json_of(view: object, status: int = 200) -> web.Response:
     """An answer in JSON."""
     return web.Response(body=msgspec.json.encode(view), status=status, content_type=JSON)
-
-
-def csv_of(rows: list[tuple[Any, ...]]) -> str:
-    """Rows as CSV, as spreadsheets read it."""
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()

@@ -42,12 +42,21 @@ class UnansweredView(Struct, frozen=True):
     reason: str
 
 
+class OlderView(Struct, frozen=True):
+    """The cloud said version `said` of what is here in version `ours`, first at `since`."""
+
+    ours: str
+    said: str
+    since: int
+
+
 class CloudStatus(Struct, frozen=True):
     """`pending` are devices with news that the cloud has not confirmed, `waiting` those whose model it has not sent,
     `unanswered` those for which it confirms nothing.
 
     `undeclared` are properties that the cloud would drop, because its Device does not list them, so they stay here;
-    `rejected` objects that can't be read, with the reason; `conflicts` counts desired values that were changed on both
+    `rejected` objects that can't be read, with the reason; `older` those of which the cloud said an older version than
+    it did before, which are left alone; `conflicts` counts desired values that were changed on both
     sides; `rival` tells that a second node of our name seems to be there; `node`
     whether this gateway is a Node of the cluster, and if not, why. `counters` grow from the start on.
     """
@@ -67,6 +76,7 @@ class CloudStatus(Struct, frozen=True):
     unanswered: tuple[UnansweredView, ...] = ()
     undeclared: dict[str, tuple[str, ...]] = {}
     rejected: dict[str, str] = {}
+    older: dict[str, OlderView] = {}
     conflicts: int = 0
     counters: dict[str, int] = {}
     messages: MessagesView = MessagesView()

@@ -21,7 +21,8 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     itself: the gateway fills it in from a file or a credential, so that it stands in no configuration file.
     `certificate` and `key` are PEM files; with them the page speaks HTTPS. Beyond loopback both token and TLS are
     needed; `behind_tls_proxy` says that a proxy in front ends TLS, and that nobody else reaches the address.
-    `viewers` bounds live connections, `body_limit` is in bytes, `deadline` in seconds, `rows` bounds a SQL answer.
+    `viewers` bounds live connections, `body_limit` is in bytes, `deadline` in seconds. An answer in SQL has at most
+    `rows` rows, and its asker may wait up to `sql_deadline` seconds.
     `says` is what `listen` is called in the file, for messages.
     """
 
@@ -34,7 +35,8 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     viewers: int = 32
     body_limit: int = 1_048_576
     deadline: float = 10.0
-    rows: int = 10_000
+    rows: int = 1_000_000
+    sql_deadline: float = 60.0
     says: str = "web.listen"
 
     def endpoint(self) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 from aiohttp import web
@@ -10,34 +11,35 @@ from aiohttp import web
 from web.config import WebConfig
 from web.guard import Guard
 from web.problems import Handler, Problem
-from web.routes import JSON, LoginBody
+from web.routes import JSON, LoginBody, Route
 from web.sessions import SESSION_SECONDS, Sessions
 
 LIVE = "/api/v1/live"
 
 
 class Door:
-    """`open_paths` are the addresses that need no token."""
+    """`routes` say which addresses need no token, and which may take as long as a query may."""
 
-    def __init__(self, config: WebConfig, guard: Guard, sessions: Sessions, open_paths: frozenset[str]) -> None:
+    def __init__(self, config: WebConfig, guard: Guard, sessions: Sessions, routes: Sequence[Route]) -> None:
         self._deadline = config.deadline
+        self._longest = config.deadline + config.sql_deadline
         self._guard = guard
         self._sessions = sessions
-        self._open = open_paths
+        self._open = frozenset(route.path for route in routes if route.door == "open")
+        self._patient = frozenset(route.path for route in routes if route.patient)
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        live = request.path == LIVE
-        self._guard.check(request, live=live)
-        self._identify(request)
-        if live:
+        self._guard.check(request, live=request.path == LIVE)
+        path = _path(request)
+        self._identify(request, path)
+        if path == LIVE:
             return await handler(request)
-        async with asyncio.timeout(self._deadline):
+        async with asyncio.timeout(self._longest if path in self._patient else self._deadline):
             return await handler(request)
 
-    def _identify(self, request: web.Request) -> None:
-        resource = request.match_info.route.resource
-        if resource is not None and resource.canonical in self._open:
+    def _identify(self, request: web.Request, path: str) -> None:
+        if path in self._open:
             return
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ").removeprefix("Token ")
         if not self._sessions.allows(bearer, request.cookies.get(_cookie(request), "")):
@@ -69,6 +71,12 @@ class Login:
             secure=request.secure,
         )
         return response
+
+
+def _path(request: web.Request) -> str:
+    """As the route has it, empty for an address that is none."""
+    resource = request.match_info.route.resource
+    return "" if resource is None else resource.canonical
 
 
 def _cookie(request: web.Request) -> str:

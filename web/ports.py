@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
-from twins.exchange import Rows, Scalar
+from twins.exchange import Encoded, Newest, Rows, Scalar
 from web.views import DeviceView, Health, PointView, Snapshot
 
 
@@ -60,6 +60,22 @@ class Sql(Protocol):
     """Questions to the store: read-only, within `deadline` seconds, at most `limit` rows."""
 
     async def sql(self, text: str, parameters: Sequence[Scalar], *, deadline: float, limit: int) -> Rows: ...
+
+    async def encoded(
+        self,
+        text: str,
+        parameters: Sequence[Scalar],
+        *,
+        form: Literal["json", "csv", "arrow"],
+        deadline: float,
+        limit: int,
+    ) -> Encoded:
+        """The same as bytes, made elsewhere: a large answer costs the loop nothing."""
+        ...
+
+    def latest(self, devices: Collection[str] = (), properties: Collection[str] = ()) -> Iterable[Newest]:
+        """The newest point of each series, at once; of these devices and properties where some are named."""
+        ...
 
 
 class Pictures(Protocol):

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from twins.exchange import Scalar
 from web.problems import Handler
 
 Door = Literal["open", "api"]
@@ -15,7 +14,10 @@ YAML = "application/yaml"
 
 
 class Route(Struct, frozen=True):
-    """`door` is `open` for what needs no token. `body` and `answer` are types for the description, `None` for none."""
+    """`door` is `open` for what needs no token. `body` and `answer` are types for the description, `None` for none.
+
+    What is `patient` may take as long as a query in SQL may.
+    """
 
     method: str
     path: str
@@ -28,6 +30,7 @@ class Route(Struct, frozen=True):
     query: tuple[str, ...] = ()
     door: Door = "api"
     described: bool = True
+    patient: bool = False
 
 
 class DesiredBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,14 +43,6 @@ class DesiredValues(Struct, frozen=True, forbid_unknown_fields=True):
     """What is asked of several properties, all or none; values are text."""
 
     values: dict[str, str]
-
-
-class QueryBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """A question. `parameters` fill the `?` of the query in order."""
-
-    query: str
-    parameters: list[Scalar] = []
-    limit: int = 1000
 
 
 class LoginBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,9 +78,11 @@ class Liveness(Struct, frozen=True):
 
 
 class RowsView(Struct, frozen=True):
-    """An answer in rows; `truncated` says that the limit cut it."""
+    """An answer in rows. `notice` says why it was cut, when it is `truncated`; `plan` from what it was read."""
 
     columns: list[str]
     rows: list[list[Any]]
     truncated: bool
+    notice: str
+    plan: str
     elapsed_us: int

@@ -21,8 +21,10 @@ from web.pages import Pages
 from web.ports import Commands, Console, Pictures, Sql
 from web.probes import Probes
 from web.problems import problems
+from web.prometheus.api import PrometheusApi
 from web.routes import JSON, LoginBody, Route
 from web.sessions import Sessions
+from web.sql import SqlApi
 from web.views import Snapshot
 
 
@@ -47,12 +49,13 @@ class Web:
         handlers = (
             Probes(console, registry),
             Api(config, console, commands, sql, pictures),
+            SqlApi(config, sql),
+            PrometheusApi(config, sql, clock),
             ManifestApi(commands),
         )
         self._routes = [*(route for each in handlers for route in each.routes()), *more, *self._own_routes()]
         self._described = msgspec.json.encode(openapi(self._routes))
-        open_paths = frozenset(route.path for route in self._routes if route.door == "open")
-        self._door = Door(config, Guard(endpoint[0], config.hosts), self._sessions, open_paths)
+        self._door = Door(config, Guard(endpoint[0], config.hosts), self._sessions, self._routes)
         self._body_limit = config.body_limit
         viewers = Gauge("gemelo_web_viewers", "Live connections of the page", registry=registry)
         viewers.set_function(lambda: self._live.viewers)

@@ -6,18 +6,21 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from cloud.budget import Budget
 from cloud.mqtt.config import MqttConfig
-from cloud.mqtt.events import Presence, encode, is_rival
+from cloud.mqtt.events import Presence, encode, other
 from cloud.mqtt.herald import Herald, Twins
 from cloud.mqtt.inbox import Change, Inbox, Manifests, Reply
+from cloud.mqtt.notes import Note, notes
 from cloud.mqtt.reports import Report, Reporter, Unconfirmed
+from cloud.mqtt.rival import Rival
 from cloud.mqtt.session import Inbound, Session, Untaken, connected
+from cloud.mqtt.sources import Sources
 from cloud.mqtt.state import Counters, MqttState
 from cloud.mqtt.topics import Topics
 from cloud.patience import Patience
@@ -26,8 +29,8 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock
 from twins.errors import Unavailable
 from twins.exchange import Event
-from twins.instructions import Instruction, Revision
-from twins.values import Twin, Value
+from twins.instructions import Instruction
+from twins.values import Twin
 
 logger = logging.getLogger(__name__)
 
@@ -37,16 +40,32 @@ _TOPIC = 1024
 """Characters of a topic on which we answer."""
 
 
-class MqttCloud:
-    """Implements the port `Cloud`: `push`, `changes`, `run`, …; tell `note` what was committed."""
+def _nobody(_: str) -> None:
+    """Nobody wants to hear of it."""
 
-    def __init__(self, config: MqttConfig, twins: Twins, manifests: Manifests, clock: Clock, *, boot: int = 0) -> None:
+
+class MqttCloud:
+    """Implements the ports `Cloud` and `Post`. Tell `note` what was committed, and keep what `notes` makes of it.
+
+    `warn` is told, in words, what a person has to mend.
+    """
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        twins: Twins,
+        manifests: Manifests,
+        clock: Clock,
+        *,
+        warn: Callable[[str], None] = _nobody,
+        boot: int = 0,
+    ) -> None:
         self._config = config
         self._clock = clock
         self._topics = Topics(config.topic, config.node)
         self._budget = Budget(config.rate, config.burst or round(2 * config.rate) or 1, clock)
-        self._sources: dict[str, tuple[int, int]] = {}
-        self._reporter = Reporter(self._topics, self._sourced)
+        self._sources = Sources(twins.get)
+        self._reporter = Reporter(self._topics, self._sources.at)
         self._herald = Herald(config, self._topics, twins, self, self._reporter, clock)
         self._inbox = Inbox(self._topics, config.node, manifests, self._herald.tell_whole, clock, boot)
         self._counters = Counters()
@@ -54,8 +73,10 @@ class MqttCloud:
         self._patience = Patience(config.answer)
         self._standing = Standing(clock)
         self._run = secrets.token_hex(4)
-        self._rival = ""
-        self._answers = itertools.count(1)
+        self._warn = warn
+        self._rival = Rival(config.node, clock)
+        self._accused = False
+        self._numbers = itertools.count(1)
 
     async def run(self) -> None:
         """Stay in touch until cancelled."""
@@ -84,6 +105,16 @@ class MqttCloud:
         if failed:
             raise Unconfirmed([row for row, _ in failed], str(failed[0][1]))
 
+    async def upload(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Return when the broker has confirmed these (topic, payload), sent in order; raises `Unavailable`.
+
+        What it refuses, as it is too large or ours no right, would be refused again: it goes, and is counted.
+        """
+        try:
+            await self.push([Report("", topic, (payload,)) for topic, payload in messages])
+        except Unconfirmed as refused:
+            self._herald.give_up(refused)
+
     def changes(self) -> AsyncIterator[Change]:
         """What the cloud desires, in order; one reader. Call `done` of each after its commit."""
         return self._inbox.changes()
@@ -100,14 +131,16 @@ class MqttCloud:
         """Return when there is a link."""
         await self._standing.online()
 
-    def note(self, said: Sequence[Instruction], events: Sequence[Event], decisions: Sequence[Struct]) -> None:
-        """Take note of what was committed beside the twins' values."""
-        for i in said:
-            if type(i) is Revision:
-                for name, change in i.changes.items():
-                    if change.at is not None and change.reported_changed and change.current.reported is not None:
-                        self._sources[f"{i.device}/{name}"] = (change.current.reported.version.edge, change.at)
-        self._herald.note(said, events, decisions)
+    def notes(self, events: Sequence[Event], decisions: Sequence[Struct]) -> list[Note]:
+        """What to keep for `upload` of what is being committed; nothing unless events are to go up."""
+        if not self._config.events:
+            return []
+        return notes(self._topics, events, decisions, self._clock.now(), self._next_id)
+
+    def note(self, said: Sequence[Instruction], changed: Iterable[str]) -> None:
+        """Take note of what was committed beside the twins' values, and whose twin is another, or gone."""
+        self._sources.note(said, changed)
+        self._herald.note(said)
 
     @property
     def state(self) -> MqttState:
@@ -117,7 +150,8 @@ class MqttCloud:
             since=self._standing.since,
             counters=msgspec.structs.replace(self._counters),
             rejected=self._inbox.rejected,
-            dropped=self._herald.dropped,
+            refused=self._herald.refused,
+            rival=self._rival.suspected,
         )
 
     async def _stay(self) -> None:
@@ -131,8 +165,8 @@ class MqttCloud:
                 reason = str(error)
             if self._clock.monotonic() - started > _STEADY:
                 backoff.reset()
-            self._standing.turn("offline", self._rival or reason)
-            self._rival = ""
+            self._standing.turn("offline", self._rival.accusation if self._accused else reason)
+            self._accused = False
             await self._clock.sleep(backoff.next())
 
     async def _serve(self) -> None:
@@ -166,10 +200,7 @@ class MqttCloud:
         except Unavailable as error:
             return error
         self._counters.confirmed += 1
-        for name, (reported, _) in row.versions.items():
-            series = f"{row.device}/{name}"
-            if self._sources.get(series, (reported + 1, 0))[0] <= reported:
-                del self._sources[series]
+        self._sources.confirmed(row.device, row.versions)
         return None
 
     async def _reply(self) -> None:
@@ -184,8 +215,7 @@ class MqttCloud:
         message, answer = reply.message, reply.answer
         if answer is not None and len(message.topic) <= _TOPIC:
             kind, source = "error" if answer.reason else "answer", f"/{self._topics.root}"
-            id_ = f"{self._run}-{next(self._answers)}"  # of equal answers each is an event of its own
-            payload = encode(kind, source, answer, self._clock.now(), subject=message.topic, id_=id_)
+            payload = encode(kind, source, answer, self._clock.now(), subject=message.topic, id_=self._next_id())
             try:
                 await message.session.publish(f"{message.topic}/ack", payload)
                 self._counters.answered += 1
@@ -203,11 +233,12 @@ class MqttCloud:
     def _look_for_rival(self, message: Inbound) -> None:
         """See whether somebody else was this node since our last birth."""
         message.session.acknowledge(message)
-        if self._counters.links > 1 and is_rival(message.payload, self._run):
-            self._rival = f"a second node is here as {self._config.node}: give each node a name of its own"
-            logger.warning("%s", self._rival)
+        if self._counters.links == 1 or (born := other(message.payload, self._run)) is None:
+            return
+        if self._rival.saw(born):
+            self._accused = True
+            self._warn(self._rival.accusation)
 
-    def _sourced(self, series: str, value: Value) -> int:
-        """When a value was so at its source, as far as that is known; else when it arrived."""
-        version, at = self._sources.get(series, (0, 0))
-        return at if version == value.version.edge else value.at
+    def _next_id(self) -> str:
+        """Of equal answers and decisions each is an event of its own."""
+        return f"{self._run}-{next(self._numbers)}"

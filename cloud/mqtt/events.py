@@ -104,13 +104,13 @@ def decode(payload: bytes, attributes: Sequence[tuple[str, str]] = ()) -> Said:
     return Said(bytes(event.data), event.id[:128])
 
 
-def is_rival(payload: bytes, run: str) -> bool:
-    """True for the state of a node that is there and is not this `run` of it."""
+def other(payload: bytes, run: str) -> Presence | None:
+    """The state of a node that is there and is not this `run` of it."""
     try:
         event = msgspec.json.decode(payload, type=_Birth)
     except _BAD_JSON:
-        return False
-    return event.data.online and event.data.run != run
+        return None
+    return event.data if event.data.online and event.data.run != run else None
 
 
 def read(said: Said, type_: type[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What is said beside the news of twins: which devices there are, whole twins on request, events and decisions.
+"""What is said beside the news of twins: which devices there are, and whole twins on request.
 
 What fails with its link is said again on the next. What the broker refuses, as it is too large or ours no right, would
 be refused again, and hold up all behind it: it goes, and people are told.
@@ -13,24 +13,18 @@ from functools import partial
 from itertools import islice
 from typing import Protocol
 
-from msgspec import Struct, structs
-
 from cloud.mqtt.config import MqttConfig
 from cloud.mqtt.events import encode
 from cloud.mqtt.reports import Report, Reporter, Unconfirmed
 from cloud.mqtt.topics import Topics
 from cloud.mqtt.wishes import Get
 from runtime.clock import Clock
-from runtime.mailbox import Mailbox, Policy
 from twins.errors import Rejected, Unavailable
-from twins.exchange import Event
 from twins.instructions import Instruction, Membership
 from twins.values import Twin
 
 logger = logging.getLogger(__name__)
 
-EVENTS = 1000
-"""Events and decisions that wait for the link; beyond them the oldest go."""
 TOGETHER = 20
 """Messages on their way at once."""
 
@@ -64,28 +58,24 @@ class Herald:
         self._wire = wire
         self._reporter = reporter
         self._clock = clock
-        self._notes: Mailbox[Report] = Mailbox("cloud.events", EVENTS, Policy.DROP_OLDEST)
         self._roster = asyncio.Event()
         self._whole: dict[str, None] = {}
         self._asked = asyncio.Event()
-        self._refused = 0
+        self.refused = 0
+        """Messages that the broker refused."""
         self._told = ""
 
-    @property
-    def dropped(self) -> int:
-        """What went because too much waited, or the broker refused it."""
-        return self._notes.statistics.dropped + self._refused
-
-    def note(self, said: Sequence[Instruction], events: Sequence[Event], decisions: Sequence[Struct]) -> None:
+    def note(self, said: Sequence[Instruction]) -> None:
         """Take note of what was committed."""
         if any(isinstance(i, Membership) for i in said):
             self._roster.set()
-        if not self._config.events:
-            return
-        for event in events:
-            self._note(self._topics.events, "event", event, event.at, event.object, event.id)
-        for decision in decisions:
-            self._note(self._topics.decisions, "decision", decision, self._clock.now())
+
+    def give_up(self, refused: Unconfirmed) -> None:
+        """The broker would refuse these again."""
+        self.refused += len(refused.reports)
+        if (topic := refused.reports[0].topic) != self._told:  # once, not for each
+            logger.warning("the cloud is not told what belongs on %s: %s", topic, refused)
+            self._told = topic
 
     def list_devices(self) -> None:
         """Say which devices there are."""
@@ -106,7 +96,6 @@ class Herald:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_devices(), name="cloud.devices")
             group.create_task(self._tell_whole(), name="cloud.whole")
-            group.create_task(self._tell_notes(), name="cloud.events")
 
     async def _tell_devices(self) -> None:
         while True:
@@ -123,10 +112,6 @@ class Herald:
                 for device in chosen:
                     self._whole.pop(device, None)
 
-    async def _tell_notes(self) -> None:
-        while True:
-            await self._until_said(partial(list, await self._notes.take(TOGETHER)))
-
     async def _until_said(self, rows: Callable[[], Sequence[Report]]) -> None:
         """Push what `rows` gives, made anew at each try, until the broker has it or has refused it."""
         while True:
@@ -134,16 +119,9 @@ class Herald:
             try:
                 return await self._wire.push(rows())
             except Unconfirmed as refused:
-                self._refused += len(refused.reports)
-                self._warn(refused)
-                return None
+                return self.give_up(refused)
             except Unavailable:  # the next link may hold, and takes its time to come
                 await self._clock.sleep(self._config.backoff_first)
-
-    def _warn(self, refused: Unconfirmed) -> None:
-        if (topic := refused.reports[0].topic) != self._told:  # once, not for each event
-            logger.warning("the cloud is not told what belongs on %s: %s", topic, refused)
-            self._told = topic
 
     def _list(self) -> list[Report]:
         self._roster.clear()
@@ -154,7 +132,3 @@ class Herald:
     def _wholes(self, devices: Sequence[str]) -> list[Report]:
         twins = filter(None, map(self._twins.get, devices))
         return [self._reporter.whole(twin, self._clock.now(), "get") for twin in twins]
-
-    def _note(self, topic: str, kind: str, said: Struct, at: int, subject: str = "", id_: str = "") -> None:
-        payload = encode(kind, f"/{self._topics.root}", structs.asdict(said), at, subject=subject, id_=id_)
-        self._notes.offer_nowait(Report("", topic, (payload,)))

@@ -15,8 +15,8 @@ from twins.values import Property, Twin, Value
 
 PART = 65_536
 """Characters of names and values in one message, about: some brokers take no more than 128 KiB."""
-At = Callable[[str, Value], int]
-"""When a reported value was so at its source, by the property's name; microseconds."""
+At = Callable[[str, str, Value], int]
+"""When a reported value was so at its source, by device and property; microseconds."""
 
 
 class Report(Struct, frozen=True):
@@ -91,7 +91,7 @@ class Reporter:
             said[side] = one = {"version": value.version.edge}
             if p.deleted:
                 continue
-            one |= {"value": value.value, "at": (self._at(f"{twin.device}/{name}", value)) // 1000}  # type: ignore[dict-item]
+            one |= {"value": value.value, "at": (self._at(twin.device, name, value)) // 1000}  # type: ignore[dict-item]
             if side == "desired":
                 one["requested"] = value.version.cloud
         return said

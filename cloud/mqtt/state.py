@@ -27,5 +27,7 @@ class MqttState(Struct, frozen=True):
     counters: Counters
     rejected: int
     """Messages from the cloud that were refused as a whole."""
-    dropped: int
-    """Events that too many others pushed out while the link was down, and what the broker refused."""
+    refused: int
+    """Messages beside the news of twins that the broker refused: events, lists of devices."""
+    rival: bool = False
+    """A second node of our name was seen within a minute."""

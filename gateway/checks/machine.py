@@ -84,13 +84,14 @@ def clock(subject: Subject) -> Iterable[Finding]:
 
 
 def disk(subject: Subject) -> Iterable[Finding]:
-    path = subject.config.store.path
+    store = subject.config.store
+    path = store.path
     place = existing(path)
     free = subject.machine.free_bytes(place) // _MIB
     fix = f"du -xh {quote(str(place))} | sort -h | tail"
     if free < 16:
         yield failure("disk", f"{free} MiB free at {path}: nothing can be stored", fix)
-    elif free < (wanted := subject.config.store.points_mb + subject.config.store.pictures_mb):
+    elif free < (wanted := store.total_mb or store.points_mb + store.pictures_mb):
         message = f"{free:,} MiB free at {path}, less than points and pictures may take ({wanted:,} MiB)"
         yield warning("disk", message, fix)
     else:

@@ -95,6 +95,8 @@ def _unlocked(subject: Subject, key: str) -> str:
             wiring.web(subject.config).endpoint()
         elif key == "edge_api.listen":
             wiring.edge_api(subject.config)
+        elif key == "flight.listen":
+            wiring.flight(subject.config)
         else:
             wiring.offload(subject.config)
     except Rejected as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,8 +17,8 @@ from gateway.relay import Relay
 from gateway.uplink import CLOUD, Uplink
 from gateway.wiring import product_version
 from runtime.clock import Clock
-from twins.exchange import Condition
-from web.cloud import CertificateView, CloudStatus, MessagesView
+from twins.exchange import Condition, OutboxRow
+from web.cloud import CertificateView, CloudStatus, MessagesView, OlderView
 
 if TYPE_CHECKING:
     from cloud.cloudcore import CloudCore
@@ -44,6 +44,10 @@ class KubeEdge:
         self._url = config.cloud.url
         self.link = _link(config, clock, relay, warn, manifests, boot)
         self.uplink = Uplink(self.link, core, clock)
+
+    def kept(self, _: Committed) -> Sequence[OutboxRow]:
+        """Nothing: CloudCore knows twins alone, and custom messages, which come with their stimuli."""
+        return ()
 
     def tell(self, committed: Committed) -> None:
         for applied in committed.applied:
@@ -78,7 +82,8 @@ class KubeEdge:
             unanswered=unanswered(self.uplink.silences, self._clock, reason_of),
             undeclared=state.undeclared,
             rejected=state.rejections,
-            counters=msgspec.structs.asdict(state.counters) | {"rejected": state.rejected},
+            older={name: OlderView(one.ours, one.said, one.since) for name, one in state.older.items()},
+            counters=msgspec.structs.asdict(state.counters) | {"rejected": state.rejected, "ignored": state.ignored},
             messages=self._messages(),
         )
 
@@ -123,6 +128,7 @@ def _link(
         rate=section.rate or usual.rate,
         burst=section.burst or usual.burst,
         backoff_limit=section.backoff or usual.backoff_limit,
+        rules=section.rules_wait,
     )
     node = facts(config.node.name, product_version(), config.node.labels) if section.register_node else None
     return CloudCore(settings, identity, clock, manifests=manifests, boot=boot, route=relay.route, warn=warn, node=node)

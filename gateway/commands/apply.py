@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.manifests.documents import Document, documents_of, models_first
+from gateway.manifests.documents import Document, documents_of, in_order
 from gateway.terminal import client, show
 from twins.errors import Rejected
 
@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
-    documents = models_first([d for name, text in _texts(args.file) for d in documents_of(text, name)])
+    documents = in_order([d for name, text in _texts(args.file) for d in documents_of(text, name)])
     if not documents:
         raise Rejected(f"{', '.join(args.file)}: there is no manifest in it")
     async with client.Client(args) as api:

@@ -136,6 +136,10 @@ def _status(s: View) -> None:
     if s["kind"] == "cloudcore":
         _membership(s)
         known = f"{s['devices']} of the cloud, "
+    else:
+        print(f"events: {_carried(s['messages'])}")
+    if s["rival"]:
+        print("rival: a second node of this name seems to be there: give one of them another [node] name")
     print(f"devices: {known}{s['pending']} with news that it has not confirmed")
     print(f"conflicts: {s['conflicts']}")
     print("counters: " + "  ".join(f"{name} {count}" for name, count in s["counters"].items()))
@@ -143,6 +147,7 @@ def _status(s: View) -> None:
     rows += [(each["device"], _unanswered(each)) for each in s["unanswered"]]
     rows += [(name, f"not declared in the cloud: {', '.join(names)}") for name, names in s["undeclared"].items()]
     rows += [(name, f"rejected: {why}") for name, why in s["rejected"].items()]
+    rows += [(name, _older(each)) for name, each in s["older"].items()]
     if rows:
         print()
         show.table(("object", "what keeps it from the cloud"), rows)
@@ -163,13 +168,21 @@ def _unanswered(u: View) -> str:
     return f"told {u['attempts']} times since {_time(u['since'])}, not confirmed: {show.plain(u['reason'])}"
 
 
-def _messages(m: View) -> None:
-    print(
-        f"custom messages: {m['waiting']} wait ({m['bytes']} bytes), {m['forwarded']} sent, {m['dropped']} dropped by "
-        f"the quota, {m['published']} published here, {m['refused']} refused"
+def _older(o: View) -> str:
+    return (
+        f"older in the cloud since {_time(o['since'])}: {show.plain(o['said'])}, here {show.plain(o['ours'])}; if the "
+        "cluster was restored from a backup, change the object there once more: kubectl annotate"
     )
+
+
+def _messages(m: View) -> None:
+    print(f"custom messages: {_carried(m)}, {m['published']} published here, {m['refused']} refused")
     if m["topics"]:
         print(f"topics that rules of the cloud hear: {', '.join(map(show.plain, m['topics']))}")
+
+
+def _carried(m: View) -> str:
+    return f"{m['waiting']} wait ({m['bytes']} bytes), {m['forwarded']} sent, {m['dropped']} dropped by the quota"
 
 
 def _day(at: int) -> str:

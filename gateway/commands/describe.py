@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     client.arguments(parser)
     show.arguments(parser)
     parser.add_argument("-n", "--namespace", default="", help="namespace of a name without one (default: default)")
-    parser.add_argument("kind", help="device, devicemodel, camera, rule, mapper")
+    parser.add_argument("kind", help="device, devicemodel, camera, rule, mapper, upload")
     parser.add_argument("name", help="namespace/name, or name in the default namespace")
     parser.add_argument(
         "--history", type=_count, metavar="N", default=0,
@@ -34,6 +34,8 @@ async def run(args: argparse.Namespace) -> int:
     async with client.Client(args) as api:
         if kind != "Device":
             whole = await api.call("GET", f"/manifests/{quote(kind, safe='')}/{path}")
+            if kind == "Upload":
+                whole["status"] = await api.call("GET", f"/uploads/{path}")
         else:
             whole = await api.call("GET", f"/devices/{path}")
             whole["history"] = await _history(api, whole, path, args.history)

@@ -15,7 +15,8 @@ from gateway.terminal.stream import changes
 from twins.errors import Rejected
 from twins.schema import nearest
 
-HELP = "list objects: devices, models, cameras, rules, mappings, discoveries, sparkplugs, mappers"
+KINDS = "cameras, rules, queries, pipelines, mappings, discoveries, sparkplugs, mappers, uploads"
+HELP = f"list objects: devices, models, {KINDS}"
 TOGETHER = 20
 """Changed objects that are fetched one by one; more are fetched all at once."""
 
@@ -23,8 +24,7 @@ TOGETHER = 20
 def arguments(parser: argparse.ArgumentParser) -> None:
     client.arguments(parser)
     show.arguments(parser, "name")
-    kinds = "devices, devicemodels, cameras, rules, mappings, discoveries, sparkplugs, mappers"
-    parser.add_argument("kind", help=kinds)
+    parser.add_argument("kind", help=f"devices, devicemodels, {KINDS}")
     parser.add_argument(
         "name", nargs="*", default=[], help="namespace/name, or name in the default namespace (default: all)"
     )
@@ -94,7 +94,7 @@ class Listed:
         """Print each that changes, until interrupted."""
         async with aclosing(changes(place)) as stream:
             async for message in stream:
-                if self._listing.source:
+                if self._listing.source and self._listing.live:
                     self._tell(await self._changed(message))
                     self._leave(message["members"])
                 else:  # nothing of these is in the stream: it says when to look

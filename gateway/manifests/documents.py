@@ -13,6 +13,8 @@ from twins.errors import Rejected
 
 DEPTH = 64
 """Collections within collections."""
+CHAIN = 64
+"""Queries that read one another in a row, as far as they are put in order."""
 MANIFESTS = 10_000
 """Documents in one call."""
 
@@ -46,9 +48,38 @@ def documents_of(text: bytes, where: str = "manifest") -> list[Document]:
     return found
 
 
-def models_first(documents: Sequence[Document]) -> list[Document]:
-    """Models before the devices that use them; all else in its order."""
-    return sorted(documents, key=lambda d: isinstance(d[1], dict) and d[1].get("kind") != "DeviceModel")
+def in_order(documents: Sequence[Document]) -> list[Document]:
+    """Models before the devices that use them, queries after those that they read; all else in its order."""
+    queries = {
+        _name(data): _read(data) for _, data in documents if isinstance(data, dict) and data.get("kind") == "Query"
+    }
+    depths = dict.fromkeys(queries, 1)
+    for _ in range(min(len(queries), CHAIN)):
+        depths = {name: 1 + max((depths.get(each, 0) for each in read), default=0) for name, read in queries.items()}
+
+    def place(document: Document) -> int:
+        data = document[1]
+        if not isinstance(data, dict) or data.get("kind") == "DeviceModel":
+            return 0
+        return depths.get(_name(data), 1) if data.get("kind") == "Query" else 1
+
+    return sorted(documents, key=place)
+
+
+def _name(data: dict[str, Any], said: object = None) -> str:
+    """The id of a manifest, or what another that it names would have."""
+    metadata = data.get("metadata")
+    known = metadata if isinstance(metadata, dict) else {}
+    name = str(known.get("name", "") if said is None else said)
+    return name if "/" in name else f"{known.get('namespace', 'default')}/{name}"
+
+
+def _read(data: dict[str, Any]) -> list[str]:
+    """The queries that a query reads, as far as it is written as one."""
+    spec = data.get("spec")
+    sources = spec.get("from") if isinstance(spec, dict) else None
+    found = [each.get("query") for each in sources if isinstance(each, dict)] if isinstance(sources, list) else []
+    return [_name(data, each) for each in found if isinstance(each, str)]
 
 
 def _check_form(text: bytes, where: str) -> None:

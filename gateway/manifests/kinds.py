@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from devices.camera.manifest import Camera
@@ -17,7 +18,12 @@ from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
 from rules import detector
 from rules.detector import Detector
+from store.manifest import Retention
+from store.uploads.manifest import Upload
+from streams.pipeline import Pipeline
+from streams.query import Query
 from twins.manifests import Device, DeviceModel, DeviceStatus, read_device, read_model
+from twins.pruning import pruned
 from twins.schema import decode
 
 
@@ -31,6 +37,16 @@ class Kind(Struct, frozen=True):
     is_device: bool = False
     names: tuple[str, ...] = ()
     shape: type[Struct] | None = None
+
+    def understand(self, body: bytes, where: str) -> Any:
+        """A manifest that is kept; of the cloud's without what a newer cluster may have put in. Raises `Rejected`."""
+        return self.decode(self.known(msgspec.json.decode(body)), where)
+
+    def known(self, data: Any) -> Any:
+        """A manifest as it is, or where the cloud manages it, what of it is known here."""
+        metadata = data.get("metadata") if isinstance(data, dict) else None
+        is_clouds = isinstance(metadata, dict) and metadata.get("uid")
+        return pruned(data, self.shape) if is_clouds and self.shape is not None else data
 
 
 def kind(shape: type[Struct], *names: str, is_device: bool = False) -> Kind:
@@ -47,7 +63,11 @@ KINDS = {
     "Mapping": kind(Mapping, "mappings"),
     "Discovery": kind(Discovery, "discoveries"),
     "Sparkplug": kind(Sparkplug, "sparkplugs"),
+    "Retention": kind(Retention, "retentions"),
+    "Upload": kind(Upload, "uploads"),
     "Detector": Kind(detector.decode, names=("detectors", "rule", "rules"), shape=Detector),
+    "Pipeline": kind(Pipeline, "pipelines"),
+    "Query": kind(Query, "queries"),
 }
 """Every kind that a gateway takes."""
 

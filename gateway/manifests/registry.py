@@ -89,7 +89,7 @@ class Registry:
         faults = []
         for (kind, name), body in manifests.items():
             try:
-                self._keep(kind, name, body, self._kinds[kind].decode(msgspec.json.decode(body), f"{kind} {name}"))
+                self._keep(kind, name, body, self._kinds[kind].understand(body, f"{kind} {name}"))
             except (Rejected, KeyError, msgspec.DecodeError) as error:
                 faults.append(f"{kind} {name} was kept by another version and can't be read: {error}")
         return faults
@@ -144,7 +144,7 @@ class Registry:
                 self._tell(kind, name, None)
             return
         try:
-            manifest = self._known(kind).decode(msgspec.json.decode(body), f"{kind} {name}")
+            manifest = self._known(kind).understand(body, f"{kind} {name}")
         except (Rejected, msgspec.DecodeError) as error:
             logger.warning("a manifest is kept, but not understood: %s", error)
             return

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.manifests.documents import documents_of
+from gateway.manifests.documents import documents_of, in_order
 from gateway.manifests.registry import Registry
 from twins.errors import Rejected
 
@@ -19,7 +19,7 @@ ENDINGS = {".yaml", ".yml", ".json"}
 async def apply(paths: tuple[Path, ...], registry: Registry) -> None:
     """Apply what is in these files and folders; a bad manifest is told and left out."""
     for path in paths:
-        for where, data in _documents(path):
+        for where, data in in_order(list(_documents(path))):
             try:
                 logger.info("%s", await registry.apply(data, where))
             except Rejected as error:

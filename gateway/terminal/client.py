@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 from msgspec import Struct
 from yarl import URL
 
@@ -48,12 +50,13 @@ class Place(Struct, frozen=True):
 class Client:
     """`async with Client(args) as api`. Raises `Rejected` for what is refused, `Unavailable` when nobody answers."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
+    def __init__(self, args: argparse.Namespace, deadline: float = DEADLINE) -> None:
         self._place = where(args)
+        self._deadline = deadline
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Client:
-        self._session = self._place.session(DEADLINE)
+        self._session = self._place.session(self._deadline)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -62,13 +65,21 @@ class Client:
 
     async def call(self, method: str, path: str, *, json: Any = None, data: bytes | None = None, **more: Any) -> Any:
         """The decoded JSON of an answer; `None` for an empty one."""
+        _, body = await self.fetch(method, path, json=json, data=data, **more)
+        try:
+            return msgspec.json.decode(body) if body else None
+        except msgspec.DecodeError as error:
+            raise self._place.absent(error) from None
+
+    async def fetch(self, method: str, path: str, **more: Any) -> tuple[Mapping[str, str], bytes]:
+        """The headers of an answer, and its bytes."""
         assert self._session is not None
         url = URL(f"{self._place.url}/api/v1{path}", encoded=True)
         try:
-            async with self._session.request(method, url, json=json, data=data, **more) as answer:
+            async with self._session.request(method, url, **more) as answer:
                 if answer.status >= 400:
                     raise Rejected(await _detail(answer), answer.status)
-                return await answer.json(content_type=None) if answer.content_length != 0 else None
+                return answer.headers, await answer.read()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise self._place.absent(error) from None
 

@@ -14,13 +14,16 @@ VALUES = 4
 
 
 class Listing(Struct, frozen=True):
-    """`source` names the views, in the API and in the live stream alike; without one a row is made of the manifest."""
+    """`source` names the views, in the API and, if `live`, in the live stream alike; without one a row is made of the
+    manifest.
+    """
 
     columns: tuple[str, ...]
     row: Callable[[View], tuple[Any, ...]]
     wide_columns: tuple[str, ...]
     wide: Callable[[View], tuple[Any, ...]]
     source: str = ""
+    live: bool = True
 
 
 def listing(kind: str) -> Listing:
@@ -96,6 +99,51 @@ def _rule(r: View) -> tuple[Any, ...]:
     return r["name"], "  ".join(f"{state}={count}" for state, count in r["states"].items()), r["description"]
 
 
+def _query(q: View) -> tuple[Any, ...]:
+    spec = q["spec"]
+    what = spec.get("window") or {"align": spec["align"].get("method", "last") + " " + str(spec["align"]["every"])}
+    looks = "  ".join(str(next(each[k] for k in ("property", "query") if k in each)) for each in spec["from"])
+    told = " ".join(f"{kind} {_size(size)}" for kind, size in what.items())
+    return name_of(q), looks, told, " ".join(spec.get("aggregates", ())), *_counts(q, "keys", "results", "late")
+
+
+def _query_wide(q: View) -> tuple[Any, ...]:
+    counts = _counts(q, "taken", "filtered", "unusable", "repeats", "corrections")
+    return *_query(q), *counts, q["spec"].get("description", "")
+
+
+def _counts(view: View, *names: str) -> tuple[Any, ...]:
+    status = view.get("status") or {}
+    return tuple(status.get(name, "") for name in names)
+
+
+def _size(size: Any) -> str:
+    if not isinstance(size, dict):
+        return str(size)
+    return " every ".join(str(size[name]) for name in ("size", "every") if name in size)
+
+
+def _pipeline(p: View) -> tuple[Any, ...]:
+    spec = p["spec"]
+    looks = "  ".join(each["property"] for each in spec["from"])
+    steps = ", ".join(next(iter(step)) for step in spec["steps"])
+    return name_of(p), looks, steps, spec.get("to", ""), *_counts(p, "offered", "kept", "changed", "dropped", "held")
+
+
+def _pipeline_wide(p: View) -> tuple[Any, ...]:
+    return *_pipeline(p), p["spec"].get("description", "")
+
+
+def _upload(u: View) -> tuple[Any, ...]:
+    pending = f"{u['pending_rows']} rows" if u["pending_rows"] else ""
+    return u["id"], u["policy"], u["state"], u["rows"], ago(u["last"]), pending, u["reason"]
+
+
+def _upload_wide(u: View) -> tuple[Any, ...]:
+    lag = f"{u['lag']:.0f} s" if u["pending_rows"] else ""
+    return *_upload(u), lag, u["objects"], u["bytes"], u["missed"], u["blocked"], u["failures"]
+
+
 def _plain(m: View) -> tuple[Any, ...]:
     return name_of(m), m["kind"]
 
@@ -106,7 +154,11 @@ def _plain_wide(m: View) -> tuple[Any, ...]:
 
 
 _DEVICES = ("name", "model", "state", "last seen")
+_UPLOADS = ("name", "policy", "state", "rows", "last sent", "to go", "reason")
 _CAMERAS = ("name", "state", "fps", "reason")
+_QUERIES = ("name", "from", "window", "aggregates", "keys", "results", "late")
+_ALL_QUERIES = (*_QUERIES, "taken", "filtered", "unusable", "repeats", "corrections", "description")
+_PIPELINES = ("name", "from", "steps", "to", "offered", "kept", "changed", "dropped", "held")
 _LISTINGS = {
     "Device": Listing(
         (*_DEVICES, "values"), _device,
@@ -116,6 +168,12 @@ _LISTINGS = {
         ("name", "protocol", "properties"), _model, ("name", "protocol", "properties", "types"), _model_wide
     ),
     "Camera": Listing(_CAMERAS, _camera, (*_CAMERAS, "skipped", "size", "infer ms"), _camera_wide, "cameras"),
+    "Query": Listing(_QUERIES, _query, _ALL_QUERIES, _query_wide),
+    "Pipeline": Listing(_PIPELINES, _pipeline, (*_PIPELINES, "description"), _pipeline_wide),
+    "Upload": Listing(
+        _UPLOADS, _upload,
+        (*_UPLOADS, "lag", "objects", "bytes", "missed", "blocked", "failures"), _upload_wide, "uploads", live=False,
+    ),
     "Detector": Listing(
         ("name", "states", "description"), _rule, ("name", "states", "description"), _rule, "rules"
     ),

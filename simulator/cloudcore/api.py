@@ -105,6 +105,10 @@ class _Api:
         if operation not in ROUTED:
             reason = f"operation {operation!r} is not one of the rule router's: {', '.join(ROUTED)}"
             raise ValueError(reason)
+        if operation == "subscribe":
+            self._cloud.rules.add(node, topic)
+        elif operation == "unsubscribe":
+            self._cloud.rules.remove(node, topic)
         if not self._cloud.controller.tell(node, routed(operation, topic, asked.get("payload"))):
             raise web.HTTPNotFound(text=f"node {node} is not linked: what a rule says to it now is lost")
         return web.json_response({"node": node, "operation": operation, "topic": topic})

@@ -30,6 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keepalive", type=float, default=30.0, help="seconds without keepalive before it hangs up")
     parser.add_argument("--resend", type=float, default=5.0, help="seconds before an unacknowledged object is resent")
     parser.add_argument("--sync", type=float, default=5.0, help="seconds between two comparisons with the nodes")
+    parser.add_argument("--rules", type=float, default=5.0, help="seconds after its start until it has its rules")
     parser.add_argument(
         "--certificate-life", type=seconds, default=365 * 24 * 3600.0, help="of a node: 30s, 2m (default: a year)"
     )
@@ -50,6 +51,7 @@ async def run(args: argparse.Namespace) -> int:
         keepalive=args.keepalive,
         resend=args.resend,
         sync=args.sync,
+        rules=args.rules,
         lose_first=not args.keep_first,
         certificate_life=args.certificate_life,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Literal, get_args
 
-Fault = Literal["cut", "refuse", "noack", "duplicate", "reorder", "slow", "half-open", "deny"]
+Fault = Literal["cut", "refuse", "noack", "duplicate", "reorder", "slow", "half-open", "deny", "both"]
 
 MEANING: dict[Fault, str] = {
     "cut": "links are aborted, new ones refused",
@@ -15,6 +15,7 @@ MEANING: dict[Fault, str] = {
     "reorder": "what is said together goes out in reverse, and the newest object goes first",
     "slow": "every received message waits a second",
     "deny": "what a node asks about itself is refused, as by RBAC",
+    "both": "a second link of a node ends the first, and itself",
     "half-open": "links stay open and nothing passes; then they are aborted",
 }
 

@@ -24,5 +24,7 @@ class Options(Struct, frozen=True):
     """Between two comparisons of what the nodes have with what they should have."""
     lose_first: bool = True
     """CloudCore stores an empty entry for the first report of each property; the second fills it."""
+    rules: float = 5.0
+    """How long after its start the rule router may lack its rules: CloudCore takes links before it has them all."""
     token_life: float = 24 * 3600.0
     certificate_life: float = 365 * 24 * 3600.0

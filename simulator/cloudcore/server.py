@@ -16,13 +16,17 @@ from simulator.cloudcore.authority import Authority, Refused
 from simulator.cloudcore.cluster import Cluster
 from simulator.cloudcore.controller import Controller
 from simulator.cloudcore.faults import Fault, Faults
-from simulator.cloudcore.messages import Json, message
+from simulator.cloudcore.messages import Json, message, routed
 from simulator.cloudcore.options import Options
 from simulator.cloudcore.record import Record
+from simulator.cloudcore.rules import Rules
 from simulator.cloudcore.session import Session
 from simulator.cloudcore.upstream import Upstream
 
 logger = logging.getLogger(__name__)
+
+_SOON = 0.02
+"""Seconds until CloudHub, which looks sessions up by node, ends the newer link for the end of the older one."""
 
 
 @asynccontextmanager
@@ -40,10 +44,12 @@ async def serve(options: Options) -> AsyncIterator[CloudCore]:
         cloud.api_url = f"http://127.0.0.1:{api}"
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         comparing = tasks.create_task(cloud.compare(), name="cloudcore-compare")
+        loading = tasks.create_task(cloud.rules.load(options.rules), name="cloudcore-rules")
         try:
             yield cloud
         finally:
             comparing.cancel()
+            loading.cancel()
             await cloud.hang_up()
 
 
@@ -59,6 +65,7 @@ class CloudCore:
         self.authority = Authority(options.data / "pki", options.host)
         self.cluster = Cluster(options.data / "objects")
         self.controller = Controller(self.cluster, options.nodes, options.data)
+        self.rules = Rules(options.data / "rules.json", self._wanted)
         self.faults = Faults()
         self.record = Record(options.data / "received.jsonl")
         self._upstream = Upstream(self.cluster, lose_first=options.lose_first)
@@ -131,6 +138,8 @@ class CloudCore:
         if replaced is not None:
             logger.info("node %s connects again: its older link is closed", node)
             await replaced.close("replaced by a newer connection of this node")
+            if self.faults.on("both"):
+                asyncio.get_running_loop().call_later(_SOON, session.abort)
         self.record.add(node, "connected", {}, path=request.path, project=request.headers["project_id"])
         try:
             return await session.run()
@@ -151,14 +160,19 @@ class CloudCore:
                 self.record.add(session.node, "ping", said)
                 answer = message("", "", "response", route.get("resource", ""), "ack", parent=header["msg_id"])
                 session.tell(answer)
-            case {"group": "user", "operation": "upload"}:
-                self.record.add(session.node, "uploaded", said)  # the rule router answers nobody
+            case {"group": "user", "operation": "upload"}:  # the rule router answers nobody
+                late = self.rules.late(session.node, route.get("resource", ""))
+                self.record.add(session.node, "unwanted" if late else "uploaded", said)
             case {"source": "twin", "operation": "update"}:
                 self._report(session, said)
             case {"source": "edged", "group": "meta"}:
                 self._node(session, said)
             case _:
                 self.record.add(session.node, "ignored", said)
+
+    def _wanted(self, node: str, topic: str) -> bool:
+        """The rule router wants to hear a topic of a node; false, and lost, when the node has no link."""
+        return self.controller.tell(node, routed("subscribe", topic))
 
     def _node(self, session: Session, said: Json) -> None:
         """A node asks about itself."""

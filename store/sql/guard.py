@@ -10,12 +10,17 @@ import logging
 from functools import lru_cache
 
 import sqlglot
-from msgspec import Struct
+from msgspec import structs
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import TokenType
 
-from store.schema import TABLES
+from store.schema import TABLES, TWINS_AT
 from store.sql.nearest import nearest
+from store.sql.planner import rolled
+from store.sql.question import Asked, Statement
+from store.sql.scope import constant, scope, statement
 from twins.errors import Rejected
 
 # It warns of each statement it cannot read, which is refused with a reason all the same: no flood in the log.
@@ -24,6 +29,10 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 _LONGEST = 20_000
 _MOST_VALUES = 10_000
 _MOST_ROWS = 1_000_000
+_MOST_PARAMETERS = 1000
+
+_STUMBLES = (ValueError, LookupError, AttributeError, TypeError)
+"""What sqlglot raises, beside its own errors, for some of what is no SQL and for paths in JSON that it cannot write."""
 
 _ROOTS = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 
@@ -77,19 +86,14 @@ _FUNCTIONS = frozenset(
 _TABLE_FUNCTIONS = (exp.GenerateSeries, exp.Unnest, exp.Explode)
 
 
+_SESSION = frozenset(("current_catalog", "current_role", "current_schema", "current_user", "session_user", "user"))
+
 _SIZES = {exp.GenerateSeries: ("start", "end"), exp.Repeat: ("times",), exp.Pad: ("expression",)}
 """What makes large values of small ones, and the arguments that say how large."""
 
 
-class Guarded(Struct, frozen=True):
-    """A query that may run, and which of our tables it reads."""
-
-    sql: str
-    tables: frozenset[str]
-
-
 @lru_cache(256)
-def guard(text: str) -> Guarded:
+def guard(text: str) -> Asked:
     """The query, rewritten. Raises Rejected with the reason."""
     if len(text) > _LONGEST:
         reason = f"the query has {len(text)} characters, {_LONGEST} are allowed"
@@ -99,11 +103,14 @@ def guard(text: str) -> Guarded:
     except RecursionError:
         reason = "the query is nested too deeply"
         raise Rejected(reason) from None
+    except _STUMBLES as error:
+        reason = f"the query cannot be read: {error}"
+        raise Rejected(reason) from error
 
 
 def _parsed(text: str) -> exp.Expr:
     try:
-        statements = [statement for statement in sqlglot.parse(text, read="duckdb") if statement is not None]
+        statements = [one for one in sqlglot.parse(_numbered(text), read="duckdb") if one is not None]
     except SqlglotError as error:
         details = getattr(error, "errors", None) or [{}]
         where, line = details[0].get("highlight"), details[0].get("line")
@@ -117,24 +124,65 @@ def _parsed(text: str) -> exp.Expr:
     return statements[0]
 
 
-def _guarded(query: exp.Expr) -> Guarded:
+def _numbered(text: str) -> str:
+    """With `$1` for the first `?` and so on: the order in which they stand is lost when the tree is written out."""
+    if "?" not in text:
+        return text
+    places = [token.start for token in DuckDB().tokenize(text) if token.token_type is TokenType.PLACEHOLDER]
+    if places and "$" in text:
+        reason = "parameters are all ?, or all $1, $2 and so on, and $ stands nowhere else beside ?"
+        raise Rejected(reason)
+    for number, place in reversed([*enumerate(places, 1)]):
+        text = f"{text[:place]}${number}{text[place + 1 :]}"
+    return text
+
+
+def _guarded(query: exp.Expr) -> Asked:
     if not isinstance(query, _ROOTS):
         reason = f"{query.key.upper()} is not allowed: queries only read (SELECT, WITH, UNION, VALUES)"
         raise Rejected(reason, 403)
-    tables = set()
+    tables: dict[str, list[exp.Table]] = {}
+    numbers = {0}
+    moments: list[exp.Func] = []
     for node in query.walk():
         if isinstance(node, exp.Table):
-            tables.add(_table(node))
+            tables.setdefault(_table(node), []).append(node)
+        elif isinstance(node, exp.Func) and isinstance(node.parent, exp.Table) and _name(node) == TWINS_AT:
+            moments.append(node)
         elif isinstance(node, exp.Func):
             _function(node)
             _size(node)
+        elif isinstance(node, exp.DataType):
+            _type(node)
+        elif isinstance(node, exp.Column):
+            _column(node)
+        elif isinstance(node, exp.Placeholder):
+            numbers.add(_number(node))
         elif not isinstance(node, _CLAUSES):
             reason = f"{node.key.upper()} is not allowed in a query"
             raise Rejected(reason, 403)
         if node.args.get("into") or node.args.get("locks"):
             reason = "SELECT INTO and FOR UPDATE are not allowed: queries only read"
             raise Rejected(reason, 403)
-    return Guarded(query.sql("duckdb"), frozenset(tables - {""}))
+    points = tables.get("points", [])
+    times = [_moment(node, number) for number, node in enumerate(moments, 1)]
+    asked = Asked(statement(query), frozenset(tables.keys() - {""}), max(numbers), moments=tuple(times))
+    if len(points) != 1:
+        return asked
+    return structs.replace(asked, scope=scope(points[0]), rolled=rolled(query, points[0]))
+
+
+def _moment(node: exp.Func, number: int) -> Statement:
+    """The time of a `twins_at(…)`, which becomes a table of its own, `twins_at_1` and so on."""
+    table = node.parent
+    if not isinstance(table, exp.Table) or len(node.expressions) != 1 or not constant(node.expressions[0]):
+        reason = f"{TWINS_AT}() takes one time, such as {TWINS_AT}('2026-11-21 10:00:00Z')"
+        raise Rejected(reason)
+    time = statement(node.expressions[0])
+    if not table.alias:
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(TWINS_AT)))
+    table.set("this", exp.to_identifier(f"{TWINS_AT}_{number}"))
+    return time
 
 
 def _table(node: exp.Table) -> str:
@@ -142,6 +190,8 @@ def _table(node: exp.Table) -> str:
     if isinstance(node.this, exp.Func):
         if isinstance(node.this, _TABLE_FUNCTIONS):
             return ""
+        if _name(node.this) == TWINS_AT and not node.db:
+            return TWINS_AT
         reason = f"{_name(node.this)}() is not allowed as a table"
         raise Rejected(reason, 403)
     name = node.name.lower()
@@ -180,6 +230,27 @@ def _function(node: exp.Func) -> None:
     if not names & _FUNCTIONS:
         reason = f"the function {name}() is not allowed{nearest(name, sorted(_FUNCTIONS))}"
         raise Rejected(reason, 403)
+
+
+def _type(node: exp.DataType) -> None:
+    """Types are DuckDB's own; one with a length of its own is no way to a large value either."""
+    if node.is_type(exp.DType.USERDEFINED):
+        reason = f"there is no type {node.sql('duckdb')[:80]}"
+        raise Rejected(reason, 403)
+
+
+def _column(node: exp.Column) -> None:
+    """DuckDB takes some names without a table for functions."""
+    if not node.table and node.name.lower() in _SESSION:
+        reason = f"{node.name} is not allowed"
+        raise Rejected(reason, 403)
+
+
+def _number(node: exp.Placeholder) -> int:
+    if not node.name.isascii() or not node.name.isdigit() or not 0 < int(node.name[:5]) <= _MOST_PARAMETERS:
+        reason = f"parameters are written ? (or $1, $2 and so on), and there are {_MOST_PARAMETERS} at most"
+        raise Rejected(reason)
+    return int(node.name)
 
 
 def _size(node: exp.Func) -> None:

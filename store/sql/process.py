@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 
 from store.columns import Columns
 from store.sql import question
-from store.sql.question import Answer, Question, Refused, Setting, Unreadable
+from store.sql.question import Answer, Known, Question, Refused, Setting, Unreadable
 from twins.errors import Rejected, Unavailable
 
 _LOOK = 0.02
@@ -31,6 +31,7 @@ class Unpacked(Struct, frozen=True):
     """A question, and the points in memory it may see, not packed yet."""
 
     question: Question
+    points: bool
     chunks: tuple[Columns, ...]
     series: Sequence[str]
 
@@ -44,6 +45,8 @@ class Process:
         self._connection: Connection | None = None
         self._ready = False
         self._version: int | None = None
+        self._chunks: Sequence[Columns] = ()
+        self._series = 0
 
     def start(self) -> None:
         """Start it, if it is not there; it gets ready by itself. Raises Unavailable."""
@@ -73,12 +76,14 @@ class Process:
         finally:
             theirs.close()
         self._connection, self._ready, self._version = ours, False, None
+        self._chunks, self._series = (), 0
 
-    def ask(self, asked: Unpacked, stopped: threading.Event) -> Answer | Unreadable:
-        """The answer. Raises Rejected or Unavailable."""
+    def ask(self, asked: Unpacked, stopped: threading.Event) -> tuple[Answer | Unreadable, bytes]:
+        """The answer, and its bytes in the form asked for. Raises Rejected or Unavailable."""
         self._wait_ready(stopped)
         try:
-            packed = question.encode(self._packed(asked))
+            changed = self._changed(asked)
+            packed = question.encode(structs.replace(asked.question, known=changed))
         except (OverflowError, UnicodeEncodeError) as error:
             reason = f"a parameter cannot be taken: {error}"
             raise Rejected(reason) from error
@@ -86,16 +91,23 @@ class Process:
             assert self._connection is not None
             self._connection.send_bytes(packed)
             answer: Answer | Refused | Unreadable = question.reply(self._received(stopped))
+            follows = isinstance(answer, Answer) and asked.question.form != "rows"
+            body = self._received(stopped) if follows else b""
         except (OSError, EOFError, msgspec.MsgspecError):
             self._restart()
             reason = "the query ended its process: it needs more memory than queries may have"
             raise Rejected(reason, 413) from None
-        self._version = asked.question.version if "points" in asked.question.tables else self._version
+        if changed is not None:
+            self._version, self._chunks, self._series = (
+                asked.question.version,
+                asked.chunks,
+                self._series + len(changed.series),
+            )
         if isinstance(answer, Refused):
             if answer.final:
                 self._restart()
             raise Rejected(answer.reason, answer.code)
-        return answer
+        return answer, body
 
     def end(self) -> None:
         """Kill it and wait for it."""
@@ -135,11 +147,24 @@ class Process:
                 raise _stopped()
         return self._connection.recv_bytes()
 
-    def _packed(self, asked: Unpacked) -> Question:
-        if "points" not in asked.question.tables or asked.question.version == self._version:
-            return asked.question
-        chunks = [chunk.pack() for chunk in asked.chunks]
-        return structs.replace(asked.question, chunks=chunks, series=list(asked.series))
+    def _changed(self, asked: Unpacked) -> Known | None:
+        """What changed of the points in memory since the process was told of them."""
+        if not asked.points or asked.question.version == self._version:
+            return None
+        start, stop = _shared(self._chunks, asked.chunks)
+        chunks = [chunk.pack() for chunk in asked.chunks[stop - start :]]
+        return Known(start, stop, chunks, list(asked.series[self._series :]))
+
+
+def _shared(known: Sequence[Columns], wanted: Sequence[Columns]) -> tuple[int, int]:
+    """Where in `known` the beginning of `wanted` is: what was sealed is gone there, what is full never changes."""
+    if not wanted:
+        return 0, 0
+    start = next((place for place, chunk in enumerate(known) if chunk is wanted[0]), len(known))
+    stop = start
+    while stop < len(known) and stop - start < len(wanted) and known[stop] is wanted[stop - start]:
+        stop += 1
+    return start, stop
 
 
 def _stopped() -> Rejected:

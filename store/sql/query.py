@@ -4,68 +4,91 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from store import records
-from store.columns import Columns
-from store.schema import TABLES
-from store.segment import Segment, read_list
+from store.schema import TABLES, TWINS_AT
+from store.sql import form
+from store.sql.catalogue import Catalogue
 from store.sql.nearest import nearest
-from store.sql.question import Answer, Question, Refused, Unreadable
-from store.sql.rows import gathered
-from store.sql.sources import Sources, quoted
-from store.table import tabulate_rows
+from store.sql.question import Answer, Question, Refused, Statement, Unreadable
+from store.sql.rows import TooLarge, as_arrow, as_values, gathered
+from store.sql.sources import Sources
+from store.sql.span import Span, microseconds, span, used
 
 _BATCH = 2048
 """Rows that are fetched at once."""
 
 
-def answer(sources: Sources, question: Question) -> Answer | Refused | Unreadable:
+Given = tuple[Answer | Refused | Unreadable, bytes]
+"""What is answered, and the bytes that follow it, empty for none."""
+
+
+def answer(sources: Sources, question: Question) -> Given:
     """Never raises for what the query did."""
-    if question.chunks is not None:
-        sources.give([Columns.unpack(chunk) for chunk in question.chunks], question.series)
+    if question.known is not None:
+        sources.memory.give(question.known)
     try:
         return _Query(sources, question).run()
+    except TooLarge as error:
+        return error.refused, b""
     except sqlite3.Error as error:
-        return Refused(f"{sources.file.name} cannot be read now: {error}", 503)
+        return Refused(f"{sources.file.name} cannot be read now: {error}", 503), b""
     except (duckdb.InternalException, duckdb.FatalException) as error:
-        return Refused(_first_line(error), 400, final=True)
+        return Refused(_first_line(error), 400, final=True), b""
     except (duckdb.Error, pa.ArrowException, MemoryError, OverflowError, OSError, ValueError) as error:
         if _out_of_memory(error):
             reason = "the query needs more memory than queries may have: ask for less time, fewer series or columns"
-            return Refused(reason, 413, final=True)
-        return Refused(_explained(error), 400)
+            return Refused(reason, 413, final=True), b""
+        return Refused(_explained(error), 400), b""
 
 
 class _Query:
-    """One query on a cursor of its own."""
+    """One query on a cursor of its own, in one transaction: `now()` is the same for all that it says."""
 
     def __init__(self, sources: Sources, question: Question) -> None:
         self._sources = sources
         self._question = question
         self._cursor = sources.cursor()
-        self._paths: list[Path] = []
+        self._catalogue = Catalogue(sources, question, self._cursor)
         self._offered = False
 
-    def run(self) -> Answer | Refused | Unreadable:
+    def run(self) -> Given:
         """The answer, or the segments that keep it from one. Raises duckdb.Error, pa.ArrowException, MemoryError."""
         try:
-            for name in self._question.tables:
-                self._offer(name)
+            self._cursor.begin()
+            statement = self._offer()
             self._offered = True
-            return self._fetched()
+            return self._fetched(statement)
         except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
-            broken = self._sources.broken(self._paths, error) if self._may_be_damage(error) else []
+            broken = self._sources.broken(self._catalogue.paths, error) if self._may_be_damage(error) else []
             if broken:
-                return Unreadable(broken)
+                return Unreadable(broken), b""
             raise
         finally:
             self._cursor.close()
+
+    def _offer(self) -> Statement:
+        """Make the tables visible; what to ask of them."""
+        asked, catalogue = self._question.asked, self._catalogue
+        bounds = span(self._cursor, asked.scope, self._question.parameters) if "points" in asked.tables else Span()
+        for number, moment in enumerate(asked.moments, 1):
+            catalogue.offer_twins(f"{TWINS_AT}_{number}", self._time(moment))
+        for name in asked.tables - {"points", TWINS_AT}:
+            catalogue.offer(name, Span())
+        if "points" in asked.tables:
+            if asked.rolled is not None and catalogue.offer_rolled(bounds):
+                return asked.rolled.statement
+            catalogue.offer("points", bounds)
+        return asked.statement
+
+    def _time(self, moment: Statement) -> int:
+        try:
+            return microseconds(self._cursor, moment, self._question.parameters)
+        except TypeError:
+            message = f"{TWINS_AT}() needs a time, and got null"
+            raise ValueError(message) from None
 
     def _may_be_damage(self, error: Exception) -> bool:
         """DuckDB has no error of its own for a damaged file, but for most faults of a query."""
@@ -74,53 +97,18 @@ class _Query:
         unnamed = duckdb.IOException, duckdb.InvalidInputException, duckdb.InternalException
         return not self._offered or isinstance(error, unnamed) or not isinstance(error, duckdb.DatabaseError)
 
-    def _fetched(self) -> Answer | Refused:
+    def _fetched(self, statement: Statement) -> Given:
         question = self._question
-        relation = self._cursor.sql(question.sql, params=list(question.parameters) or None)
+        relation = self._cursor.sql(statement.sql, params=used(statement, question.parameters) or None)
+        weight = as_values if question.form in {"rows", "json"} else as_arrow
         with relation.to_arrow_reader(_BATCH) as batches:
-            return gathered(tuple(relation.columns), batches, question.limit)
-
-    def _offer(self, name: str) -> None:
-        """Make a table of the schema visible to this query alone."""
-        if name == "points":
-            listed = self._question.segments
-            paths = [self._path(segment) for segment in listed if segment.kind == "points"]
-            table = self._sources.memory(self._question.version, listed)
-        elif name == "results":
-            rows, paths = self._results()
-            table = tabulate_rows(name, rows, self._sources.node)
-        else:
-            table, paths = tabulate_rows(name, self._rows(name), self._sources.node), []
-        self._paths += paths
-        self._cursor.register(f"_{name}", table)
-        wanted = ", ".join(f"{column}::{kind} AS {column}" for column, kind in TABLES[name].items())
-        parts = [f"SELECT {wanted} FROM _{name}"]  # noqa: S608 - names of the schema
-        if paths:
-            files = ", ".join(map(quoted, paths))
-            parts.append(f"SELECT {', '.join(TABLES[name])} FROM read_parquet([{files}])")  # noqa: S608 - ours
-        self._cursor.execute(f"CREATE TEMP VIEW {name} AS {' UNION ALL '.join(parts)}")
-
-    def _results(self) -> tuple[list[tuple[Any, ...]], list[Path]]:
-        """Rows and list of segments from one state of the disk: a result is in the one or in the other."""
-        connection = records.reader(self._sources.file)
-        try:
-            connection.execute("BEGIN")
-            known = [segment for segment in read_list(connection) if segment.kind == "results"]
-            return records.results(connection)[1], [self._path(segment) for segment in known]
-        finally:
-            connection.close()
-
-    def _rows(self, name: str) -> Sequence[tuple[Any, ...]]:
-        if name != "events":
-            return self._question.live.get(name, ())
-        connection = records.reader(self._sources.file)
-        try:
-            return records.events(connection)
-        finally:
-            connection.close()
-
-    def _path(self, segment: Segment) -> Path:
-        return self._sources.directory / segment.name
+            schema = batches.schema
+            kept, cut = gathered(batches, question.limit, weight)
+        rows = form.rows(kept) if question.form == "rows" else []
+        plan = self._catalogue.plan
+        told = {"gemelo.truncated": str(bool(cut)).lower(), "gemelo.plan": plan}
+        body = b"" if question.form == "rows" else form.encoded(question.form, schema, kept, told)
+        return Answer(tuple(relation.columns), rows, sum(map(len, kept)), cut, plan), body
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,22 +16,28 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from runtime.clock import Clock
 from store.journal import Journal
 from store.points import Points
+from store.schema import TWINS_AT
 from store.segments import Segments
 from store.sql import question
+from store.sql.latest import Latest
+from store.sql.question import Answer, Unreadable
 from twins.errors import Rejected, Unavailable
-from twins.exchange import Rows, Scalar
+from twins.exchange import Encoded, Newest, Rows, Scalar
 
 if TYPE_CHECKING:
-    from store.sql.guard import Guarded
     from store.sql.process import Process, Unpacked
+    from store.sql.question import Asked
 
 T = TypeVar("T")
 
 Live = Mapping[str, Callable[[], Iterable[tuple[Any, ...]]]]
 """Rows of `twins`, `devices` and `nodes`, asked for in the loop when a query reads them: columns as in `schema`, with
-one device id (`namespace/name`) in place of the first two, times in microseconds."""
+one device id (`namespace/name`) in place of the first two, times in microseconds. `booleans` are the device id and
+name of each property whose numbers are `false` and `true`."""
 
 
+_SEALED = frozenset(("points", "points_1m", "points_1h", TWINS_AT))
+"""Tables that the points in memory are part of."""
 _ATTEMPTS = 3
 """Segments may be removed, or prove to be damaged, while a query reads them: it looks again so often."""
 _FREED = 5.0
@@ -60,7 +66,8 @@ class Sql:
         self._journal = journal
         self._points = points
         self._segments = segments
-        self._live = live
+        self._latest = Latest(points)
+        self._live = {**live, "latest": self._latest.rows}
         self._clock = clock
         self._waiting = waiting
         self._memory = memory // workers
@@ -70,6 +77,30 @@ class Sql:
 
     async def sql(self, text: str, parameters: Sequence[Scalar] = (), *, deadline: float, limit: int) -> Rows:
         """The answer, cut at `limit` rows. Raises Rejected (the query is at fault or too long), Unavailable (busy)."""
+        answer, _, elapsed = await self._asked(text, parameters, "rows", deadline, limit)
+        return Rows(answer.columns, answer.rows, bool(answer.cut), elapsed)
+
+    async def encoded(
+        self, text: str, parameters: Sequence[Scalar] = (), *, form: question.Form, deadline: float, limit: int
+    ) -> Encoded:
+        """The answer as bytes that the process for queries made. Raises as `sql` does."""
+        answer, body, elapsed = await self._asked(text, parameters, form, deadline, limit)
+        return Encoded(answer.columns, body, answer.count, _notice(answer, limit), answer.plan, elapsed)
+
+    def latest(self, devices: Collection[str] = (), properties: Collection[str] = ()) -> Iterator[Newest]:
+        """The newest point of each series, from memory; of these devices and properties where some are named."""
+        return self._latest.of(devices, properties)
+
+    def close(self) -> None:
+        """Wait for what runs, and end the processes."""
+        self._threads.shutdown(cancel_futures=True)
+        while self._idle:
+            self._idle.pop().end()
+
+    async def _asked(
+        self, text: str, parameters: Sequence[Scalar], form: question.Form, deadline: float, limit: int
+    ) -> tuple[Answer, bytes, int]:
+        """Answer, bytes, and the microseconds it took."""
         if self._running >= self._waiting:
             message = f"{self._running} queries run or wait already: try again in a moment"
             raise Unavailable(message)
@@ -79,27 +110,26 @@ class Sql:
         started = self._clock.monotonic()
         self._running += 1
         try:
-            rows = await self._answer(text, tuple(parameters), deadline, limit)
+            answer, body = await self._answer(text, tuple(parameters), form, deadline, limit)
         finally:
             self._running -= 1
-        elapsed = int((self._clock.monotonic() - started) * 1e6)
-        return Rows(rows.columns, rows.rows, rows.truncated, elapsed)
+        return answer, body, int((self._clock.monotonic() - started) * 1e6)
 
-    def close(self) -> None:
-        """Wait for what runs, and end the processes."""
-        self._threads.shutdown(cancel_futures=True)
-        while self._idle:
-            self._idle.pop().end()
-
-    async def _answer(self, text: str, parameters: tuple[Scalar, ...], deadline: float, limit: int) -> Rows:
+    async def _answer(
+        self, text: str, parameters: tuple[Scalar, ...], form: question.Form, deadline: float, limit: int
+    ) -> tuple[Answer, bytes]:
         try:
             async with asyncio.timeout(deadline) as timer:
                 guarded = await self._in_thread(lambda: self._guarded(text))
+                if guarded.parameters != len(parameters):
+                    reason = f"the query has {guarded.parameters} parameters (?), and {len(parameters)} were given"
+                    raise Rejected(reason)
                 for _ in range(_ATTEMPTS):
-                    answer = await self._finished(self._question(guarded, parameters, deadline, limit))
-                    if isinstance(answer, Rows):
-                        return answer
-                    await self._segments.set_aside(answer)
+                    asked = self._question(guarded, parameters, form, deadline, limit)
+                    answer, body = await self._finished(asked)
+                    if isinstance(answer, Answer):
+                        return answer, body
+                    await self._segments.set_aside(answer.names)
         except TimeoutError:
             if not timer.expired():
                 raise
@@ -108,19 +138,22 @@ class Sql:
         message = "segments keep disappearing: try again in a moment"
         raise Unavailable(message)
 
-    def _question(self, guarded: Guarded, parameters: tuple[Scalar, ...], deadline: float, limit: int) -> Unpacked:
+    def _question(
+        self, guarded: Asked, parameters: tuple[Scalar, ...], form: question.Form, deadline: float, limit: int
+    ) -> Unpacked:
         """Taken in one step of the loop: a point is in the snapshot or in a listed segment, never in neither."""
         from store.sql.process import Unpacked
 
-        live = {name: list(rows()) for name, rows in self._live.items() if name in guarded.tables}
-        points = self._points
+        wanted = guarded.tables | ({"booleans"} if guarded.moments else set())
+        live = {name: list(rows()) for name, rows in self._live.items() if name in wanted}
+        points, seen = self._points, not _SEALED.isdisjoint(guarded.tables)
         asked = question.Question(
-            guarded.sql, guarded.tables, parameters, limit, deadline, live, self._segments.known, points.version
+            guarded, parameters, limit, deadline, live, self._segments.known, points.version, form
         )
-        return Unpacked(asked, points.snapshot() if "points" in guarded.tables else (), points.series)
+        return Unpacked(asked, seen, points.snapshot() if seen else (), points.series)
 
-    async def _finished(self, asked: Unpacked) -> Rows | Sequence[str]:
-        """The answer, or the segments that stand in its way.
+    async def _finished(self, asked: Unpacked) -> tuple[Answer | Unreadable, bytes]:
+        """The answer and its bytes, or the segments that stand in its way.
 
         When cancelled (deadline, caller gone) end the process, and see that the thread is free again.
         """
@@ -136,19 +169,16 @@ class Sql:
                 await asyncio.wait([done], timeout=_FREED)
             raise
 
-    def _ask(self, asked: Unpacked, stopped: threading.Event) -> Rows | Sequence[str]:
+    def _ask(self, asked: Unpacked, stopped: threading.Event) -> tuple[Answer | Unreadable, bytes]:
         """In a thread: there are as many processes as threads at most."""
         try:
             process = self._idle.pop()
         except IndexError:
             process = self._process()
         try:
-            answer = process.ask(asked, stopped)
+            return process.ask(asked, stopped)
         finally:
             self._idle.append(process)
-        if isinstance(answer, question.Unreadable):
-            return answer.names
-        return Rows(answer.columns, answer.rows, answer.truncated)
 
     def _process(self) -> Process:
         from store.sql.process import Process
@@ -156,7 +186,7 @@ class Sql:
         file, directory = str(self._journal.file), str(self._segments.directory)
         return Process(question.Setting(self._node, file, directory, self._memory))
 
-    def _guarded(self, text: str) -> Guarded:
+    def _guarded(self, text: str) -> Asked:
         missing = [name for name in ("duckdb", "numpy", "pyarrow", "sqlglot") if not find_spec(name)]
         if missing:
             message = f"SQL is not installed ({missing[0]}): pip install 'gemelo[sql]'"
@@ -171,3 +201,13 @@ class Sql:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _notice(answer: Answer, limit: int) -> str:
+    """Why the answer was cut, and how to get the rest."""
+    if not answer.cut:
+        return ""
+    if answer.cut == "rows":
+        return f"cut at the limit of {limit} rows, there are more"
+    room = question.MOST >> 20
+    return f"cut after {answer.count} rows, as an answer has room for {room} MiB: ask for less time or fewer columns"

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
-from store.columns import Columns
-from store.segment import Segment
-from store.table import overlapping, sound, tabulate, without
+from store.sql.memory import Memory
+from store.sql.views import quoted
+from store.table import numberless, sound
 
 _SETTINGS = (
-    "SET TimeZone = 'UTC'",
+    "SET GLOBAL TimeZone = 'UTC'",  # without GLOBAL a cursor would take the machine's
     "SET python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -29,16 +28,15 @@ _SETTINGS = (
 
 
 class Sources:
-    """What queries share: the DuckDB instance, and the table of the points in memory as last built."""
+    """What queries share: the DuckDB instance, and the points in memory."""
 
     def __init__(self, node: str, file: Path, directory: Path, memory: int) -> None:
         self.node = node
         self.file = file
         self.directory = directory
-        self._given: tuple[list[Columns], list[str]] = ([], [])
-        self._key: tuple[Any, ...] = ()
-        self._table: pa.Table | None = None
+        self.memory = Memory(node, directory)
         self._sound: set[str] = set()
+        self._texts: dict[Path, bool] = {}
         self._base = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": f"{memory}MiB"})
         self._base.execute(f"SET allowed_directories = [{quoted(directory)}]")
         for setting in _SETTINGS:
@@ -52,9 +50,11 @@ class Sources:
         """A connection of its own to the instance; close it."""
         return self._base.cursor()
 
-    def give(self, chunks: list[Columns], series: list[str]) -> None:
-        """These are the points in memory from now on."""
-        self._given, self._table = (chunks, series), None
+    def has_texts(self, path: Path) -> bool:
+        """True unless the file's footer says that all its points have a number. Raises OSError, pa.ArrowException."""
+        if path not in self._texts:
+            self._texts[path] = numberless(path)
+        return self._texts[path]
 
     def broken(self, paths: Sequence[Path], error: Exception) -> list[str]:
         """Which of these segments cannot be read.
@@ -84,17 +84,3 @@ class Sources:
             except (duckdb.Error, ValueError):
                 return False
         return True
-
-    def memory(self, version: int, listed: Sequence[Segment]) -> pa.Table:
-        """The unsealed points, less those that a listed segment has; built once for each state of both."""
-        if self._table is None or (version, listed) != self._key:
-            table = tabulate(*self._given, self.node)
-            self._table = without(table, overlapping(table, listed, self.directory))
-            self._key = (version, listed)
-        return self._table
-
-
-def quoted(path: Path) -> str:
-    """A path as SQL writes a text."""
-    text = str(path).replace("'", "''")
-    return f"'{text}'"

@@ -8,6 +8,7 @@ can put off. The gateway only ever loses this process.
 from __future__ import annotations
 
 import logging
+import os
 import resource
 import signal
 import sys
@@ -24,10 +25,13 @@ from store.sql.sources import Sources
 _SPARE = 256 * 1024 * 1024
 """Address space beside DuckDB's memory: Arrow's tables, Python's rows, stacks of threads."""
 _GRACE = 1.0
+_NICE = 5
+"""Where the gateway and a query want the same core, the gateway has three parts of four."""
 
 
 def main(descriptor: int, setting: Setting) -> None:
     """Answer questions until the other end closes."""
+    os.nice(_NICE)
     logging.disable(logging.ERROR)  # the gateway tells what is wrong with a segment, once
     sources = Sources(setting.node, Path(setting.file), Path(setting.directory), setting.memory)
     sources.warm()
@@ -41,8 +45,10 @@ def main(descriptor: int, setting: Setting) -> None:
             return
         # The gateway ends a query that is late; without a gateway (killed) the alarm does.
         signal.setitimer(signal.ITIMER_REAL, asked.deadline + _GRACE)
-        answered = answer(sources, asked)
+        answered, body = answer(sources, asked)
         connection.send_bytes(question.encode(answered))
+        if isinstance(answered, question.Answer) and asked.form != "rows":
+            connection.send_bytes(body)
         signal.setitimer(signal.ITIMER_REAL, 0)
         if isinstance(answered, question.Refused) and answered.final:
             return

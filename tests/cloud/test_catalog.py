@@ -11,6 +11,7 @@ import pytest
 from cloud import frames
 from cloud.catalog import Catalog
 from cloud.messages import Members
+from cloud.past import Older
 from twins.errors import Rejected
 from twins.liveness import INTERVAL, NEVER, Rhythm
 from twins.stimuli import Admitted, Enumerated, Joined, Left, Synchronised, Wish
@@ -42,8 +43,8 @@ class Cloud:
         self.disk: dict = {}
         self.catalog = Catalog({})
 
-    def __call__(self, message):
-        step = self.catalog.step(message, "cloud:1:1", 5)
+    def __call__(self, message, seen: int = 5):
+        step = self.catalog.step(message, "cloud:1:1", seen)
         if step is None:
             return None
         self.catalog.keep(step)
@@ -92,6 +93,51 @@ def test_a_repeat_and_an_older_version_have_no_effect():
     assert cloud(UPDATE) is None
     assert cloud(DEVICE) is None
     assert cloud(MODEL) is None
+
+
+def at(version: int):
+    """The recorded device in another version of the same object."""
+    said = json.loads(UPDATE.content)
+    said["metadata"]["resourceVersion"] = str(version)
+    return msgspec.structs.replace(UPDATE, version=str(version), content=json.dumps(said).encode())
+
+
+def test_older_versions_after_a_minute_without_a_newer_are_those_of_a_restored_cluster():
+    cloud = Cloud()
+    for message in (MODEL, at(1000)):
+        cloud(message)
+    second = 1_000_000
+    assert cloud(at(500), seen=10 * second) is None
+    assert cloud(at(501), seen=69 * second) is None
+    past = cloud.catalog.past
+    assert (past.ignored, past.older) == (2, {("Device", "default/thermo1"): Older("1000", "501", 10 * second)})
+    joined, told = cloud(at(502), seen=70 * second)
+    assert isinstance(joined, Joined)
+    assert told.event.message.startswith("the cloud has gone back to version 502 of Device default/thermo1 from 1000")
+    assert past.older == {}
+    assert len(cloud(at(503), seen=71 * second)) == 1, "it is the newest now"
+
+
+@pytest.mark.parametrize("version", [1000, 1001])
+def test_a_stale_copy_is_one_when_what_we_have_or_newer_comes_after_it(version: int):
+    cloud = Cloud()
+    for message in (MODEL, at(1000), at(999), at(version)):
+        cloud(message)
+    assert cloud(at(999), seen=3_600_000_000) is None
+    assert cloud.catalog.past.ignored == 2
+
+
+def test_what_is_remembered_of_a_device_goes_with_it():
+    cloud = Cloud()
+    for message in (MODEL, DEVICE):
+        cloud(message)
+    cloud.catalog.note("default/thermo1", ("ghost",))
+    cloud.catalog.note("default/local", ("ghost",))
+    assert cloud.catalog.undeclared == {"default/thermo1": ("ghost",)}, "of others the cloud hears nothing"
+    cloud(at(1))
+    assert cloud.catalog.past.older
+    cloud(REMOVAL)
+    assert (cloud.catalog.undeclared, cloud.catalog.past.older) == ({}, {})
 
 
 def test_nothing_is_taken_in_before_its_commit():
@@ -163,6 +209,12 @@ def test_membership_without_an_object_joins_and_leaves_as_old_clouds_mean_it():
     assert isinstance(admitted, Admitted)
     assert (admitted.device, admitted.wishes) == ("default/thermo1", {})
     assert cloud(REMOVED) == [Left("default/thermo1", "cloud:1:1", 5)]
+
+
+def test_a_member_that_was_deleted_before_its_object_came_leaves():
+    cloud = Cloud()
+    cloud(ADDED)
+    assert cloud(REMOVAL) == [Left("default/thermo1", "cloud:1:1", 5, "cloud")]
 
 
 def test_membership_of_old_clouds_carries_what_is_desired():

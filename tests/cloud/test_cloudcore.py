@@ -14,6 +14,7 @@ from cloud.cloudcore import CloudCore
 from cloud.sync import Unanswered
 from runtime.clock import SystemClock
 from simulator.cloudcore.faults import Fault
+from simulator.cloudcore.messages import membership
 from tests.cloud.stage import NODE, Edge, device, running, world
 from twins.stimuli import Joined
 
@@ -266,6 +267,51 @@ def _report(edge, name):
     report = edge.core.report(twin)
     assert report is not None
     return report
+
+
+async def test_a_member_that_was_deleted_before_its_object_came_does_not_stay(options, tmp_path):
+    async with world(options) as place, running(Edge(place, tmp_path / "pki", place.config())) as edge:
+        await place.until(lambda: acknowledged(place, f"null/node/{NODE}"))
+        place.cloud.controller.tell(NODE, membership(device("d1") | {"kind": "Device"}, added=True))
+        await place.until(lambda: edge.twins.get("default/d1"))
+        place.cloud.start("cut", 0.3)
+        await place.until(lambda: place.verdicts("disconnected"))
+        place.cloud.cluster.apply(device("d1"))
+        place.cloud.cluster.delete("Device", "default", "d1")
+        await place.until(lambda: acknowledged(place, "default/device/d1"))
+        assert edge.twins.get("default/d1") is None
+
+
+async def test_custom_messages_wait_for_the_rules_of_a_cloud_that_was_just_started(options, tmp_path):
+    rules = options.data / "rules.json"
+    rules.write_text(json.dumps([[NODE, "default/t1"]]))
+    late = msgspec.structs.replace(options, rules=0.5)
+    async with world(late) as place, running(Edge(place, tmp_path / "pki", place.config(rules=30.0))) as edge:
+        await edge.core.online()
+        await edge.core.upload([("default/t1", b"one"), ("default/t1", b"two")])
+        assert [line["content"] for line in place.verdicts("uploaded", "unwanted")] == ["one", "two"]
+        assert place.verdicts("unwanted") == []
+
+
+async def test_custom_messages_that_no_rule_asks_for_go_when_all_rules_would_be_there(options, tmp_path):
+    async with world(options) as place, running(Edge(place, tmp_path / "pki", place.config(rules=0.2))) as edge:
+        await edge.core.online()
+        await edge.core.upload([("x/user/y", b"one")])
+        assert [line["content"] for line in place.verdicts("uploaded")] == ["one"]
+
+
+async def test_custom_messages_get_their_turn_while_a_backlog_of_reports_drains(options, tmp_path):
+    slow = {"rate": 50.0, "burst": 1, "rules": 0.01}
+    async with world(options) as place, running(Edge(place, tmp_path / "pki", place.config(**slow))) as edge:
+        place.cloud.cluster.apply(device("d1"))
+        await place.until(lambda: edge.core.state.devices)
+        edge.report("d1", mode="a")
+        await place.until(lambda: edge.core.state.counters.confirmed == 1)
+        report = _report(edge, "d1")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(edge.core.push([report] * 40))
+            await edge.core.upload([("x/user/y", b"one")] * 5)
+            assert len(place.verdicts("confirmed")) < 20
 
 
 async def test_a_node_that_does_not_keep_alive_is_hung_up_on_and_comes_back(options, tmp_path):

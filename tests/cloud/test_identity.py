@@ -232,6 +232,23 @@ async def test_reports_go_on_while_short_lived_certificates_are_renewed_again_an
         assert edge.joined() == ["default/d1"]
 
 
+async def test_a_new_link_that_ends_with_the_older_one_is_made_again_at_once(options, tmp_path, caplog):
+    async with world(options) as place:
+        clock = LateClock()
+        edge = Edge(place, tmp_path / "pki", place.config(), clock=clock)
+        async with running(edge):
+            place.cloud.cluster.apply(device("d1"))
+            await place.until(lambda: edge.core.state.devices)
+            place.cloud.start("both", 60.0)
+            clock.ahead = int(YEAR * 0.91)
+            clock.set.set()
+            await place.until(lambda: edge.core.state.counters.links == 3)
+            edge.report("d1", mode="auto")
+            await place.until(lambda: place.status("d1") == {"mode": "auto"})
+            assert edge.core.state.phase == "online"
+        assert "cloud offline" not in caplog.text
+
+
 async def test_a_renewal_that_finds_no_cloud_leaves_the_link_as_it_is(options, tmp_path):
     async with world(options) as place:
         clock = LateClock()

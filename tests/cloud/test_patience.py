@@ -24,15 +24,16 @@ def test_answers_that_come_late_keep_the_deadline_long_and_quick_ones_make_it_th
 def test_while_nothing_is_answered_one_of_several_waits_no_longer_than_usual():
     patience = Patience(10.0)
     with patience.deadline() as first, patience.deadline() as second:
-        assert (first, second) == (10.0, 10.0)
+        assert (first, second) == ((10.0, 0.0), (10.0, 0.0))
     patience.silent(10.0, 0)
-    with patience.deadline() as alone:
+    with patience.deadline() as (alone, again):
         assert alone == 20.0, "else it would never have the time"
-    with patience.deadline() as first, patience.deadline() as second, patience.deadline() as third:
-        assert (first, second, third) == (20.0, 10.0, 20.0)
+        assert again == 20.0, "for the next time, when the deadline is longer"
+    with patience.deadline(), patience.deadline() as second, patience.deadline() as third:
+        assert (second, third) == ((10.0, 0.0), (20.0, 0.0))
     patience.answered(15.0)
     with patience.deadline() as first, patience.deadline() as second:
-        assert (first, second) == (30.0, 30.0), "it is behind, and answers"
+        assert (first, second) == ((30.0, 0.0), (30.0, 0.0)), "it is behind, and answers"
 
 
 def test_a_silence_makes_nobody_wait_longer_while_others_are_answered():

@@ -244,6 +244,7 @@ url = "mqtt://127.0.0.1:{self._broker.port}"
 kind = "cloudcore"
 url = "{self.cloud.link_url}"
 register_url = "{self.cloud.certificates_url}"
+rules_wait = 0.1
 token_file = "cloud/token"
 {self._section or f"heartbeat = {HEARTBEAT}"}
 [web]

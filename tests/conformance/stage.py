@@ -42,6 +42,7 @@ from gateway.uplink import Uplink
 from rules.rules import Rules
 from store.journal import Journal
 from store.state import FILE
+from streams.streams import Streams
 from tests.mosquitto import Mosquitto
 from twins.exchange import Event, Outcome, Point
 from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
@@ -116,7 +117,7 @@ class Parts:
         self.journal = Journal(folder, clock, sink=lambda _, columns, names: self.points.extend(columns.points(names)))
         self.twins = Twins(strict=strict, heartbeat=HEARTBEAT)
         timers = Timers(clock)
-        self.core = Core(self.twins, Rules(), self.journal, timers, clock)
+        self.core = Core(self.twins, Rules(), Streams(), self.journal, timers, clock)
         link = FastLink(LinkConfig(port=port, client_id=f"gateway-{node}"), SUBSCRIPTIONS, clock)
         reader, writer = Reader(node, strict=strict), Writer(node, strict=strict)
         self.door = MqttDoor(link, reader, writer, self.core, clock, Causes(1).of("mqtt"))

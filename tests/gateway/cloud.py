@@ -19,7 +19,8 @@ class Cloud:
     def __init__(self, folder: Path, node: str, *more: str) -> None:
         self.folder = folder
         self._log = folder / "cloud.log"
-        self._words = ("cloudcore", "--data", str(folder), "--node", node, "--sync", "0.3", "--resend", "0.5", *more)
+        self._words = ("cloudcore", "--data", str(folder), "--node", node, "--sync", "0.3", "--resend", "0.5")
+        self._words += ("--rules", "1.0", *more)
         self._process: subprocess.Popen[bytes]
         self.ports: tuple[str, ...] = ("0", "0", "0")
         """Of certificates, link and control; kept over a restart."""
@@ -67,7 +68,8 @@ class Cloud:
 
     def section(self) -> str:
         """The section of `gateway.toml` for it."""
-        return f'kind = "cloudcore"\nurl = "{self.link}"\nregister_url = "{self.certificates}"\nrate = 1000.0'
+        doors = f'url = "{self.link}"\nregister_url = "{self.certificates}"'
+        return f'kind = "cloudcore"\n{doors}\nrate = 1000.0\nrules_wait = 2.0'
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()

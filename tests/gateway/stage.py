@@ -16,8 +16,9 @@ from gateway.manifests.registry import Registry
 from gateway.timers import Timers
 from rules.rules import Rules
 from runtime.clock import Clock
+from streams.streams import Streams
 from tests.clock import VirtualClock
-from twins.exchange import Batch, Outcome, Point, Recovered, Ticket
+from twins.exchange import DESIRED, Batch, OutboxRow, Outcome, Point, Recovered, Ticket
 from twins.stimuli import Edit, Updated
 from twins.twin import Twins
 
@@ -52,12 +53,15 @@ class Disk:
     def found(self) -> Recovered:
         """What a start finds: the effect of all batches that reached the disk."""
         found = Recovered(1, {}, {}, {}, {}, [], [], [])
+        outbox: dict[str, OutboxRow] = {}
         for batch in self.batches[: self.durable]:
             for kept, change in (
                 (found.twins, batch.twins),
                 (found.rules, batch.rules),
+                (found.streams, batch.streams),
                 (found.timers, batch.timers),
                 (found.manifests, batch.manifests),
+                (outbox, batch.outbox),
             ):
                 for key, value in change.items():
                     if value is None:
@@ -66,6 +70,7 @@ class Disk:
                         kept[key] = value  # type: ignore[index]
             found.seen += batch.seen
             found.events += batch.events
+        found.outbox.extend(outbox.values())
         return found
 
 
@@ -84,8 +89,9 @@ class Stage:
         self.clock: Clock = clock or VirtualClock()
         self.twins = Twins(enrols=True) if twins is None else twins
         self.rules = Rules()
+        self.streams = Streams()
         self.timers = Timers(self.clock)
-        self.core = Core(self.twins, self.rules, self.disk, self.timers, self.clock, intake=intake)
+        self.core = Core(self.twins, self.rules, self.streams, self.disk, self.timers, self.clock, intake=intake)
         self.next_cause = Causes(1).of("test")
         self.registry = Registry(self.core.ask, self.clock, self.next_cause)
         self.told: list[Committed] = []
@@ -121,8 +127,15 @@ class Stage:
 
 
 def values(batch: Batch) -> list[Point]:
-    """The points of a batch that are no device's state: that is one more when it is heard for the first time."""
-    return [point for point in batch.points if not point.series.endswith("/$state")]
+    """The reported values of a batch: neither a device's state, which is one more when it is heard for the first time,
+    nor what was desired.
+    """
+    return [p for p in batch.points if not p.series.endswith("/$state") and not p.series.startswith(DESIRED)]
+
+
+def wishes(batch: Batch) -> list[tuple[str, str | None]]:
+    """The desired values of a batch that changed, by property."""
+    return [(p.series.removeprefix(DESIRED), p.text) for p in batch.points if p.series.startswith(DESIRED)]
 
 
 async def settle() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from PIL import Image
 
 from devices.camera.gallery import Gallery
-from gateway.album import Album, picture_key
-from store.pictures import Pictures
+from gateway.album import JPEG, Album, picture_key
+from runtime.clock import SystemClock
+from store.blobs import Blobs
+from store.journal import Journal
 from twins.exchange import Box, Detection, Frame
 
 WHOLE = Detection("person", 0.9, Box(0.1, 0.1, 0.8, 0.8))
@@ -31,8 +34,18 @@ def brightness(jpeg: bytes) -> int:
     return int(np.asarray(Image.open(io.BytesIO(jpeg))).max())
 
 
-def test_the_page_gets_the_picture_that_its_boxes_belong_to_and_without_boxes(gallery: Gallery, tmp_path: Path) -> None:
-    album = Album(gallery, Pictures(tmp_path, 1 << 20))
+@pytest.fixture
+async def blobs(tmp_path: Path) -> AsyncIterator[Blobs]:
+    journal = Journal(tmp_path, SystemClock())
+    await journal.open()
+    yield Blobs(tmp_path / "blobs", 1 << 20, journal, SystemClock())
+    await journal.close()
+
+
+async def test_the_page_gets_the_picture_that_its_boxes_belong_to_and_without_boxes(
+    gallery: Gallery, blobs: Blobs
+) -> None:
+    album = Album(gallery, blobs)
     newest = gallery.version("default/gate")
     version, jpeg = album.latest("default/gate") or (0, b"")
     assert version == newest
@@ -41,9 +54,17 @@ def test_the_page_gets_the_picture_that_its_boxes_belong_to_and_without_boxes(ga
     assert (album.latest("default/gate", 999) or (0,))[0] == newest, "one that is gone or was never: the newest"
 
 
-async def test_a_picture_of_an_alert_is_there_before_it_is_on_disk(gallery: Gallery, tmp_path: Path) -> None:
-    album = Album(gallery, Pictures(tmp_path, 1 << 20))
+async def test_a_picture_of_an_alert_is_there_before_it_is_on_disk(gallery: Gallery, blobs: Blobs) -> None:
+    album = Album(gallery, blobs)
     jpeg = await album.by_key(picture_key("camera:1:2"))
     assert jpeg is not None
     assert brightness(jpeg) > 100, "an alert's picture shows its boxes"
     assert await album.by_key("camera-1-77") is None
+
+
+async def test_what_is_kept_and_is_no_picture_is_not_shown_as_one(gallery: Gallery, blobs: Blobs) -> None:
+    album = Album(gallery, blobs)
+    await blobs.put("clip", b"....ftyp")
+    await blobs.put("picture", JPEG)
+    assert await album.by_key("clip") is None
+    assert await album.by_key("picture") == JPEG

@@ -190,6 +190,20 @@ def test_sql_answers_in_each_form_and_an_answer_for_programs_stays_readable_when
     assert yaml.safe_load(run("sql", query, "-o", "yaml").stdout)[1]["value"] == 41.5
 
 
+def test_sql_takes_parameters_and_a_query_from_standard_input_and_writes_csv_and_arrow(gateway, run):
+    query = "SELECT value FROM points WHERE property = ? AND value > ? ORDER BY time"
+    done = run("sql", "-", "-p", "flow", "-p", "20", "-o", "csv", stdin=query)
+    assert (done.stdout, done.stderr) == ('"value"\n41.5\n', "")
+    words = f"{sys.executable} -m gateway sql --url {gateway.url} -o arrow"
+    stream = subprocess.run([*words.split(), "SELECT 7 AS seven"], cwd=ROOT, capture_output=True, check=True).stdout
+    pa = pytest.importorskip("pyarrow")
+    assert pa.ipc.open_stream(stream).read_all().to_pydict() == {"seven": [7]}
+    cut = run("sql", "SELECT * FROM range(9)", "-o", "csv", "--limit", "1")
+    assert (cut.stdout, "limit of 1 rows" in cut.stderr) == ('"range"\n0\n', True)
+    endless = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.range + b.range) = 7"
+    fails(run("sql", endless, "--deadline", "0.5"), 1, "longer than 0.5 s")
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.manifests.documents import documents_of
+from gateway.manifests.documents import documents_of, in_order
 from twins.errors import Rejected
 
 
@@ -58,3 +58,34 @@ def test_times_of_day_stay_text_and_numbers_are_numbers() -> None:
         "nothing": 0.5,
         "word": "1e3",
     }
+
+
+def test_queries_come_after_those_they_read_and_models_before_all() -> None:
+    text = b"""
+{kind: Query, metadata: {name: day}, spec: {from: [{query: hour}]}}
+---
+{kind: Query, metadata: {name: hour}, spec: {from: [{property: t}, {query: default/minute}]}}
+---
+{kind: Device, metadata: {name: d}}
+---
+{kind: Query, metadata: {name: minute}, spec: {from: [{property: t}]}}
+---
+{kind: DeviceModel, metadata: {name: m}}
+"""
+    placed = [data for _, data in in_order(documents_of(text)) if isinstance(data, dict)]
+    assert [data["metadata"]["name"] for data in placed] == ["m", "d", "minute", "hour", "day"]
+
+
+def test_queries_that_go_round_and_nonsense_have_some_order() -> None:
+    text = b"""
+{kind: Query, metadata: {name: a}, spec: {from: [{query: b}]}}
+---
+{kind: Query, metadata: {name: b}, spec: {from: [{query: a}, 7, {query: []}]}}
+---
+{kind: Query, metadata: 3, spec: {from: 5}}
+---
+{kind: Query, spec: []}
+---
+- no manifest
+"""
+    assert len(in_order(documents_of(text))) == 5

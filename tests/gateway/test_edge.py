@@ -300,12 +300,55 @@ async def test_what_is_no_device_is_refused_and_not_stumbled_over(cloud: bool, m
         assert stage.desired() == "10"
 
 
+def of_tomorrow(desired: str, **parts: Any) -> dict[str, Any]:
+    """As a newer cluster has it, with fields that we do not know."""
+    own = device(desired)
+    speed = own["spec"]["properties"][0] | {"smoothing": {"window": 5}} | parts
+    return own | {"spec": own["spec"] | {"tier": "gold", "properties": [speed, {"name": "flow"}]}}
+
+
+@in_virtual_time
+async def test_a_device_with_fields_of_a_newer_cluster_can_be_changed_and_keeps_them() -> None:
+    stage = Shown()
+    async with stage.running():
+        await stage.from_cloud(model())
+        await stage.from_cloud(of_tomorrow("10"))
+        assert stage.read()["spec"] == of_tomorrow("10")["spec"]
+        for write, asked in (
+            (of_tomorrow, "20"),
+            (device, "30"),
+        ):  # by a client that knows them, and by one that doesn't
+            await stage.edge.write(write(asked))
+            assert (stage.asked(), stage.desired()) == (asked, asked)
+            assert stage.read()["spec"] == of_tomorrow(asked)["spec"]
+        again = Shown()
+        assert again.registry.restore(stage.registry.manifests) == []
+        assert [manifest.id for _, manifest in again.registry.of("Device")] == ["default/pump-1"]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [of_tomorrow("20", smoothing={"window": 6}), of_tomorrow("20", other=1), device("20") | {"tier": "gold"}],
+)
+@in_virtual_time
+async def test_what_the_cloud_alone_can_say_is_not_said_here_in_fields_that_are_not_known(
+    manifest: dict[str, Any],
+) -> None:
+    stage = Shown()
+    async with stage.running():
+        await stage.from_cloud(model())
+        await stage.from_cloud(of_tomorrow("10"))
+        with pytest.raises(Rejected, match="no such key"):
+            await stage.edge.write(manifest)
+        assert stage.asked() == "10"
+
+
 @in_virtual_time
 async def test_a_device_of_which_the_cloud_sent_nothing_that_can_be_read_is_the_clouds_all_the_same() -> None:
     stage = Shown()
     async with stage.running():
         await stage.from_cloud(model())
-        await stage.from_cloud(device("10") | {"spec": device("10")["spec"] | {"ofTomorrow": 1}})
+        await stage.from_cloud(device("10") | {"spec": device("10")["spec"] | {"methods": 1}})
         assert stage.read()["spec"] == {}
         for doing in (stage.edge.write(device("20")), stage.edge.delete("Device", "default/pump-1")):
             with pytest.raises(Rejected, match="managed by the cloud") as refused:

@@ -14,7 +14,20 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOM = 45
 """Seconds for the process to start, look and end; a busy machine needs some."""
 HEAVY = {"numpy", "pyarrow", "duckdb", "sqlglot", "openvino", "av", "PIL", "pymodbus"}
-ON_DEMAND = {"grpc", "google.protobuf", "transitions", "cel", "rich", "cryptography", "amqtt", "cbor2", "jsonpatch"}
+ON_DEMAND = {
+    "promql_parser",
+    "obstore",
+    "cronsim",
+    "grpc",
+    "google.protobuf",
+    "transitions",
+    "cel",
+    "rich",
+    "cryptography",
+    "amqtt",
+    "cbor2",
+    "jsonpatch",
+}
 
 # Runs `gemelo run` as the command does, and ends it when the gateway is ready and its MQTT door open.
 _LOOK = """
@@ -66,6 +79,18 @@ def test_a_rule_brings_the_state_graphs_and_cel_and_nothing_heavier(tmp_path: Pa
     loaded = _modules(tmp_path, rules)
     assert {"transitions", "cel"} <= loaded
     assert not loaded & (HEAVY | {"grpc"})
+
+
+def test_a_query_brings_nothing_and_its_expressions_cel(tmp_path: Path) -> None:
+    query = "{apiVersion: gemelo.dev/v1alpha1, kind: Query, metadata: {name: q%s}, spec: {from: [{property: t}], %s}}"
+    window = "window: {tumbling: 1m}, aggregates: [mean, p95]"
+    (tmp_path / "query.yaml").write_text(query % ("", window), "utf-8")
+    parts = '[offload]\nenabled = false\n[dmi]\nenabled = false\n[manifests]\npaths = ["query.yaml"]\n'
+    assert not _modules(tmp_path, parts) & (HEAVY | ON_DEMAND)
+    (tmp_path / "query.yaml").write_text(query % ("2", f"where: value > 0.0, {window}"), "utf-8")
+    loaded = _modules(tmp_path, parts)
+    assert "cel" in loaded
+    assert not loaded & (HEAVY | {"grpc", "transitions"})
 
 
 def test_sparkplug_brings_protobuf_when_a_node_speaks_and_not_before(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from benches.startup import fill
+from tests.gateway.process import until
 from tests.gateway.service import DEADLINE, Process
 from tests.mosquitto import Mosquitto
 
@@ -236,7 +237,7 @@ def test_a_reload_onto_a_taken_address_keeps_everything_but_the_page(tmp_path: P
         gateway.signal(signal.SIGHUP)
         gateway.logged("choose another with [web] listen; again in")
         with load(gateway.broker_port, tmp_path / "record", rate=100) as devices:
-            time.sleep(0.5)
+            until(lambda: (tmp_path / "record").exists() and devices.answered())
             devices.finish()
             gateway.port = free
             gateway.configure(ENROL)

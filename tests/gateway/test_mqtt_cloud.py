@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from cloud.mqtt.herald import EVENTS
 from gateway.clouds.broker import CloudBroker
 from gateway.config import Config
+from gateway.outbox import Carried, Outbox
 from gateway.sections import Cloud, Node
 from runtime.clock import SystemClock
 from tests.cloud.mqtt.edge import Edge, kill, until
 from tests.cloud.mqtt.heaven import heaven
 from tests.cloud.wire import Wire
+from tests.gateway.process import Gateway, invoke
+from tests.gateway.process import until as until_seen
 from tests.gateway.stage import Disk, Stage, rule
 from tests.mosquitto import Mosquitto
 from twins.exchange import Event
@@ -40,6 +42,12 @@ MODEL = {
         ]
     },
 }
+
+
+def events(first: int, last: int) -> list[Event]:
+    """So many, from the first to before the last."""
+    return [Event(f"e-{n:03}", 1, "test", "p", "info", "told") for n in range(first, last)]
+
 
 HOT = {"A": {"onInput": {"transitions": [{"to": "B", "when": "t > 30.0"}]}}, "B": {}}
 
@@ -114,16 +122,35 @@ async def test_events_and_decisions_go_up_where_they_are_asked_for(broker: Mosqu
         assert far.all("edge-2/events") + far.all("edge-2/decisions") == []
 
 
-async def test_events_wait_for_the_link_and_the_oldest_go(broker: Mosquitto) -> None:
+async def test_events_wait_for_the_link_within_their_quota_and_the_oldest_go(broker: Mosquitto) -> None:
     edge = Edge(broker.port, events=True, rate=10_000.0)
     async with heaven(broker.port) as far, edge.running():
         kill(broker)
         await until(lambda: edge.cloud.state.phase == "offline")
-        edge.cloud.note([], [Event(f"e-{n}", 1, "test", "p", "info", "told") for n in range(EVENTS + 30)], [])
-        assert 0 < edge.cloud.state.dropped <= 30, "some are in hand"
+        await edge.happen(*events(0, 1))
+        edge.outbox.backlog.quota = 100 * edge.outbox.backlog.bytes
+        await edge.happen(*events(1, 130))
+        assert (len(edge.outbox.backlog), edge.outbox.counts.dropped) == (100, 30)
         broker.start()
-        last = f"e-{EVENTS + 29}"
-        await far.until(lambda: any(event["id"] == last for event in far.all("edge-1/events")))
+        await far.until(lambda: len(far.all("edge-1/events")) == 100)
+        assert [event["id"] for event in far.all("edge-1/events")] == [f"e-{n:03}" for n in range(30, 130)]
+        await until(lambda: edge.stage.disk.found().outbox == [])
+
+
+async def test_events_outlive_the_gateway_and_are_deleted_once_the_broker_has_them(broker: Mosquitto) -> None:
+    edge = Edge(broker.port, events=True)
+    async with heaven(broker.port) as far:
+        async with edge.running():
+            kill(broker)
+            await until(lambda: edge.cloud.state.phase == "offline")
+            await edge.happen(*events(0, 50))
+            assert len(edge.stage.disk.found().outbox) == 50, "with the commit that they tell of"
+        broker.start()
+        again = Edge(broker.port, events=True, disk=edge.stage.disk)
+        async with again.running():
+            await far.until(lambda: len(far.all("edge-1/events")) == 50)
+            assert [event["id"] for event in far.all("edge-1/events")] == [f"e-{n:03}" for n in range(50)]
+            await until(lambda: again.stage.disk.found().outbox == [])
 
 
 async def test_nothing_larger_than_the_broker_takes_is_sent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -143,11 +170,11 @@ async def test_an_event_that_the_broker_refuses_holds_up_no_other_and_is_counted
         edge = Edge(narrow.port, events=True)
         async with heaven(narrow.port) as far, edge.running():
             words = ["first", "x" * 4000, "last"]
-            edge.cloud.note([], [Event(f"e-{n}", 1, "test", "p", "info", word) for n, word in enumerate(words)], [])
+            await edge.happen(*(Event(f"e-{n}", 1, "test", "p", "info", word) for n, word in enumerate(words)))
             await far.until(lambda: len(far.all("edge-1/events")) == 2)
-            edge.cloud.note([], [Event("e-3", 1, "test", "p", "info", "more")], [])
+            await edge.happen(Event("e-3", 1, "test", "p", "info", "more"))
             await far.until(lambda: [event["id"] for event in far.all("edge-1/events")] == ["e-0", "e-2", "e-3"])
-            assert edge.cloud.state.dropped == 1
+            assert edge.cloud.state.refused == 1
 
 
 async def test_devices_and_models_are_made_changed_and_removed_from_afar(broker: Mosquitto) -> None:
@@ -388,9 +415,44 @@ async def test_two_nodes_on_one_broker_do_not_disturb_each_other(broker: Mosquit
 
 async def test_a_second_node_with_the_same_name_is_told(broker: Mosquitto) -> None:
     one = Edge(broker.port)
-    async with one.running(), Edge(broker.port).running():
-        told = "a second node is here as edge-1: give each node a name of its own"
-        await until(lambda: one.cloud.state.phase == "offline" and one.cloud.state.reason == told)
+    async with one.running():
+        assert not one.cloud.state.rival
+        async with Edge(broker.port).running():
+            await until(lambda: one.cloud.state.phase == "offline" and one.cloud.state.rival and one.warned)
+            assert one.cloud.state.reason == one.warned[0]
+            assert one.warned[0].startswith("a second node is at the broker as edge-1,")
+
+
+async def test_a_second_node_is_an_event_and_shown(tmp_path: Path, broker: Mosquitto) -> None:
+    section = f'kind = "mqtt"\nurl = "mqtt://127.0.0.1:{broker.port}"\n'
+    with Gateway(tmp_path, cloud=section) as gateway:
+        await asyncio.to_thread(gateway.start)
+        async with Edge(broker.port).running():
+
+            def told() -> bool:
+                query = "SELECT message FROM events WHERE kind = 'security'"
+                return "a second node is at the broker as edge-1" in invoke("sql", query, "--url", gateway.url).stdout
+
+            await asyncio.to_thread(until_seen, told)
+        shown = (await asyncio.to_thread(invoke, "cloud", "status", "--url", gateway.url)).stdout
+        assert "rival: a second node of this name" in shown
+
+
+async def test_of_a_device_that_left_nothing_is_remembered_and_of_the_others_what_is_not_confirmed(
+    broker: Mosquitto,
+) -> None:
+    edge = Edge(broker.port)
+    async with edge.running():
+        broker.freeze()
+        for n in range(10):
+            await edge.report(f"default/d{n}", t="1")
+        assert len(edge.cloud._sources) == 10
+        for n in range(5):
+            await edge.stage.core.ask(Left(f"default/d{n}", "test", 0))
+        assert len(edge.cloud._sources) == 5
+        broker.thaw()
+        await until(lambda: edge.unsynced == 0)
+        assert len(edge.cloud._sources) == 0
 
 
 async def test_a_device_that_leaves_is_not_on_the_list_any_more(broker: Mosquitto) -> None:
@@ -426,7 +488,8 @@ async def test_what_the_broker_refuses_is_shown_with_the_reason(tmp_path: Path) 
     with Mosquitto(tmp_path / "strict", f"acl_file {rights}") as strict:
         stage = Stage(twins=Twins(enrols=True))
         config = Config(node=Node(name="edge-1"), cloud=Cloud(kind="mqtt", url=f"mqtt://127.0.0.1:{strict.port}"))
-        sky = CloudBroker(config, stage.core, stage.registry, SystemClock(), 1)
+        outbox = Outbox(stage.core, stage.clock, Carried())
+        sky = CloudBroker(config, stage.core, stage.registry, SystemClock(), outbox, print, 1)
         stage.core.listen(sky)
         async with stage.running(), asyncio.TaskGroup() as group:
             running = group.create_task(sky.run())

@@ -8,7 +8,7 @@ from gateway.committed import Committed
 from gateway.turn import DEPTH
 from rules.instructions import Command
 from tests.clock import in_virtual_time
-from tests.gateway.stage import Stage, body, rule, values
+from tests.gateway.stage import Stage, body, rule, values, wishes
 from twins.exchange import Event, Result
 from twins.instructions import Actuate, Delta, Instruction
 from twins.stimuli import Applied, Edit, Inferred, Joined, Stimulus, Updated
@@ -43,6 +43,29 @@ async def test_a_rules_command_is_in_the_same_batch_as_the_fact_that_led_to_it()
         causes = {i.cause for i in told.said} | {d.cause for d in told.decisions if isinstance(d, Command)}
         assert len(causes) == 1
         assert stage.core.counts.commands == 1
+
+
+@in_virtual_time
+async def test_what_is_desired_has_a_history_when_it_changes_and_when_it_goes() -> None:
+    stage = Stage()
+
+    async def wish(value: str | None) -> list[tuple[str, str | None]]:
+        edits = {"fan": None if value is None else Edit(desired=value)}
+        now = stage.clock.now()
+        await stage.core.ask(Updated("default/d1", stage.next_cause(), now, edits, now, origin="edge"))
+        return wishes(stage.batch)
+
+    async with stage.running():
+        await stage.report(fan="off")
+        assert wishes(stage.batch) == []
+        assert await wish("on") == [("default/d1/fan", "on")]
+        assert await wish("on") == []
+        assert await wish("off") == [("default/d1/fan", "off")]
+        assert [point.seq for point in stage.batch.points] == [2 << 32]
+        assert await wish(None) == [("default/d1/fan", "")]
+        declared = Joined("default/d1", "test:1:1", stage.clock.now(), {"fan": Declared(desired="5")})
+        await stage.core.ask(declared)
+        assert wishes(stage.batch) == [("default/d1/fan", "5")]
 
 
 @in_virtual_time

@@ -255,6 +255,31 @@ async def test_a_state_is_reported_when_it_changes() -> None:
 
 
 @in_virtual_time
+async def test_news_do_not_wait_for_the_states_that_are_repeated_after_a_restart() -> None:
+    first = Sky()
+    async with first.running():
+        for n in range(1000):
+            await first.report(f"default/d{n}", "1")
+            await first.stage.core.ask(Seen(f"default/d{n}", "test:1:0", first.stage.clock.now(), "online"))
+        await asyncio.sleep(10)
+        assert first.unsynced() == []
+    found = first.stage.disk.found()
+    twins = Twins()
+    twins.restore(found.twins, found.seen)
+    second = Sky(first.stage.disk, twins)
+    async with second.running():
+        second.cloud.cut()
+        for n in range(900, 1000):
+            await second.report(f"default/d{n}", "2")
+        second.cloud.join()
+        await asyncio.sleep(1)
+        assert len(second.cloud.values) == 100
+        assert 50 < len(second.cloud.states) < 1000
+        await asyncio.sleep(5)
+        assert (len(second.cloud.states), second.uplink.pending) == (1000, 0)
+
+
+@in_virtual_time
 async def test_what_the_cloud_asks_is_answered_after_its_commit() -> None:
     sky = Sky(Disk(held=True))
     device = {"kind": "Device", "metadata": {"name": "d9"}}

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 import yaml
 
-from rules import bound, lint
+from rules import lint
 from rules.detector import Action, Detector, Spec, decode
 from rules.expression import FUNCTIONS
+from twins import bound
 
 TEXT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
 BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)

@@ -46,7 +46,7 @@ def journal_at() -> Any:
 
 
 @asynccontextmanager
-async def running_store(path: Path, **settings: Any) -> AsyncIterator[Store]:
+async def running_store(path: Path, **settings: Any) -> AsyncIterator[Any]:
     """An open store that runs, with two devices in its live tables; nothing is sealed unless a test says so."""
     live = {
         "twins": lambda: [("default/t-1", "temperature", "20.5", None, 1_000_000, None, 3, 0)],
@@ -54,12 +54,13 @@ async def running_store(path: Path, **settings: Any) -> AsyncIterator[Store]:
         "nodes": lambda: [("edge-1", "home", "", "{}", None, None)],
     }
     settings.setdefault("keep_days", 1e6)  # tests live in 1970
-    store = Store(StoreConfig(path=str(path), **settings), "edge-1", SystemClock(), live)
-    await store.open()
+    clock, wants = settings.pop("clock", SystemClock()), settings.pop("recovered", False)
+    store = Store(StoreConfig(path=str(path), **settings), "edge-1", clock, live)
+    recovered = await store.open()
     try:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(store.run(), name="store")
-            yield store
+            yield (store, recovered) if wants else store
             running.cancel()
     finally:
         await store.close()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from runtime.clock import SystemClock
+from store import state
 from store.columns import Columns
 from store.journal import Journal
 from twins.errors import Broken, Unavailable
@@ -247,15 +248,15 @@ async def test_a_damaged_file_is_kept_aside_and_told_in_one_event(
     tmp_path: Path, point: Any, journal_at: Any, harm: str
 ) -> None:
     async with journal_at(tmp_path) as (journal, _):
-        many = {f"default/t-{n}": b"x" * 500 for n in range(200)}
+        many = {f"default/t-{n}": b"x" * 500 for n in range(300)}
         await journal.committed(journal.append(Batch(twins=many, points=[point()])))
         await journal.transact(lambda db: None)
     damage(tmp_path / "state.db", harm)
     async with journal_at(tmp_path) as (journal, recovered):
         if harm in {"page", "truncated"}:
-            assert 0 < len(recovered.twins) < 200
+            assert 0 < len(recovered.twins) < 300
         else:
-            assert len(recovered.twins) == {"garbage": 0, "blob": 200}[harm]
+            assert len(recovered.twins) == {"garbage": 0, "blob": 300}[harm]
         assert all(recovered.twins[name] == body for name, body in many.items() if name in recovered.twins)
         assert recovered.boot > 1_600_000_000
         (event,) = recovered.events
@@ -293,6 +294,7 @@ async def test_a_file_of_a_newer_gemelo_is_refused_and_left_alone(tmp_path: Path
         pass
     with sqlite3.connect(tmp_path / "state.db") as db:
         db.execute("PRAGMA user_version = 99")
+        db.execute(f"PRAGMA application_id = {state.sign(99)}")
     db.close()
     with pytest.raises(Broken, match="newer"):
         await Journal(tmp_path, SystemClock()).open()

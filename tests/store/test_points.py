@@ -106,3 +106,26 @@ def test_recent_texts_are_kept_apart_and_long_ones_are_cut(point: Any) -> None:
     ((_, said),) = points.texts(SERIES, 1)
     assert (len(said), said[-2:]) == (200, "x…")
     assert points.texts("default/nobody/x", 5) == []
+
+
+def test_a_cut_takes_whole_commits_oldest_first_one_at_least(point: Any) -> None:
+    points = Points()
+    for batch in range(1, 7):
+        points.take(batch, columns(*(point(100 * batch + n) for n in range(5000))), [SERIES])
+    taken = []
+    while (cut := points.cut(12_000)) is not None:
+        taken.append((cut.batch, sum(map(len, cut.chunks))))
+        points.take(9, columns(point(1)), [SERIES]) if cut.batch == 2 else None
+        points.drop(cut.batch)
+    assert taken == [(2, 10_000), (4, 10_000), (9, 10_001)]
+    assert (len(points), points.newest) == (0, 0)
+
+
+def test_points_that_cannot_be_sealed_press(point: Any) -> None:
+    points = Points(most=4)
+    points.take(1, columns(point(1), point(2)), [SERIES])
+    assert points.pressure == 0.5
+    points.take(2, columns(*(point(at) for at in range(9))), [SERIES])
+    assert points.pressure == 1.0
+    points.drop(2)
+    assert points.pressure == 0.0

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import random
-import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,22 @@ import pytest
 
 from runtime.clock import SystemClock
 from store.points import Points
+from store.policies import FOREVER, Policies
 from store.retention import Retention
+from store.segment import KINDS, Segment
 from store.segments import Segments
 from store.store import Store
+from store.upkeep import Upkeep
 from twins.errors import Rejected
 from twins.exchange import Batch, Event, Point, Result
 
 ROOT = Path(__file__).parents[2]
 COUNT = "SELECT count(*), count(DISTINCT (namespace, device, property, time, seq)) FROM points"
+
+
+def sealed(segments: Segments) -> list[Segment]:
+    """The segments of points."""
+    return [segment for segment in segments.known if segment.kind == "points"]
 
 
 async def put(store: Store, *points: Point) -> None:
@@ -40,11 +46,13 @@ async def test_a_segment_is_sorted_without_repeats_and_opens_anywhere(tmp_path: 
         shuffled = random.Random(1).sample(wanted, len(wanted))
         await put(store, *shuffled[:600], Point("default/d/door", 5, 5, None, "open"))
         await put(store, *shuffled[400:])
-        (segment,) = await store.segments.seal()
+        segment, *rollups = await store.segments.seal()
+        assert [one.kind for one in rollups] == ["1m", "1h"]
         table = pq.read_table(store.segments.path(segment))
         assert segment.rows == len(table) == 1001
         assert (segment.first, segment.last) == (0, 999)
         assert table.schema.field("time").type == pa.timestamp("us", tz="UTC")
+        assert hashlib.sha256(store.segments.path(segment).read_bytes()).hexdigest() == segment.digest
         keys = [(row["device"], row["time"], row["seq"]) for row in table.to_pylist()]
         assert keys == sorted(keys)
         assert await store.journal.transact(lambda db: db.execute("SELECT count(*) FROM point_log").fetchone()) == (0,)
@@ -57,11 +65,11 @@ async def test_what_is_kept_is_for_its_user_alone(tmp_path: Path, store_at: Any,
         async with store_at(tmp_path / "data") as store:
             await put(store, point(1))
             await store.segments.seal()
-            await asyncio.to_thread(store.pictures.put, "alert-1", b"\xff\xd8\xff\xe0")
+            await store.blobs.put("alert-1", b"\xff\xd8\xff\xe0")
             found = {path: path.stat().st_mode & 0o777 for path in [tmp_path / "data", *(tmp_path / "data").rglob("*")]}
     finally:
         os.umask(before)
-    assert {path.suffix for path in found} >= {".db", ".parquet", ".jpg"}
+    assert {path.suffix for path in found} >= {".db", ".parquet", ""}
     assert {mode for path, mode in found.items() if path.is_dir()} == {0o700}
     assert {mode for path, mode in found.items() if path.is_file()} == {0o600}
 
@@ -150,11 +158,11 @@ async def test_a_damaged_segment_is_set_aside_and_the_rest_is_served(
         whole = "SELECT count(*), sum(value), sum(seq), max(time), max(device) FROM points"
         if asked:
             await ask(store, whole)
-        first, second = store.segments.known
+        first, second = sealed(store.segments)
         harm(store.segments.path(first), how)
         for _ in range(2):
             assert (await ask(store, whole))[0][0] == 1001
-        assert store.segments.known == (second,)
+        assert sealed(store.segments) == [second]
         assert not store.segments.path(first).exists()
         assert (store.segments.directory / f"{first.name}.damaged").exists() == (how != "gone")
         assert await ask(store, "SELECT kind, object FROM events") == [("SegmentDamaged", first.name)]
@@ -224,24 +232,6 @@ class At:
         self.passed += seconds
 
 
-async def test_retention_removes_the_oldest_by_age_and_by_bytes(tmp_path: Path, journal_at: Any, point: Any) -> None:
-    points = Points()
-    async with journal_at(tmp_path, sink=points.take) as (journal, _):
-        segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock())
-        await segments.open()
-        await Retention(journal, segments, At(1.0), age=0.5, size=10**9).sweep()
-        for at in (100, 600_000, 700_000, 800_000):
-            await journal.committed(journal.append(Batch(points=[point(at)])))
-            await segments.seal()
-        await Retention(journal, segments, At(1.0), age=0.5, size=10**9).sweep()
-        assert [segment.first for segment in segments.known] == [600_000, 700_000, 800_000]
-        size = segments.known[-1].bytes
-        await Retention(journal, segments, At(1.0), age=0.5, size=2 * size).sweep()
-        assert [segment.first for segment in segments.known] == [700_000, 800_000]
-        assert len(list(segments.directory.iterdir())) == 2
-        segments.close()
-
-
 DAY = 86_400
 YEARS = 50 * 365 * DAY
 
@@ -252,7 +242,10 @@ async def test_a_clock_that_jumps_ahead_removes_nothing_until_it_has_run_evenly_
 ) -> None:
     points, clock = Points(keep=seals), At(DAY)
     async with journal_at(tmp_path, sink=points.take) as (journal, _):
-        segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock()) if seals else None
+        policies = Policies(dict.fromkeys(KINDS, 30 * DAY * 1_000_000))
+        segments = None
+        if seals:
+            segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock(), policies=policies)
         if segments:
             await segments.open()
 
@@ -260,11 +253,11 @@ async def test_a_clock_that_jumps_ahead_removes_nothing_until_it_has_run_evenly_
             await retention.sweep()
             (logged,) = await journal.transact(lambda db: db.execute("SELECT count(*) FROM point_log").fetchone())
             (events,) = await journal.transact(lambda db: db.execute("SELECT count(*) FROM events").fetchone())
-            left = len(segments.known) if segments else logged
+            left = len(sealed(segments)) if segments else logged
             assert left == events
             return int(left)
 
-        retention = Retention(journal, segments, clock, age=30 * DAY, size=10**9)
+        retention = Retention(journal, segments, policies, clock)
         await retention.sweep()
         event = Event("e-1", DAY * 1_000_000, "Joined", "x", "info", "x")
         await journal.committed(journal.append(Batch(points=[point(DAY * 1_000_000)], events=[event])))
@@ -274,7 +267,7 @@ async def test_a_clock_that_jumps_ahead_removes_nothing_until_it_has_run_evenly_
         assert await swept() == 1
         clock.run(600)
         assert await swept() == 1
-        retention = Retention(journal, segments, clock, age=30 * DAY, size=10**9)  # a restart does not help it
+        retention = Retention(journal, segments, policies, clock)  # a restart does not help it
         assert await swept() == 1
         clock.wall -= YEARS
         assert await swept() == 1
@@ -287,89 +280,14 @@ async def test_a_clock_that_jumps_ahead_removes_nothing_until_it_has_run_evenly_
             segments.close()
 
 
-async def test_while_the_clock_is_in_doubt_bytes_still_bound_the_segments(
-    tmp_path: Path, journal_at: Any, point: Any
-) -> None:
-    points = Points()
-    async with journal_at(tmp_path, sink=points.take) as (journal, _):
-        segments = Segments(tmp_path / "segments", "edge-1", journal, points, SystemClock())
-        await segments.open()
-        for at in (1, 2, 3):
-            await journal.committed(journal.append(Batch(points=[point(at)])))
-            await segments.seal()
-        clock = At(YEARS)  # segments whose last sweep is not known: those of a state.db that was set aside
-        await Retention(journal, segments, clock, age=DAY, size=2 * segments.known[0].bytes).sweep()
-        assert [segment.first for segment in segments.known] == [2, 3]
-        segments.close()
-
-
 async def test_without_segments_retention_bounds_the_log(tmp_path: Path, journal_at: Any, point: Any) -> None:
     async with journal_at(tmp_path) as (journal, _):
         for at in range(10):
             await journal.committed(journal.append(Batch(points=[point(at)])))
         blob = await journal.transact(lambda db: db.execute("SELECT max(length(blob)) FROM point_log").fetchone()[0])
-        await Retention(journal, None, SystemClock(), age=1e12, size=3 * blob).sweep()
+        await Retention(journal, None, Policies(FOREVER), SystemClock(), size=3 * blob).sweep()
         left = await journal.transact(lambda db: db.execute("SELECT first FROM point_log ORDER BY 1").fetchall())
     assert left == [(7,), (8,), (9,)]
-
-
-CHILD = """
-import asyncio, sys
-from pathlib import Path
-from runtime.clock import SystemClock
-from store.store import Store, StoreConfig
-from twins.exchange import Batch, Point
-
-async def main():
-    store = Store(StoreConfig(path=sys.argv[1], keep_days=1e6), "edge-1", SystemClock(), {})
-    boot = (await store.open()).boot
-    async with asyncio.TaskGroup() as group:
-        group.create_task(store.run())
-        group.create_task(write(store, boot))
-        group.create_task(seal(store))
-
-async def write(store, boot):
-    count = 0
-    while True:
-        points = [Point(f"default/d-{n}/p", count, boot, 1.0, None) for n in range(20)]
-        await store.journal.committed(store.journal.append(Batch(points=points)))
-        print(boot, count, len(store.segments.known), flush=True)
-        count += 1
-
-async def seal(store):
-    while True:
-        await store.segments.seal()
-
-asyncio.run(main())
-"""
-
-
-async def test_a_kill_while_sealing_neither_loses_nor_doubles(tmp_path: Path, store_at: Any) -> None:
-    acknowledged = dict(killed(tmp_path, random.randint(1, 60)) for _ in range(5))
-    async with store_at(tmp_path) as store:
-        rows = await ask(store, "SELECT seq, count(*), max(epoch_us(time)) FROM points GROUP BY seq")
-        assert await ask(store, "SELECT count(*) = count(DISTINCT (device, time, seq)) FROM points") == [(True,)]
-        assert len(store.segments.known) > 1
-    for boot, count, last in rows:
-        assert count == 20 * (last + 1)
-        assert last >= acknowledged[boot]
-    assert len(rows) == 5
-
-
-def killed(path: Path, after: int) -> tuple[int, int]:
-    """The boot of a child and the last batch it acknowledged before SIGKILL, `after` batches from its first segment."""
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    boot = count = known = 0
-    for line in child.stdout:
-        sealed, (boot, count, known) = known, map(int, line.split())
-        after -= bool(sealed)
-        if after <= 0 and known > sealed:  # just told of a segment: the next one is being written
-            break
-    child.send_signal(signal.SIGKILL)
-    child.stdout.close()
-    child.wait(10)
-    return boot, count
 
 
 async def test_another_program_reads_state_db_while_we_write(tmp_path: Path, journal_at: Any, point: Any) -> None:
@@ -414,20 +332,20 @@ async def test_points_are_sealed_when_enough_wait_or_when_they_waited_long_enoug
 ) -> None:
     points, clock = Points(), Steps()
     async with journal_at(tmp_path, sink=points.take) as (journal, _), asyncio.TaskGroup() as group:
-        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock, rows=3, age=4.0)
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock)
         await segments.open()
-        running = group.create_task(segments.run())
+        running = group.create_task(Upkeep(segments, journal, points, clock, rows=3, age=4.0).run())
         await journal.committed(journal.append(Batch(points=[point(1)])))
         await clock.step()
-        assert segments.known == ()
+        assert sealed(segments) == []
         await journal.committed(journal.append(Batch(points=[point(2), point(3)])))
         await clock.step()
-        assert [segment.rows for segment in segments.known] == [3]
+        assert [segment.rows for segment in sealed(segments)] == [3]
         await journal.committed(journal.append(Batch(points=[point(4)])))
         for _ in range(4):
-            assert len(segments.known) == 1
+            assert len(sealed(segments)) == 1
             await clock.step()
-        assert [segment.rows for segment in segments.known] == [3, 1]
+        assert [segment.rows for segment in sealed(segments)] == [3, 1]
         running.cancel()
         segments.close()
 
@@ -435,16 +353,17 @@ async def test_points_are_sealed_when_enough_wait_or_when_they_waited_long_enoug
 async def test_sealing_says_why_it_fails_and_goes_on_when_it_can(tmp_path: Path, journal_at: Any, point: Any) -> None:
     points, clock = Points(), Steps()
     async with journal_at(tmp_path, sink=points.take) as (journal, _), asyncio.TaskGroup() as group:
-        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock, rows=1)
+        segments = Segments(tmp_path / "segments", "edge-1", journal, points, clock)
         await segments.open()
-        running = group.create_task(segments.run())
+        upkeep = Upkeep(segments, journal, points, clock, rows=1, age=1800.0)
+        running = group.create_task(upkeep.run())
         segments.directory.rmdir()
         await journal.committed(journal.append(Batch(points=[point(1)])))
         await clock.step()
-        assert segments.fault is not None
+        assert upkeep.fault is not None
         segments.directory.mkdir()
         await clock.step()
-        assert segments.fault is None
-        assert [segment.rows for segment in segments.known] == [1]
+        assert upkeep.fault is None
+        assert [segment.rows for segment in sealed(segments)] == [1]
         running.cancel()
         segments.close()

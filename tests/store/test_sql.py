@@ -19,125 +19,6 @@ from twins.exchange import Batch, Point
 
 SECOND = 1_000_000
 
-ATTACKS = [
-    "SELECT * FROM read_csv('/etc/passwd')",
-    "SELECT * FROM read_csv_auto('/etc/passwd')",
-    "SELECT * FROM read_text('/etc/passwd')",
-    "SELECT * FROM read_blob('/etc/passwd')",
-    "SELECT * FROM read_parquet('/etc/passwd')",
-    "SELECT * FROM read_json('/etc/passwd')",
-    "SELECT * FROM '/etc/passwd'",
-    'SELECT * FROM "/etc/passwd"',
-    "SELECT * FROM 'x.parquet'",
-    "SELECT * FROM glob('/etc/*')",
-    "SELECT * FROM sniff_csv('/etc/passwd')",
-    "SELECT * FROM parquet_metadata('x')",
-    "SELECT (SELECT content FROM read_text('/etc/passwd'))",
-    "SELECT 1 WHERE EXISTS (SELECT * FROM read_text('/etc/passwd'))",
-    "WITH x AS (SELECT * FROM read_text('/etc/passwd')) SELECT * FROM x",
-    "SELECT 1 UNION ALL SELECT content FROM read_text('/etc/passwd')",
-    "SELECT * FROM points, read_text('/etc/passwd')",
-    "SELECT * FROM points JOIN LATERAL (SELECT * FROM read_text('/etc/passwd')) ON true",
-    "FROM read_text('/etc/passwd')",
-    "SELECT * FROM \"read_text\"('/etc/passwd')",
-    "SELECT * FROM main.read_text('/etc/passwd')",
-    "SELECT main.getenv('HOME')",
-    "SELECT ('HOME').getenv()",
-    "SELECT * FROM system.main.duckdb_settings()",
-    "SELECT * FROM unnest((SELECT list(content) FROM read_text('/etc/passwd')))",
-    "SELECT * FROM range((SELECT size FROM read_blob('/etc/passwd')))",
-    "SELECT list_transform([1], x -> getenv('HOME'))",
-    "SELECT value FROM points ORDER BY getenv('HOME')",
-    "SELECT count(*) OVER (PARTITION BY getenv('HOME')) FROM points",
-    "SELECT * FROM points LIMIT (SELECT size FROM read_blob('/etc/passwd'))",
-    "COPY points TO '/tmp/stolen.csv'",
-    "COPY (SELECT 1) TO '/tmp/stolen.csv'",
-    "ATTACH '/tmp/x.db' AS x",
-    "INSTALL httpfs",
-    "LOAD httpfs",
-    "PRAGMA database_list",
-    "CALL pragma_version()",
-    "SET memory_limit = '100GB'",
-    "RESET memory_limit",
-    "CREATE TABLE x AS SELECT 1",
-    "CREATE MACRO points() AS TABLE SELECT 1",
-    "DROP VIEW points",
-    "INSERT INTO points VALUES (1)",
-    "UPDATE points SET value = 1",
-    "DELETE FROM points",
-    "TRUNCATE points",
-    "ALTER TABLE points ADD COLUMN x INT",
-    "EXPORT DATABASE '/tmp/x'",
-    "IMPORT DATABASE '/tmp/x'",
-    "CHECKPOINT",
-    "VACUUM",
-    "EXPLAIN ANALYZE SELECT 1",
-    "DESCRIBE points",
-    "SUMMARIZE points",
-    "SHOW ALL TABLES",
-    "BEGIN",
-    "PREPARE x AS SELECT 1",
-    "EXECUTE x",
-    "SELECT 1; DROP VIEW points",
-    "SELECT 1; SELECT 2",
-    "SELECT * INTO x FROM points",
-    "SELECT * FROM duckdb_settings()",
-    "SELECT * FROM duckdb_secrets()",
-    "SELECT * FROM pragma_table_info('points')",
-    "SELECT * FROM information_schema.tables",
-    "SELECT * FROM sqlite_master",
-    "SELECT * FROM pg_catalog.pg_tables",
-    "SELECT * FROM main.points",
-    "SELECT * FROM temp.main.points",
-    "SELECT * FROM _points",
-    "SELECT * FROM sqlite_master, (WITH sqlite_master AS (SELECT 1) SELECT * FROM sqlite_master) AS t",
-    "WITH sqlite_master AS (SELECT * FROM sqlite_master) SELECT * FROM sqlite_master",
-    "WITH a AS (SELECT * FROM duckdb_views), duckdb_views AS (SELECT 1) SELECT * FROM a",
-    "WITH x AS (DELETE FROM points RETURNING *) SELECT * FROM x",
-    "SELECT getenv('HOME')",
-    "SELECT current_setting('memory_limit')",
-    "SELECT getvariable('x')",
-    "SELECT current_user",
-    "SELECT query('SELECT 1')",
-    "SELECT * FROM query('SELECT * FROM duckdb_settings()')",
-    "SELECT * FROM query_table('points')",
-    "SELECT nextval('x')",
-    "SELECT pg_sleep(10)",
-    "SELECT write_log('x')",
-    "SELECT x'00' FROM read_text('/etc/passwd')",
-    "SELECT 1 /* ; */ ; ATTACH 'x'",
-    "PIVOT points ON device",
-    "TABLE duckdb_settings",
-    "(" * 3000 + "SELECT 1" + ")" * 3000,
-    "SELECT " + "(" * 3000 + "1" + ")" * 3000,
-    "SELECT " + "1," * 30_000 + "1",
-    "",
-    ";",
-    "-- nothing",
-    "SELECT",
-    "hello",
-    "SELECT 'unterminated",
-    "SELECT range(8000000)",
-    "SELECT generate_series(1, 1e9)",
-    "SELECT range(10001)",
-    "SELECT range(-8000000, 1)",
-    "SELECT range(5 * 1000000)",
-    "SELECT range(CAST('8000000' AS BIGINT))",
-    "SELECT range(seq) FROM points",
-    "SELECT unnest(range(8000000))",
-    "SELECT * FROM unnest(range(8000000))",
-    "SELECT * FROM points, LATERAL range(seq)",
-    "SELECT * FROM range(100000000000)",
-    "SELECT range(now() - INTERVAL 100 YEAR, now(), INTERVAL 1 SECOND)",
-    "SELECT repeat('x', 200000000)",
-    "SELECT repeat('x', 200000 * 1000)",
-    "SELECT lpad('x', 200000000, 'y')",
-    "SELECT rpad('x', 200000000, 'y')",
-    "SELECT array_to_string(range(100000000), ',')",
-    "SELECT list_transform(range(100000000), x -> x)",
-    "\x00",
-]
-
 USEFUL = [
     "SELECT time_bucket(INTERVAL '1 minute', time) AS m, avg(value) FROM points GROUP BY m ORDER BY m DESC LIMIT 5",
     "SELECT date_trunc('day', time), count(*) FILTER (WHERE seq > 1), mad(value) FROM points GROUP BY ALL",
@@ -167,18 +48,6 @@ USEFUL = [
 
 ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b, range(1000000) c WHERE hash(a.range + b.range) = 7"
 
-HUNGRY = [
-    "SELECT list(a.range ORDER BY hash(a.range)) FROM range(1000000) a, range(50) b",
-    "SELECT string_agg(a.range, ',') FROM range(1000000) a, range(1000) b",
-    "SELECT list({'a': a.range, 'b': [b.range, 1]}) FROM range(1000000) a, range(1000) b",
-    "SELECT length(repeat(repeat(repeat('x', 10000), 10000), 10))",
-    "SELECT len(list_transform(range(10000), x -> list_transform(range(10000), y -> repeat('x', 100))))",
-    "WITH RECURSIVE d(t) AS (SELECT 'x' UNION ALL SELECT concat(t, t) FROM d WHERE len(t) < 4e9) SELECT max(t) FROM d",
-    "SELECT histogram(a.range * 1000000 + b.range) FROM range(1000000) a, range(1000) b",
-    "SELECT regexp_replace(repeat('x', 10000), 'x', repeat('y', 10000), 'g')",
-]
-"""Each passes the allow-list and wants far more than it may have."""
-
 
 async def filled(store: Store) -> None:
     points = [Point(f"default/t-{n % 2}/temperature", n * SECOND, n, 20.0 + n, None) for n in range(10)]
@@ -189,41 +58,6 @@ async def filled(store: Store) -> None:
 
 async def ask(store: Store, query: str, *parameters: Any, limit: int = 1000, deadline: float = 20) -> Any:
     return await store.sql.sql(query, parameters, deadline=deadline, limit=limit)
-
-
-async def test_no_attack_gets_further_than_a_refusal(tmp_path: Path, store_at: Any) -> None:
-    async with store_at(tmp_path) as store:
-        for attack in ATTACKS:
-            with pytest.raises(Rejected) as refusal:
-                print(attack[:80], await ask(store, attack))
-            assert refusal.value.reason
-        assert (await ask(store, "SELECT count(*) FROM points")).rows == [(0,)]
-
-
-def test_there_are_many_attacks() -> None:
-    assert len(set(ATTACKS)) >= 80
-
-
-def test_the_wall_behind_the_list_holds_alone(tmp_path: Path) -> None:
-    import duckdb
-
-    from store.sql.sources import Sources
-
-    (tmp_path / "segments").mkdir()
-    sources = Sources("edge-1", tmp_path / "state.db", tmp_path / "segments", 64)
-    cursor = sources.cursor()
-    for attack in (
-        "SELECT * FROM read_text('/etc/passwd')",
-        f"SELECT * FROM read_text('{tmp_path}/state.lock')",
-        "COPY (SELECT 1) TO '/tmp/stolen.csv'",
-        "ATTACH '/tmp/x.db'",
-        "SET enable_external_access = true",
-        "SET threads = 8",
-        "INSTALL httpfs",
-        "SELECT * FROM ATTACKS",
-    ):
-        with pytest.raises(duckdb.Error):
-            cursor.execute(attack).fetchall()
 
 
 async def test_what_people_ask_is_answered(tmp_path: Path, store_at: Any) -> None:
@@ -288,43 +122,10 @@ async def test_a_mistake_is_explained(tmp_path: Path, store_at: Any, query: str,
             await ask(store, query)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        ENDLESS,
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n",
-        "SELECT count(*) FROM range(1000000) a, range(1000000) b",
-    ],
-)
-async def test_a_query_without_end_stops_at_its_deadline_and_frees_its_thread(
-    tmp_path: Path, store_at: Any, query: str
-) -> None:
-    async with store_at(tmp_path) as store:
-        await ask(store, "SELECT 1")
-        for _ in range(3):
-            with pytest.raises(Rejected, match="longer than") as refusal:
-                await ask(store, query, deadline=0.2)
-            assert refusal.value.code == 408
-        assert (await ask(store, "SELECT 1", deadline=5)).rows == [(1,)]
-
-
 def in_status(process: int, name: str) -> int:
     """What the system says of a process's memory, in MiB: `VmHWM` is the most it held, `VmSize` its address space."""
     status = Path(f"/proc/{process}/status").read_text()
     return int(re.search(rf"{name}:\s+(\d+)", status)[1]) // 1024
-
-
-async def test_no_query_takes_more_memory_than_queries_have(tmp_path: Path, store_at: Any) -> None:
-    async with store_at(tmp_path, sql_memory_mib=64) as store:
-        await ask(store, "SELECT 1")
-        before = in_status(os.getpid(), "VmHWM")
-        for query in HUNGRY:
-            with pytest.raises(Rejected) as refusal:
-                print(query, await ask(store, query, deadline=5))
-            print(refusal.value.code, query, refusal.value.reason)
-            assert refusal.value.code in {408, 413}, query
-            assert (await ask(store, "SELECT 1", deadline=10)).rows == [(1,)]
-        assert in_status(os.getpid(), "VmHWM") < before + 20
 
 
 async def test_the_system_bounds_the_memory_of_a_process_for_queries(tmp_path: Path, store_at: Any) -> None:

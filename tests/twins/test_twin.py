@@ -195,6 +195,13 @@ def test_a_device_that_left_is_gone() -> None:
     assert twins.encoded(D) is None
 
 
+def test_a_device_leaves_for_its_origin_alone_when_that_is_said() -> None:
+    twins = Twins()
+    twins.handle(Joined(D, "c", NOW, {}, origin="cloud"))
+    assert list(twins.handle(Left(D, "c", NOW, "elsewhere"))) == []
+    assert names(list(twins.handle(Left(D, "c", NOW, "cloud")))) == ["Forget", "Membership"]
+
+
 def test_a_source_time_of_last_year_is_not_believed() -> None:
     twins = joined()
     out = twins.handle(Updated(D, "c", NOW, {"t": Edit(reported="1")}, at=1, reply=Reply("e")))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import io
 import math
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -20,7 +21,7 @@ from prometheus_client import CollectorRegistry
 from runtime.clock import Clock, SystemClock
 from tests.web.browser import browse
 from twins.errors import Rejected
-from twins.exchange import Rows, Scalar
+from twins.exchange import Encoded, Newest, Rows, Scalar
 from web.config import WebConfig
 from web.revisions import Revisions
 from web.server import Web
@@ -226,7 +227,7 @@ def _fresh(device: DeviceView, whole: bool) -> DeviceView:
 
 
 class Tables:
-    """Sql over SQLite in memory: real SQL, real errors."""
+    """Sql over SQLite in memory: real SQL, real errors. It knows no Arrow and says CSV for it."""
 
     def __init__(self) -> None:
         self.deadlines: list[float] = []
@@ -246,6 +247,22 @@ class Tables:
         rows = cursor.fetchmany(limit + 1)
         columns = tuple(column[0] for column in cursor.description or ())
         return Rows(columns, rows[:limit], truncated=len(rows) > limit, elapsed_us=1234)
+
+    async def encoded(
+        self, text: str, parameters: Sequence[Scalar], *, form: str, deadline: float, limit: int
+    ) -> Encoded:
+        found = await self.sql(text, parameters, deadline=deadline, limit=limit)
+        notice = f"cut at the limit of {limit} rows" if found.truncated else ""
+        sheet = io.StringIO()
+        csv.writer(sheet).writerows([found.columns, *found.rows])
+        body = msgspec.json.encode(found.rows) if form == "json" else sheet.getvalue().encode()
+        return Encoded(found.columns, body, len(found.rows), notice, "points: 1 table", 1234)
+
+    def latest(self, devices: Collection[str] = (), properties: Collection[str] = ()) -> list[Newest]:
+        found = self._base.execute("select device, property, max(time), value from points group by 1, 2 order by 1, 2")
+        rows = [Newest(f"default/{device}", name, int(time), value, None) for device, name, time, value in found]
+        wanted = [row for row in rows if not devices or row.device in devices]
+        return [row for row in wanted if not properties or row.property in properties]
 
     def close(self) -> None:
         self._base.close()

@@ -167,32 +167,6 @@ async def test_a_kept_picture_is_found_by_its_key(serve, album):
         assert (answer.content_type, await answer.read()) == ("image/jpeg", b"\xff\xd8")
 
 
-async def test_sql_answers_rows_and_says_when_the_limit_cut_them(serve, tables):
-    for index in range(5):
-        tables.add("2026-01-01", "thermo-1", "temperature", 20.5 + index)
-    query = {"query": "select device, value from points where value > ?", "parameters": [21], "limit": 2}
-    async with serve() as (_, client), client.post("/api/v1/sql", json=query) as answer:
-        body = await answer.json()
-    assert body["columns"] == ["device", "value"]
-    assert body["rows"] == [["thermo-1", 21.5], ["thermo-1", 22.5]]
-    assert body["truncated"] is True
-    assert tables.deadlines == [9.0]
-
-
-async def test_sql_answers_csv_when_asked(serve, tables):
-    tables.add("2026-01-01", 'a "b", c', "temperature", 1.5)
-    query = {"query": "select device, value from points"}
-    async with serve() as (_, client), client.post("/api/v1/sql", json=query, headers={"Accept": "text/csv"}) as answer:
-        assert answer.content_type == "text/csv"
-        assert await answer.text() == 'device,value\r\n"a ""b"", c",1.5\r\n'
-
-
-async def test_a_wrong_query_is_a_problem_with_the_reason(serve):
-    async with serve() as (_, client), client.post("/api/v1/sql", json={"query": "selec"}) as answer:
-        assert answer.status == 400
-        assert "syntax error" in (await answer.json())["detail"]
-
-
 async def test_manifests_are_applied_listed_and_deleted(serve):
     text = "kind: Device\nmetadata: {name: pump-9}\n---\nkind: Device\nmetadata: {name: pump-8}\n"
     async with serve() as (_, client):
@@ -259,7 +233,8 @@ async def test_an_answer_that_does_not_come_in_time_is_504(serve, tables, monkey
 
     monkeypatch.setattr(tables, "sql", never)
     config = WebConfig(listen="127.0.0.1:0", deadline=0.05)
-    async with serve(config) as (_, client), client.post("/api/v1/sql", json={"query": "select 1"}) as answer:
+    path = "/api/v1/devices/default/thermo-1/history/temperature?source=store"
+    async with serve(config) as (_, client), client.get(path) as answer:
         assert (answer.status, answer.content_type) == (504, "application/problem+json")
 
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, TCPConnector
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from prometheus_client import CollectorRegistry
 
 from runtime.clock import SystemClock
+from tests.web.certificate import self_signed
 from twins.errors import Rejected, Unavailable
 from web.config import WebConfig
 from web.server import Web
@@ -51,7 +46,7 @@ async def test_a_stopped_server_leaves_its_port(serve, room, tables, album):
 
 
 async def test_with_a_certificate_the_page_speaks_https_and_its_cookie_stays_there(serve, tmp_path):
-    certificate, key = _self_signed(tmp_path)
+    certificate, key = self_signed(tmp_path)
     config = WebConfig(listen="127.0.0.1:0", token="a-token-of-20-letters", certificate=certificate, key=key)
     trust = ssl.create_default_context(cafile=certificate)
     async with serve(config) as (web, _), ClientSession(connector=TCPConnector(ssl=trust)) as client:
@@ -64,25 +59,7 @@ async def test_with_a_certificate_the_page_speaks_https_and_its_cookie_stays_the
 
 
 def test_a_certificate_that_cannot_be_used_is_refused_with_its_name(tmp_path):
-    certificate, _ = _self_signed(tmp_path)
+    certificate, _ = self_signed(tmp_path)
     for config in (WebConfig(certificate="/nowhere.pem"), WebConfig(certificate=certificate, key=certificate)):
         with pytest.raises(Rejected, match=config.certificate):
             config.tls()
-
-
-def _self_signed(folder: Path) -> tuple[str, str]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "edge-1")])
-    now = datetime.now(UTC)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    made = (
-        builder.not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(names, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(pem)
-    return str(folder / "cert.pem"), str(folder / "key.pem")

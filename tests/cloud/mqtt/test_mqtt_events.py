@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.mqtt.events import LIMIT, Said, decode, encode, is_rival
+from cloud.mqtt.events import LIMIT, Said, decode, encode, other
 from cloud.mqtt.topics import Place, Topics
 from cloud.mqtt.wishes import requested
 from twins.errors import Rejected
@@ -79,10 +79,10 @@ def test_a_rival_is_another_run_of_the_same_node_that_is_there() -> None:
     def state(run: str, *, online: bool) -> bytes:
         return encode("node", "/n", {"online": online, "since": 1, "run": run}, 1)
 
-    assert is_rival(state("b", online=True), "a")
-    assert not is_rival(state("a", online=True), "a")
-    assert not is_rival(state("b", online=False), "a")
-    assert not is_rival(b"nonsense", "a")
+    assert other(state("b", online=True), "a") is not None
+    assert not other(state("a", online=True), "a")
+    assert not other(state("b", online=False), "a")
+    assert not other(b"nonsense", "a")
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda t: b'{"specversion": "1.0", "data": ' + t.encode()))

@@ -33,7 +33,7 @@ class Flapping:
 async def test_what_link_after_link_lost_is_said_soon_after_the_first_that_holds() -> None:
     config, clock, topics = MqttConfig("edge-1", "mqtt://127.0.0.1"), VirtualClock(), Topics("gemelo", "edge-1")
     wire = Flapping(20)
-    herald = Herald(config, topics, Twins(), wire, Reporter(topics, lambda _, value: value.at), clock)
+    herald = Herald(config, topics, Twins(), wire, Reporter(topics, lambda _, __, value: value.at), clock)
     async with asyncio.TaskGroup() as group:
         work = group.create_task(herald.run())
         herald.list_devices()

@@ -19,7 +19,7 @@ class Device:
 
     def __init__(self) -> None:
         self.twins = Twins(enrols=True)
-        self.reporter = Reporter(Topics("gemelo", "edge-1"), lambda series, value: value.at)
+        self.reporter = Reporter(Topics("gemelo", "edge-1"), lambda device, name, value: value.at)
 
     def update(self, **edits: Edit | None) -> None:
         self.twins.handle(Updated(D1, "mqtt:1:1", 2_000_000, dict(edits), 1_000_000))

@@ -99,6 +99,9 @@ def ignores_the_past(thing: Thing) -> None:
         sky.deliver("update", thing.object, content, version=version, uid=f"u-{thing.name}")
         sky.until(lambda v=version: sky.acknowledged(thing.object) == (1 if v == "9" else 2))
     assert sky.desired(thing.id, "sw") == "new"
+    found = sky.status()
+    assert found["counters"]["ignored"] == 1
+    assert [found["older"][f"Device {thing.id}"][key] for key in ("ours", "said")] == ["9", "8"]
 
 
 def acknowledges_all_kinds(thing: Thing) -> None:

@@ -18,6 +18,7 @@ from gateway.manifests.registry import Registry
 from gateway.timers import Timers
 from rules.rules import Rules
 from runtime.clock import SystemClock
+from streams.streams import Streams
 from tests.gateway.stage import Disk
 from twins.exchange import Event
 from twins.stimuli import Edit, Updated
@@ -37,7 +38,7 @@ class Home:
         clock = SystemClock()
         self.disk = disk or Disk()
         self.twins = Twins(strict=config.strict)
-        self.core = Core(self.twins, Rules(), self.disk, Timers(clock), clock)
+        self.core = Core(self.twins, Rules(), Streams(), self.disk, Timers(clock), clock)
         self.registry = Registry(self.core.ask, clock, Causes(1).of("manifest"))
         self.book = Book(self.twins.get, strict=config.strict)
         self.notes: list[Event] = []

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from rules import bound
 from rules.expression import Expression, Scope, Undecided
+from twins import bound
 from twins.errors import Rejected
 
 
