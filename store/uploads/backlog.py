@@ -32,7 +32,7 @@ class Backlog:
         self._ledger = ledger
         self._merged = merged
         self._clock = clock
-        self._plan = sha256(msgspec.json.encode([spec.select, spec.sampling, spec.align])).hexdigest()
+        self._plan = sha256(msgspec.json.encode([spec.select, spec.sampling, spec.align, spec.format])).hexdigest()
         self._unreadable: set[str] = set()
         self._known: tuple[tuple[int, ...], tuple[int, int, int]] = (), (0, 0, 0)
 

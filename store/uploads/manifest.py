@@ -151,6 +151,8 @@ class UploadSpec(_Node, frozen=True):
     """When."""
     destination: Destination | None = None
     """Where to; `never` has none."""
+    format: Literal["parquet", "jsonl"] = "parquet"
+    """Of points and results: Parquet, or lines of JSON in the order of time, for programs that read no Parquet."""
     bytes_per_second: Annotated[int, Meta(ge=1024)] | None = None
     """How fast at most, over a part of 5 MiB and more; absent: as fast as it goes."""
     sampling: Sampling | None = None

@@ -49,6 +49,7 @@ class Sender:
         self._key = None if spec.encryption is None else envelope.read_key(Path(spec.encryption.key_file))
         self._thin = thin(spec.sampling)
         self._align = None if spec.align is None else on_clock(spec.align)
+        self._format = spec.format
         self._node = node
         self._shelf = shelf
         self._gate = gate
@@ -71,10 +72,11 @@ class Sender:
             target = self._shelf.scratch(self._id)
             try:
                 made = await asyncio.to_thread(self._made, job, path, others, day, gate, target)
+                made = await asyncio.to_thread(self._formed, made, target)
                 await self._audit(made.held)
                 blocked += sum(made.held.values())
                 if made.rows:
-                    name = self._name(job, day, ".parquet")
+                    name = self._name(job, day, f".{self._format}")
                     sent = await self._put(name, _pieces(target), made.bytes, gate)
                     sums = Sums(objects=sums.objects + 1, rows=sums.rows + made.rows, bytes=sums.bytes + sent)
             finally:
@@ -86,6 +88,14 @@ class Sender:
         if self._align is not None:
             return objects.make_aligned([source.path for source in others], day, gate, self._align, target)
         return objects.make(path, job.source.kind, span, Form(gate, self._thin), target)
+
+    def _formed(self, made: Made, target: Path) -> Made:
+        """In lines, where those are wanted."""
+        if self._format == "jsonl" and made.rows:
+            from store.uploads.lines import rewrite
+
+            made.bytes = rewrite(target, self._node)
+        return made
 
     async def _picture(self, job: Job, path: Path, gate: Gate) -> tuple[Sums, int]:
         """A picture of which nobody knows whose it is stays where anything is kept back."""

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -40,6 +41,25 @@ async def test_what_is_asked_for_lies_as_duckdb_reads_it(tmp_path: Path, store_a
     assert days == {("points", "node=edge-1", "day=2024-10-04"), ("points", "node=edge-1", "day=2024-10-05")}
     kinds = hive(away, columns="DISTINCT node, typeof(day), typeof(time)")
     assert kinds == [("edge-1", "DATE", "TIMESTAMP WITH TIME ZONE")]
+
+
+async def test_lines_of_json_are_in_the_order_of_time(tmp_path: Path, store_at: Any) -> None:
+    away = tmp_path / "away"
+    async with lab(store_at, tmp_path / "box", upload(destination=to(away), format="jsonl")) as box:
+        await box.put(*points(0, 2 * S, device="a"), *points(S, 3 * S, device="b"))
+        await box.put(Point("default/a/state", NOON + 250_000, 7, None, "on"))
+        await box.ask()
+        await box.sent()
+    (path,) = away.glob("points/node=edge-1/day=2024-10-04/*.jsonl")
+    lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+    assert [(line["time"], line["device"], line["property"], line["value"], line["text"]) for line in lines] == [
+        ("2024-10-04T12:00:00.000000Z", "a", "temperature", 0.0, None),
+        ("2024-10-04T12:00:00.250000Z", "a", "state", None, "on"),
+        ("2024-10-04T12:00:01.000000Z", "b", "temperature", 1e5, None),
+        ("2024-10-04T12:00:02.000000Z", "a", "temperature", 2e5, None),
+        ("2024-10-04T12:00:03.000000Z", "b", "temperature", 3e5, None),
+    ]
+    assert {line["node"] for line in lines} == {"edge-1"}
 
 
 async def test_spans_that_overlap_send_each_row_once(tmp_path: Path, store_at: Any) -> None:
