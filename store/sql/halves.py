@@ -153,7 +153,9 @@ class Halves:
             value = _rounded(value)
         if isinstance(fraction, exp.Array):
             found = [self._one_quantile(function, value, _number(one), condition) for one in fraction.expressions]
-            return exp.Array(expressions=found)
+            count = self._ask(exp.Count(this=value.copy()), condition)
+            there = _sql(f"sum({count}) > 0")
+            return exp.Case(ifs=[exp.If(this=there, true=exp.Array(expressions=found))])
         return self._one_quantile(function, value, _number(fraction), condition)
 
     def _one_quantile(

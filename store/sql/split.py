@@ -11,12 +11,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlglot import exp, parse_one
 
-from store.schema import TABLES
+from store.schema import TABLES, TWINS_AT
 from store.sql.aggregated import Aggregated, Way
+from store.sql.guard import parsed
 from store.sql.halves import Unfit
+from store.sql.question import Asked, Scope, Statement
 from store.sql.reach import Reach, conditions, own
 from twins.errors import Rejected
 from twins.exchange import Scalar
@@ -38,11 +40,10 @@ class Part(Struct, frozen=True):
 
 
 class Split(Struct, frozen=True):
-    """The coordinator's query, over the parts and those `tables` that are its own."""
+    """The coordinator's query, over its own tables and those that are made of the parts."""
 
-    sql: str
+    asked: Asked
     parts: tuple[Part, ...]
-    tables: frozenset[str]
 
 
 class Named(Struct, frozen=True):
@@ -53,8 +54,8 @@ class Named(Struct, frozen=True):
 
 
 def named(text: str) -> Named:
-    """Take `group('site-a')`, which is its points, and `group('site-a', 'events')` out of a query that can be read."""
-    query = parse_one(text, read="duckdb")
+    """Take `group('site-a')`, which is its points, and `group('site-a', 'events')` out of a query. Raises Rejected."""
+    query = parsed(text)
     groups = {}
     for place, table in enumerate(_tables(query)):
         call = table.this
@@ -67,17 +68,19 @@ def named(text: str) -> Named:
     return Named(query.sql("duckdb"), groups)
 
 
-def split(
-    sql: str, groups: Mapping[int, str] | None, parameters: Sequence[Scalar], now: int, tables: frozenset[str]
-) -> Split:
-    """Take a query apart that passed the guard, which found these `tables` in it. Raises Rejected.
+def split(asked: Asked, groups: Mapping[int, str] | None, parameters: Sequence[Scalar], now: int) -> Split:
+    """Take a query apart that passed the guard. Raises Rejected.
 
     `groups` as `named` gave them; `None`: each table is of the nodes that were chosen. It is `now` (µs) on all of them.
     """
-    query = parse_one(sql, read="duckdb")
-    local = set()
+    if asked.parameters != len(parameters):
+        raise Rejected(f"the query has {asked.parameters} parameters (?), and {len(parameters)} were given")
+    if groups is None and asked.moments:
+        raise Rejected(f"{TWINS_AT}() is a node's own: ask each node for it")
+    query = parse_one(asked.statement.sql, read="duckdb")
+    local = {TWINS_AT} & asked.tables
     for place, one in enumerate(_tables(query)):
-        if isinstance(one.this, exp.Func) or one.name.lower() not in tables:
+        if isinstance(one.this, exp.Func) or one.name.lower() not in asked.tables:
             continue
         if groups is None or place in groups:
             one.meta[FUNCTION] = "" if groups is None else groups[place]
@@ -90,7 +93,9 @@ def split(
         parts.append(part)
     if not parts:
         raise Rejected(f"no table of the group is in this query: there are {', '.join(TABLES)}")
-    return Split(query.sql("duckdb", comments=False), tuple(parts), frozenset(local))
+    merged = Statement(query.sql("duckdb", comments=False))
+    rest = structs.replace(asked, statement=merged, tables=frozenset(local), scope=Scope(), rolled=None)
+    return Split(rest, tuple(parts))
 
 
 def _tables(query: exp.Expr) -> list[exp.Table]:
@@ -220,20 +225,13 @@ def _constant(query: exp.Expr, parameters: Sequence[Scalar], now: int) -> exp.Ex
     moment = datetime.datetime.fromtimestamp(now // 1_000_000, datetime.UTC).replace(microsecond=now % 1_000_000)
     time = parse_one(f"TIMESTAMPTZ '{moment.isoformat(sep=' ')}'", read="duckdb")
     day = parse_one(f"DATE '{moment.date().isoformat()}'", read="duckdb")
-    count = 0
     for node in list(query.walk()):
         if isinstance(node, exp.CurrentTimestamp) or (isinstance(node, exp.Anonymous) and node.name.lower() == "now"):
             node.replace(time.copy())
         elif isinstance(node, exp.CurrentDate):
             node.replace(day.copy())
         elif isinstance(node, exp.Placeholder):
-            place = int(node.name) - 1 if node.this else count
-            count += 1
-            if not 0 <= place < len(parameters):
-                raise Rejected(f"the query has more parameters than the {len(parameters)} that were given")
-            node.replace(_literal(parameters[place]))
-    if count < len(parameters):
-        raise Rejected(f"{len(parameters)} parameters were given, the query has {count}")
+            node.replace(_literal(parameters[int(node.name) - 1]))
     return query
 
 

@@ -1,0 +1,99 @@
+"""Asking another node: over TLS to the one of that fingerprint alone, within a deadline and a number of bytes."""
+
+from __future__ import annotations
+
+import ssl
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from runtime.clock import Clock
+from twins.errors import Unavailable
+from web.nodes.door import CUT, NEWEST, PATH, ROWS, Asking, problem
+from web.nodes.identity import Identity
+from web.nodes.manifest import Node
+from web.nodes.tls import NodeContext, asking
+
+_CHUNK = 65_536
+_ANSWER = 2.0
+"""Seconds beside the query's own in which its answer comes."""
+
+
+class Answered(Struct, frozen=True):
+    """An Arrow stream of `rows`. `cut` says why it is not all; `newest` is the time (µs) of the newest point."""
+
+    body: bytes
+    rows: int
+    cut: str
+    newest: int
+
+
+class Peers:
+    """Nodes that can be asked."""
+
+    def __init__(self, identity: Identity, clock: Clock) -> None:
+        self._identity = identity
+        self._clock = clock
+        self._contexts: dict[str, NodeContext] = {}
+
+    async def ask(self, node: Node, asked: Asking, room: int) -> Answered:
+        """One answer, of `room` bytes at most. Raises Unavailable with the reason, whatever it is."""
+        url = node.spec.url.rstrip("/")
+        if not url:
+            raise Unavailable("its manifest has no url")
+        timeout = aiohttp.ClientTimeout(total=asked.deadline + _ANSWER)
+        try:
+            connector = aiohttp.TCPConnector(ssl=self._context(node.spec.fingerprint), force_close=True)
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session,
+                session.post(f"{url}{PATH}", data=msgspec.json.encode(asked), headers=_JSON) as answer,
+            ):
+                body = await _body(answer, room)
+        except TimeoutError:
+            raise Unavailable(f"no answer within {asked.deadline:g} s") from None
+        except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
+            raise Unavailable(_explained(error)) from error
+        if answer.status != 200:
+            raise Unavailable(problem(body) or f"it answered {answer.status}")
+        try:
+            rows, newest = int(answer.headers[ROWS]), int(answer.headers[NEWEST])
+        except (KeyError, ValueError):
+            raise Unavailable("its answer is not what a node answers") from None
+        return Answered(body, rows, answer.headers.get(CUT, ""), newest)
+
+    def _context(self, fingerprint: str) -> NodeContext:
+        found = self._contexts.get(fingerprint)
+        if found is None:
+            _ = self._identity.certificate  # made at first need
+            found = self._contexts[fingerprint] = asking(self._identity.file, fingerprint, self._clock)
+        return found
+
+
+_JSON = {"Content-Type": "application/json"}
+
+
+async def _body(answer: aiohttp.ClientResponse, room: int) -> bytes:
+    parts = []
+    async for chunk in answer.content.iter_chunked(_CHUNK):
+        room -= len(chunk)
+        if room < 0:
+            raise Unavailable("its answer has no room: ask for less time, fewer series or columns")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _explained(error: Exception) -> str:
+    """In words for people; what is wrong with a certificate first."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return str(inner.args[-1] if inner.args else inner)
+        if isinstance(inner, ssl.SSLError):
+            return f"TLS: {inner.reason or inner}: has it a Node manifest with our certificate?"
+        inner = getattr(inner, "os_error", None) or inner.__cause__
+    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
+        return "it hung up: has it a Node manifest with our certificate?"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or str(error.os_error) or str(error)
+    return str(error) or type(error).__name__
