@@ -146,7 +146,8 @@ def _rows(query: exp.Expr, reach: Reach) -> tuple[str, Way]:
     if first is None:
         return asked.sql("duckdb"), "rows"
     order, limit = first
-    return asked.order_by(*order).limit(limit).sql("duckdb"), "first rows"
+    asked = asked.order_by(*order) if order else asked  # without keys it would be written all the same
+    return asked.limit(limit).sql("duckdb"), "first rows"
 
 
 def _needed(query: exp.Expr, reach: Reach) -> list[str]:

@@ -112,7 +112,7 @@ def connection() -> Iterator[Any]:
     wanted=st.lists(st.sampled_from(AGGREGATES), min_size=1, max_size=5, unique=True),
     clause=st.sampled_from(["", "HAVING count(*) > 1", "ORDER BY count(*)", "ORDER BY 1"]),
 )
-@settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_aggregates_of_the_parts_are_those_of_the_whole(
     connection: Any, rows: list[list[Row]], where: str, keys: list[str], wanted: list[str], clause: str
 ) -> None:
@@ -196,6 +196,12 @@ def test_a_sketched_quantile_is_within_one_percent(connection: Any, rows: list[l
         return
     exact = everything[max(1, math.ceil(0.9 * len(everything))) - 1]
     assert found[0][0] == pytest.approx(exact, rel=0.0101, abs=1e-290)
+
+
+def test_any_rows_will_do_without_an_order(connection: Any) -> None:
+    rows = [[(n, "t", "a", float(n), None, 0) for n in range(4)] for _ in range(NODES)]
+    found, made = merged(connection, rows, "SELECT device, value FROM group('a') LIMIT 5")
+    assert (len(found), made.parts[0].way) == (5, "first rows")
 
 
 def test_variances_of_large_numbers_keep_their_digits(connection: Any) -> None:

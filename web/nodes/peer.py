@@ -49,7 +49,7 @@ class Peers:
                 aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session,
                 session.post(f"{url}{PATH}", data=msgspec.json.encode(asked), headers=_JSON) as answer,
             ):
-                body = await _body(answer, room)
+                body = await _body(answer, room if answer.status == 200 else _CHUNK)
         except TimeoutError:
             raise Unavailable(f"no answer within {asked.deadline:g} s") from None
         except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
@@ -85,15 +85,15 @@ async def _body(answer: aiohttp.ClientResponse, room: int) -> bytes:
 
 def _explained(error: Exception) -> str:
     """In words for people; what is wrong with a certificate first."""
-    inner: BaseException | None = error
+    inner: BaseException | None = getattr(error, "certificate_error", error)
     while inner is not None:
         if isinstance(inner, ssl.SSLCertVerificationError):
             return str(inner.args[-1] if inner.args else inner)
         if isinstance(inner, ssl.SSLError):
             return f"TLS: {inner.reason or inner}: has it a Node manifest with our certificate?"
         inner = getattr(inner, "os_error", None) or inner.__cause__
-    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
-        return "it hung up: has it a Node manifest with our certificate?"
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error.strerror or str(error.os_error) or str(error)
+    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError):
+        return "it hung up: has it a Node manifest with our certificate?"
     return str(error) or type(error).__name__
