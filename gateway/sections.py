@@ -225,7 +225,7 @@ class Nodes(Section, frozen=True):
         str, Meta(pattern=r"^$|^https://[^\s/]+$", description="a URL, such as https://edge-1.local:7443")
     ] = ""
     """How others reach it, for `gemelo node identity`; empty: as `listen` says."""
-    pull_rows: Positive = 200_000
+    pull_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 200_000
     """Rows that each node may send for a query over a group where it cannot send aggregates in their place."""
 
 

@@ -44,7 +44,8 @@ class Aggregated:
         if not self._reach.alone or given - _ALLOWED or self._reach.table.parent is not self._select.args["from_"]:
             raise Unfit
         places = self._places(self._select)
-        if not ({"group", "distinct"} & given or any(_units(place) for place in places)):
+        units = [unit for place in places for unit in _units(place)]
+        if not ({"group", "distinct"} & given or units) or not all(map(self._reach.holds, units)):
             raise Unfit
         if not all(map(self._reach.holds, conditions(self._select))) or not all(map(self._is_closed, places)):
             raise Unfit
@@ -125,6 +126,8 @@ class Aggregated:
             found = [self._key(one) for one in group.expressions]
         if any(one.find(*_SETS) or _units(one) or not self._reach.holds(one) for one in found):
             raise Unfit
+        if any(one.find(exp.Column) is None for one in found):
+            raise Unfit  # a number may be a place too
         return list(found)
 
     def _key(self, item: exp.Expr) -> exp.Expr:

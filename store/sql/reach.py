@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from store.schema import TABLES
 
-_FAR = (exp.Query, exp.Window, exp.Lambda, exp.Unnest, exp.Explode, exp.Star, exp.CurrentTime, exp.Placeholder)
+_FAR = (exp.Query, exp.Window, exp.Lambda, exp.Unnest, exp.Explode, exp.Star, exp.Columns, exp.CurrentTime)
 """What only makes sense where the whole query is, or is not the same on each node."""
 
 
@@ -40,7 +40,9 @@ class Reach:
 
     def holds(self, node: exp.Expr) -> bool:
         """True if a node can work this out from the table's rows alone."""
-        if node.find(*_FAR) is not None or any(_is_moody(one) for one in node.find_all(exp.Anonymous)):
+        if any(not isinstance(one.parent, exp.Count) for one in node.find_all(*_FAR)):
+            return False
+        if any(_is_moody(one) for one in node.find_all(exp.Anonymous)):
             return False
         return all(self.owns(column) for column in node.find_all(exp.Column))
 

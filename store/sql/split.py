@@ -9,6 +9,7 @@ order of the whole) is worked out once, where the query was asked. Pure: no cloc
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
@@ -27,6 +28,7 @@ FUNCTION = "group"
 _TIED = ("ASOF", "POSITIONAL")
 _KEEP_LEFT = ("", "LEFT", "INNER", "CROSS", "SEMI", "ANTI")
 _STEP = "_part"
+_TAKEN = re.compile(r"_(a|k|v|w|part)\d*")
 
 
 class Part(Struct, frozen=True):
@@ -78,6 +80,8 @@ def split(asked: Asked, groups: Mapping[int, str] | None, parameters: Sequence[S
     if groups is None and asked.moments:
         raise Rejected(f"{TWINS_AT}() is a node's own: ask each node for it")
     query = parse_one(asked.statement.sql, read="duckdb")
+    if any(_TAKEN.fullmatch(one.name.lower()) for one in query.find_all(exp.Identifier)):
+        raise Rejected("names such as _a0, _k0, _v0, _w0 and _part0 are taken in a query over a group: choose others")
     local = {TWINS_AT} & asked.tables
     for place, one in enumerate(_tables(query)):
         if isinstance(one.this, exp.Func) or one.name.lower() not in asked.tables:
@@ -157,6 +161,8 @@ def _needed(query: exp.Expr, reach: Reach) -> list[str]:
     if alias is not None and alias.args.get("columns"):
         return columns
     if any(not isinstance(star.parent, exp.Count) for star in query.find_all(exp.Star)):
+        return columns
+    if query.find(exp.Columns) is not None:
         return columns
     if any((join.args.get("method") or "").upper() == "NATURAL" for join in query.find_all(exp.Join)):
         return columns

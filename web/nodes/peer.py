@@ -56,10 +56,9 @@ class Peers:
             raise Unavailable(_explained(error)) from error
         if answer.status != 200:
             raise Unavailable(problem(body) or f"it answered {answer.status}")
-        try:
-            rows, newest = int(answer.headers[ROWS]), int(answer.headers[NEWEST])
-        except (KeyError, ValueError):
-            raise Unavailable("its answer is not what a node answers") from None
+        rows, newest = _number(answer, ROWS), _number(answer, NEWEST)
+        if rows is None or newest is None or not (body.startswith(_STREAM) and body.endswith(_END)):
+            raise Unavailable("its answer is not what a node answers")
         return Answered(body, rows, answer.headers.get(CUT, ""), newest)
 
     def _context(self, fingerprint: str) -> NodeContext:
@@ -70,6 +69,17 @@ class Peers:
         return found
 
 
+def _number(answer: aiohttp.ClientResponse, name: str) -> int | None:
+    """A whole number of 64 bits in the head of an answer."""
+    try:
+        number = int(answer.headers[name])
+    except (KeyError, ValueError):
+        return None
+    return number if -(2**63) <= number < 2**63 else None
+
+
+_STREAM, _END = b"\xff\xff\xff\xff", b"\xff\xff\xff\xff\0\0\0\0"
+"""How an Arrow IPC stream begins, and how one ends that is whole."""
 _JSON = {"Content-Type": "application/json"}
 
 

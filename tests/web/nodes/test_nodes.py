@@ -24,6 +24,8 @@ from web.nodes.members import fits, kilometres, members, place
 from web.nodes.peer import Peers
 
 ASKING = Asking("SELECT 1", ("*/*/*",), 10, 5.0)
+BODY = b"\xff\xff\xff\xff" * 2 + b"\0\0\0\0"
+"""The shortest that looks like an Arrow stream."""
 YEAR = 365 * 86_400 * 1_000_000
 
 
@@ -41,7 +43,7 @@ class Store:
     """Answers with a body of its own, and keeps what it was asked."""
 
     def __init__(self) -> None:
-        self.body = b"rows"
+        self.body = BODY
         self.asked: list[Any] = []
 
     async def answer(self, text: str, rights: Sequence[Sequence[str]], *, deadline: float, limit: int) -> Encoded:
@@ -97,7 +99,7 @@ async def test_a_node_that_is_known_is_answered_within_its_rights(tmp_path: Path
     pair = Pair(tmp_path)
     async with pair.open("default/*/temperature") as node:
         answered = await pair.peers.ask(node, ASKING, 100)
-    assert (answered.body, answered.rows, answered.cut, answered.newest) == (b"rows", 1, "", 7)
+    assert (answered.body, answered.rows, answered.cut, answered.newest) == (BODY, 1, "", 7)
     assert pair.store.asked == [("SELECT 1", (("default/*/temperature",), ("*/*/*",)), 10)]
 
 
@@ -111,9 +113,18 @@ async def test_a_node_without_rights_is_refused_and_told_of(tmp_path: Path) -> N
 
 async def test_an_answer_that_is_too_large_is_given_up(tmp_path: Path) -> None:
     pair = Pair(tmp_path)
-    pair.store.body = b"x" * 200_000
+    pair.store.body = BODY + b"x" * 200_000
     async with pair.open("*/*/*") as node:
         with pytest.raises(Unavailable, match="has no room"):
+            await pair.peers.ask(node, ASKING, 100_000)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", BODY[:-4]])
+async def test_what_is_no_whole_stream_is_no_answer(tmp_path: Path, body: bytes) -> None:
+    pair = Pair(tmp_path)
+    pair.store.body = body
+    async with pair.open("*/*/*") as node:
+        with pytest.raises(Unavailable, match="is not what a node answers"):
             await pair.peers.ask(node, ASKING, 100_000)
 
 
