@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -102,7 +103,7 @@ class Nodes:
         if config.node.labels:
             metadata["labels"] = dict(config.node.labels)
         spec: dict[str, Any] = {}
-        if url := config.nodes.url or (f"https://{config.nodes.listen}" if config.nodes.listen else ""):
+        if url := config.nodes.url or _url(config.nodes.listen):
             spec["url"] = url
         if config.node.site:
             spec["site"] = config.node.site
@@ -115,6 +116,14 @@ class Nodes:
         cause, now = self._next_cause(), self._clock.now()
         event = Event(f"{cause}:node", now, "security", f"node/{who}", "warning", words, cause)
         self._core.offer_nowait((Noted("", cause, now, event),))
+
+
+def _url(listen: str) -> str:
+    """Where others reach what listens there; of all addresses, by this machine's name."""
+    host, port = address(listen) or ("", 0)
+    if host in {"0.0.0.0", "::"}:
+        host = socket.gethostname()
+    return f"https://{f'[{host}]' if ':' in host else host}:{port}" if host else ""
 
 
 def _restricted(text: str, rights: Sequence[Sequence[str]]) -> str:

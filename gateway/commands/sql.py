@@ -16,6 +16,8 @@ from twins.errors import Rejected
 HELP = "ask the store in SQL: tables points, latest, points_1m, points_1h, results, events, twins, devices, nodes"
 LIMIT = 1000
 ALL = 1_000_000
+SHOWN = 12
+"""Nodes that are told of one by one."""
 SPARE = 5.0
 """Seconds beside the query's own in which its answer comes."""
 
@@ -101,13 +103,21 @@ def _told(group: dict[str, Any] | None) -> None:
     """Who answered, and how fresh that is; who did not, and why."""
     if group is None:
         return
+    answered = [node for node in group["nodes"] if node["answered"]]
+    if len(answered) > SHOWN:
+        oldest = min(node["newest"] or 0 for node in answered)
+        sent, size = (sum(node[key] for node in answered) for key in ("sent", "bytes"))
+        words = f"{sent} rows, {size} bytes; their newest points: {ago(oldest)} at the latest"
+        print(f"({len(answered)} nodes: {words})", file=sys.stderr)
     for node in group["nodes"]:
-        took = f"{node.get('elapsed_us', 0) / 1000:.0f} ms"
+        if node["answered"] and len(answered) > SHOWN:
+            continue
+        took = f"{node['elapsed_us'] / 1000:.0f} ms"
         if node["answered"]:
-            newest = f"newest point {ago(node.get('newest') or 0)}"
-            words = f"{node.get('sent', 0)} rows, {node.get('bytes', 0)} bytes in {took}; {newest}"
+            newest = f"newest point {ago(node['newest'] or 0)}"
+            words = f"{node['sent']} rows, {node['bytes']} bytes in {took}; {newest}"
         else:
-            words = f"no answer after {took}: {node.get('reason', '')}"
+            words = f"no answer after {took}: {node['reason']}"
         print(show.plain(f"({node['node']}: {words})"), file=sys.stderr)
     if group["partial"]:
         print("(not all nodes answered: this is of the others alone; --all refuses that)", file=sys.stderr)
