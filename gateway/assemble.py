@@ -88,7 +88,7 @@ class Gateway:
         self._cloud = cloud = Skyward(core, registry, clock, relay, causes.of("link"))
 
         self._nodes = nodes = Nodes(self._now, kernel.store.sql, registry, core, clock, causes.of("nodes"))
-        peers = Peers(nodes.identity, clock)
+        peers = Peers(nodes.identity, clock, nodes.alarm)
         groups = Groups(nodes, kernel.store.sql, peers, clock, lambda: self.config.nodes.pull_rows)
 
         def conditions(device: str) -> tuple[Condition, ...]:

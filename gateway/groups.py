@@ -17,7 +17,7 @@ from twins.exchange import Encoded, Scalar
 from twins.schema import nearest
 from web.nodes.door import Asking
 from web.nodes.members import Place, fits, members
-from web.nodes.peer import Answered, Peers
+from web.nodes.peer import NO_ROOM, Answered, Peers
 from web.nodes.question import Choice, GroupReport, NodeReport
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _CALL = re.compile(r"\bgroup\s*\(", re.IGNORECASE)
 _OF_NODE, _OF_WAY = 0.65, 0.8
 """Parts of the deadline in which a node has to have its answer, and in which that has to be here."""
 _ROOM = 64 * 1024 * 1024
-_LEAST_ROOM = 1024 * 1024
+_LEAST_ROOM = 64 * 1024
 _AT_ONCE = 64
 """Nodes that are asked at once; the others wait their turn, within the deadline."""
 _MOST_GROUPS = 1_000_000
@@ -136,6 +136,8 @@ class Groups:
             return await self._peers.ask(one.node, asking, room)
         rights = (asking.rights,)
         answer = await self._nodes.answer(asking.query, rights, deadline=asking.deadline, limit=asking.limit)
+        if len(answer.body) > room:
+            raise Unavailable(NO_ROOM)
         return Answered(answer.body, answer.rows, answer.notice, self._nodes.newest(rights))
 
     def _report(self, parts: Sequence[Part], told: Mapping[str, _Told]) -> GroupReport:

@@ -15,6 +15,7 @@ from store.sql.service import Sql
 from twins.exchange import Encoded, Event
 from twins.stimuli import Noted
 from web.listener import Listener
+from web.nodes.alarm import Alarm
 from web.nodes.door import NodeDoor
 from web.nodes.identity import Identity
 from web.nodes.manifest import Group, Node, Position
@@ -43,6 +44,7 @@ class Nodes:
         self._next_cause = next_cause
         node = config().node
         self.identity = Identity(config().store.path / "node", node.name, clock)
+        self.alarm = Alarm(clock, self._warn)
         labels = named(node.labels, node.name, node.site)
         position = None
         if node.latitude is not None and node.longitude is not None:
@@ -74,7 +76,7 @@ class Nodes:
         def listener(tls: ssl.SSLContext) -> Listener:
             return Listener(endpoint, tls, what="the door for nodes", key="[nodes] listen")
 
-        door = NodeDoor(listener, self.identity, self, self._clock, self._warn)
+        door = NodeDoor(listener, self.identity, self, self.alarm)
 
         async def run() -> None:
             self._door = door

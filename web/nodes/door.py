@@ -11,11 +11,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.exchange import Encoded
 from web.bodies import body_of
 from web.listener import Listener
+from web.nodes.alarm import Alarm
 from web.nodes.identity import Identity
 from web.nodes.manifest import Node, Series, fingerprint
 from web.nodes.tls import NodeContext, serving, trust
@@ -27,9 +27,6 @@ ROWS, CUT, NEWEST, NAME = "X-Rows", "X-Cut", "X-Newest", "X-Node"
 _BODY = 65_536
 _MOST_ROWS = 1_000_000
 _LONGEST = 60.0
-_AGAIN = 60.0
-"""Seconds in which the same refusal is told once."""
-_MOST_TOLD = 256
 
 
 class Asking(Struct, frozen=True):
@@ -54,24 +51,21 @@ class Answerer(Protocol):
 
 
 class NodeDoor:
-    """Serves until cancelled. `warn` takes a sentence that a person has to hear, and which node it is about."""
+    """Serves until cancelled."""
 
     def __init__(
         self,
         listener: Callable[[ssl.SSLContext], Listener],
         identity: Identity,
         answerer: Answerer,
-        clock: Clock,
-        warn: Callable[[str, str], None],
+        alarm: Alarm,
     ) -> None:
         self._make = listener
         self._identity = identity
         self._answerer = answerer
-        self._clock = clock
-        self._warn = warn
+        self._alarm = alarm
         self._nodes: dict[str, Node] = {}
         self._context: NodeContext | None = None
-        self._told: dict[tuple[str, str], float] = {}
 
     def know(self, nodes: Iterable[Node]) -> None:
         """These are the nodes from now on: who is none of them any more is refused at its next word."""
@@ -119,13 +113,7 @@ class NodeDoor:
             self._tell("", f"its certificate is refused: {error.verify_message}")
 
     def _tell(self, who: str, why: str) -> None:
-        now = self._clock.monotonic()
-        if now - self._told.get((who, why), -_AGAIN) < _AGAIN:
-            return
-        if len(self._told) >= _MOST_TOLD:
-            self._told.clear()
-        self._told[who, why] = now
-        self._warn(who, f"{who or 'somebody'} was refused at the door for nodes: {why}")
+        self._alarm.tell(who, f"{who or 'somebody'} was refused at the door for nodes: {why}")
 
 
 def problem(body: bytes) -> str:

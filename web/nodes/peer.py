@@ -10,11 +10,13 @@ from msgspec import Struct
 
 from runtime.clock import Clock
 from twins.errors import Unavailable
+from web.nodes.alarm import Alarm
 from web.nodes.door import CUT, NEWEST, PATH, ROWS, Asking, problem
 from web.nodes.identity import Identity
 from web.nodes.manifest import Node
 from web.nodes.tls import NodeContext, asking
 
+NO_ROOM = "its answer has no room: ask for less time, fewer series or columns"
 _CHUNK = 65_536
 _ANSWER = 2.0
 """Seconds beside the query's own in which its answer comes."""
@@ -32,9 +34,10 @@ class Answered(Struct, frozen=True):
 class Peers:
     """Nodes that can be asked."""
 
-    def __init__(self, identity: Identity, clock: Clock) -> None:
+    def __init__(self, identity: Identity, clock: Clock, alarm: Alarm) -> None:
         self._identity = identity
         self._clock = clock
+        self._alarm = alarm
         self._contexts: dict[str, NodeContext] = {}
 
     async def ask(self, node: Node, asked: Asking, room: int) -> Answered:
@@ -52,7 +55,11 @@ class Peers:
                 body = await _body(answer, room if answer.status == 200 else _CHUNK)
         except TimeoutError:
             raise Unavailable(f"no answer within {asked.deadline:g} s") from None
-        except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
+        except ssl.SSLCertVerificationError as error:
+            reason = str(getattr(error, "certificate_error", error).args[-1])
+            self._alarm.tell(node.metadata.name, f"{node.metadata.name} at {url} was asked nothing: {reason}")
+            raise Unavailable(reason) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unavailable(_explained(error)) from error
         if answer.status != 200:
             raise Unavailable(problem(body) or f"it answered {answer.status}")
@@ -88,20 +95,16 @@ async def _body(answer: aiohttp.ClientResponse, room: int) -> bytes:
     async for chunk in answer.content.iter_chunked(_CHUNK):
         room -= len(chunk)
         if room < 0:
-            raise Unavailable("its answer has no room: ask for less time, fewer series or columns")
+            raise Unavailable(NO_ROOM)
         parts.append(chunk)
     return b"".join(parts)
 
 
 def _explained(error: Exception) -> str:
-    """In words for people; what is wrong with a certificate first."""
-    inner: BaseException | None = getattr(error, "certificate_error", error)
-    while inner is not None:
-        if isinstance(inner, ssl.SSLCertVerificationError):
-            return str(inner.args[-1] if inner.args else inner)
-        if isinstance(inner, ssl.SSLError):
-            return f"TLS: {inner.reason or inner}: has it a Node manifest with our certificate?"
-        inner = getattr(inner, "os_error", None) or inner.__cause__
+    """In words for people."""
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(inner, ssl.SSLError):
+        return f"TLS: {inner.reason or inner}: has it a Node manifest with our certificate?"
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error.strerror or str(error.os_error) or str(error)
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError):

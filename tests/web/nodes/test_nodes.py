@@ -17,6 +17,7 @@ from twins.exchange import Encoded
 from twins.manifests import OwnMetadata
 from twins.schema import decode
 from web.listener import Listener
+from web.nodes.alarm import Alarm
 from web.nodes.door import Asking, NodeDoor
 from web.nodes.identity import Identity
 from web.nodes.manifest import Group, GroupSpec, Node, NodeSpec, Position, Rights, Within
@@ -61,11 +62,10 @@ class Pair:
         self.asker = Identity(folder / "a", "a", Later(asker))
         self.host = Identity(folder / "b", "b", Later(host))
         self.store, self.warned = Store(), asyncio.Queue[str]()
-        self.peers = Peers(self.asker, Later(now))
+        self.alarm = Alarm(SystemClock(), lambda _, words: self.warned.put_nowait(words))
+        self.peers = Peers(self.asker, Later(now), self.alarm)
         self.begun = asyncio.Event()
-        self.door = NodeDoor(
-            self._listener, self.host, self.store, SystemClock(), lambda _, words: self.warned.put_nowait(words)
-        )
+        self.door = NodeDoor(self._listener, self.host, self.store, self.alarm)
 
     def node(self, identity: Identity, *rights: str, **spec: Any) -> Node:
         spec = {"fingerprint": identity.fingerprint, "certificate": identity.certificate} | spec
@@ -161,6 +161,7 @@ async def test_a_node_whose_certificate_has_expired_is_told_nothing(tmp_path: Pa
     async with pair.open("*/*/*") as node:
         with pytest.raises(Unavailable, match="its certificate is valid from"):
             await pair.peers.ask(node, ASKING, 100)
+        assert "was asked nothing: its certificate is valid from" in await pair.warning()
     assert pair.store.asked == []
 
 
@@ -170,6 +171,7 @@ async def test_a_node_with_another_fingerprint_is_told_nothing(tmp_path: Path) -
         other = pair.node(pair.host, url=node.spec.url, fingerprint="sha256:" + "0" * 64, certificate="")
         with pytest.raises(Unavailable, match="is not the one of its manifest"):
             await pair.peers.ask(other, ASKING, 100)
+        assert "was asked nothing: its certificate is not the one of its manifest" in await pair.warning()
     assert pair.store.asked == []
 
 
@@ -180,7 +182,7 @@ async def test_a_node_that_comes_later_is_let_in_and_one_that_goes_is_not(tmp_pa
         with pytest.raises(Unavailable, match="no manifest for your certificate any more"):
             await pair.peers.ask(node, ASKING, 100)
         pair.asker.file.unlink()
-        newcomer = Peers(pair.asker, SystemClock())
+        newcomer = Peers(pair.asker, SystemClock(), pair.alarm)
         pair.door.know([pair.node(pair.asker, "*/*/*")])
         assert (await newcomer.ask(node, ASKING, 100)).rows == 1
 
