@@ -31,7 +31,18 @@ _LEAST_ROOM = 64 * 1024
 _AT_ONCE = 64
 """Nodes that are asked at once; the others wait their turn, within the deadline."""
 _MOST_GROUPS = 1_000_000
+_SHOWN = 10
+_REASON = 300
+"""Signs that are kept of what another node gave as its reason."""
 _ROWS = frozenset(("rows", "first rows"))
+
+
+class GroupCounts(Struct):
+    """Queries over several nodes, nodes that were asked for them, and how many of these failed."""
+
+    queries: int = 0
+    asked: int = 0
+    failed: int = 0
 
 
 class _Told(Struct):
@@ -52,6 +63,7 @@ class Groups:
         self._clock = clock
         self._rows = rows
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self.counts = GroupCounts()
 
     async def encoded(
         self,
@@ -73,6 +85,7 @@ class Groups:
         asked = self._whom(made.parts, choice)
         told = await self._told(asked, choice, deadline)
         report = self._report(made.parts, told)
+        self._count(report)
         _check(report, choice)
         streams = {part.name: _streams(part, told) for part in made.parts}
         left = deadline - (self._clock.monotonic() - started)
@@ -81,6 +94,11 @@ class Groups:
         )
         elapsed = int((self._clock.monotonic() - started) * 1e6)
         return Encoded(answer.columns, answer.body, answer.rows, answer.notice, _plan(report), elapsed), report
+
+    def _count(self, report: GroupReport) -> None:
+        self.counts.queries += 1
+        self.counts.asked += len(report.nodes)
+        self.counts.failed += report.failed
 
     def _whom(self, parts: Sequence[Part], choice: Choice) -> dict[str, tuple[Place, list[Part]]]:
         """Who is asked for which parts, by name."""
@@ -127,7 +145,7 @@ class Groups:
         except TimeoutError:
             told.reason = f"no answer within {deadline * _OF_WAY:g} s"
         except (Rejected, Unavailable) as error:
-            told.reason = str(error)
+            told.reason = str(error)[:_REASON]
         told.elapsed_us = int((self._clock.monotonic() - started) * 1e6)
         return told
 
@@ -152,7 +170,8 @@ class Groups:
             )
             reports.append(NodeReport(name, True, "", newest, sent, size, one.elapsed_us))
         ways = tuple(f"{part.way} of {part.table}" for part in parts)
-        return GroupReport(any(not one.answered for one in reports), ways, tuple(reports))
+        answered = sum(one.answered for one in reports)
+        return GroupReport(answered < len(reports), answered, len(reports) - answered, ways, tuple(reports))
 
 
 def _split(text: str, choice: Choice, parameters: Sequence[Scalar], now: int) -> Split | None:
@@ -186,13 +205,14 @@ def _streams(part: Part, told: Mapping[str, _Told]) -> list[bytes]:
 
 
 def _check(report: GroupReport, choice: Choice) -> None:
+    if not report.failed or (report.answered and choice.require == "any"):
+        return
     failed = [f"{one.node}: {one.reason}" for one in report.nodes if not one.answered]
-    if len(failed) == len(report.nodes):
-        raise Unavailable(f"none of {len(failed)} nodes answered: {'; '.join(failed)}")
-    if failed and choice.require == "all":
-        raise Unavailable(f"{len(failed)} of {len(report.nodes)} nodes did not answer: {'; '.join(failed)}")
+    said = "; ".join([*failed[:_SHOWN], *(["…"] if len(failed) > _SHOWN else [])])
+    if not report.answered:
+        raise Unavailable(f"none of {report.failed} nodes answered: {said}")
+    raise Unavailable(f"{report.failed} of {len(report.nodes)} nodes did not answer: {said}")
 
 
 def _plan(report: GroupReport) -> str:
-    answered = sum(one.answered for one in report.nodes)
-    return f"{answered} of {len(report.nodes)} nodes; {', '.join(report.ways)}"
+    return f"{report.answered} of {len(report.nodes)} nodes; {', '.join(report.ways)}"

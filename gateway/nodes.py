@@ -16,7 +16,7 @@ from twins.exchange import Encoded, Event
 from twins.stimuli import Noted
 from web.listener import Listener
 from web.nodes.alarm import Alarm
-from web.nodes.door import NodeDoor
+from web.nodes.door import DoorCounts, NodeDoor
 from web.nodes.identity import Identity
 from web.nodes.manifest import Group, Node, Position
 from web.nodes.members import Place, named, place
@@ -45,6 +45,7 @@ class Nodes:
         node = config().node
         self.identity = Identity(config().store.path / "node", node.name, clock)
         self.alarm = Alarm(clock, self._warn)
+        self.counts = DoorCounts()
         labels = named(node.labels, node.name, node.site)
         position = None
         if node.latitude is not None and node.longitude is not None:
@@ -76,7 +77,7 @@ class Nodes:
         def listener(tls: ssl.SSLContext) -> Listener:
             return Listener(endpoint, tls, what="the door for nodes", key="[nodes] listen")
 
-        door = NodeDoor(listener, self.identity, self, self.alarm)
+        door = NodeDoor(listener, self.identity, self, self.alarm, self.counts)
 
         async def run() -> None:
             self._door = door

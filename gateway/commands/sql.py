@@ -103,14 +103,12 @@ def _told(group: dict[str, Any] | None) -> None:
     """Who answered, and how fresh that is; who did not, and why."""
     if group is None:
         return
-    answered = [node for node in group["nodes"] if node["answered"]]
-    if len(answered) > SHOWN:
-        oldest = min(node["newest"] or 0 for node in answered)
-        sent, size = (sum(node[key] for node in answered) for key in ("sent", "bytes"))
-        words = f"{sent} rows, {size} bytes; their newest points: {ago(oldest)} at the latest"
-        print(f"({len(answered)} nodes: {words})", file=sys.stderr)
+    many = group["answered"] > SHOWN
+    if many:
+        oldest = min((node["newest"] or 0 for node in group["nodes"] if node["answered"]), default=0)
+        print(f"({group['answered']} nodes answered; newest point {ago(oldest)} at least)", file=sys.stderr)
     for node in group["nodes"]:
-        if node["answered"] and len(answered) > SHOWN:
+        if node["answered"] and many:
             continue
         took = f"{node['elapsed_us'] / 1000:.0f} ms"
         if node["answered"]:

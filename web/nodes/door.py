@@ -50,6 +50,13 @@ class Answerer(Protocol):
         ...
 
 
+class DoorCounts(Struct):
+    """Queries of other nodes that were `answered`, and attempts that were `refused` before they could ask."""
+
+    answered: int = 0
+    refused: int = 0
+
+
 class NodeDoor:
     """Serves until cancelled."""
 
@@ -59,11 +66,13 @@ class NodeDoor:
         identity: Identity,
         answerer: Answerer,
         alarm: Alarm,
+        counts: DoorCounts,
     ) -> None:
         self._make = listener
         self._identity = identity
         self._answerer = answerer
         self._alarm = alarm
+        self._counts = counts
         self._nodes: dict[str, Node] = {}
         self._context: NodeContext | None = None
 
@@ -91,6 +100,7 @@ class NodeDoor:
         asked = await body_of(request, Asking)
         rights = (node.spec.rights.patterns, asked.rights)
         answer = await self._answerer.answer(asked.query, rights, deadline=asked.deadline, limit=asked.limit)
+        self._counts.answered += 1
         headers = {ROWS: str(answer.rows), CUT: answer.notice, NEWEST: str(self._answerer.newest(rights))}
         return web.Response(body=answer.body, content_type=ARROW, headers=headers)
 
@@ -113,6 +123,7 @@ class NodeDoor:
             self._tell("", f"its certificate is refused: {error.verify_message}")
 
     def _tell(self, who: str, why: str) -> None:
+        self._counts.refused += 1
         self._alarm.tell(who, f"{who or 'somebody'} was refused at the door for nodes: {why}")
 
 

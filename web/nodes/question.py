@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Literal, Protocol
 
-from msgspec import Meta, Struct
+import msgspec
+from msgspec import Meta, Struct, structs
 
 from twins.exchange import Encoded, Scalar
 from web.nodes.manifest import Series, Within
@@ -52,8 +54,20 @@ class GroupReport(Struct, frozen=True):
     """`partial` when not all nodes answered. `ways` are what they were asked for, for each table of the query."""
 
     partial: bool
+    answered: int
+    failed: int
     ways: tuple[str, ...]
     nodes: tuple[NodeReport, ...]
+
+    def brief(self, room: int) -> str:
+        """As JSON of about so many signs at most, in ASCII: those who failed come first, and some may be left out."""
+        said = []
+        for one in sorted(self.nodes, key=lambda one: one.answered):
+            said.append(one)
+            room -= len(msgspec.json.encode(one))
+            if room < 0:
+                break
+        return json.dumps(msgspec.to_builtins(structs.replace(self, nodes=tuple(said))))
 
 
 class Groups(Protocol):

@@ -18,7 +18,7 @@ from twins.manifests import OwnMetadata
 from twins.schema import decode
 from web.listener import Listener
 from web.nodes.alarm import Alarm
-from web.nodes.door import Asking, NodeDoor
+from web.nodes.door import Asking, DoorCounts, NodeDoor
 from web.nodes.identity import Identity
 from web.nodes.manifest import Group, GroupSpec, Node, NodeSpec, Position, Rights, Within
 from web.nodes.members import fits, kilometres, members, place
@@ -65,7 +65,8 @@ class Pair:
         self.alarm = Alarm(SystemClock(), lambda _, words: self.warned.put_nowait(words))
         self.peers = Peers(self.asker, Later(now), self.alarm)
         self.begun = asyncio.Event()
-        self.door = NodeDoor(self._listener, self.host, self.store, self.alarm)
+        self.counts = DoorCounts()
+        self.door = NodeDoor(self._listener, self.host, self.store, self.alarm, self.counts)
 
     def node(self, identity: Identity, *rights: str, **spec: Any) -> Node:
         spec = {"fingerprint": identity.fingerprint, "certificate": identity.certificate} | spec
@@ -154,6 +155,7 @@ async def test_the_same_refusal_is_told_once_a_minute(tmp_path: Path) -> None:
             with pytest.raises(Unavailable):
                 await pair.peers.ask(node, ASKING, 100)
     assert pair.warned.qsize() == 1
+    assert (pair.counts.answered, pair.counts.refused) == (0, 3)
 
 
 async def test_a_node_whose_certificate_has_expired_is_told_nothing(tmp_path: Path) -> None:
