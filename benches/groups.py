@@ -46,7 +46,7 @@ PULLED = "SELECT time, node, device, property, value FROM points WHERE time >= ?
 
 def main(quick: bool = False) -> list[Figure]:
     """Bytes and seconds of each query, and of pulling what it needs."""
-    rows = 48_000 if quick else 1_600_000
+    rows = 48_000 if quick else 3_200_000
     with tempfile.TemporaryDirectory(prefix="gemelo-bench-") as folder, ExitStack() as stack:
         running = []
         for name in NODES:
@@ -69,10 +69,11 @@ def _measured(asked: Running, running: list[Running], rows: int) -> list[Figure]
         times = []
         for _ in range(3):
             began = time.perf_counter()
-            told = json.loads(_ask(asked, "json", {"query": query, "limit": 1_000_000, "deadline": 60}))
+            head, _ = _ask(asked, {"query": query, "limit": 1_000_000, "deadline": 60})
             times.append(time.perf_counter() - began)
-        assert not told["group"]["partial"], told["group"]
-        moved = sum(node["bytes"] for node in told["group"]["nodes"])
+        group = json.loads(head["X-Group"])
+        assert not group["partial"], group
+        moved = sum(node["bytes"] for node in group["nodes"])
         figures += [
             Figure(f"groups: {name}: answers of the nodes", moved / 1e3, "kB"),
             Figure(f"groups: {name}: times fewer than pulling", pulled / moved, "", "≥ 20"),
@@ -86,7 +87,7 @@ def _pulled(each: Running, rows: int) -> int:
     spans = rows // (DEVICES * len(PROPERTIES))
     step = SLICE // (DEVICES * len(PROPERTIES))
     return sum(
-        len(_ask(each, "arrow", {"query": PULLED, "parameters": [_at(n), _at(n + step)], "limit": 1_000_000}))
+        len(_ask(each, {"query": PULLED, "parameters": [_at(n), _at(n + step)], "limit": 1_000_000})[1])
         for n in range(0, spans, step)
     )
 
@@ -95,12 +96,13 @@ def _at(second: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(START // 1_000_000 + second))
 
 
-def _ask(each: Running, form: str, body: dict[str, Any]) -> bytes:
+def _ask(each: Running, body: dict[str, Any]) -> tuple[Any, bytes]:
+    """Head and body of an answer in Arrow."""
     request = urllib.request.Request(
-        f"{each.page}/api/v1/sql?format={form}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"{each.page}/api/v1/sql?format=arrow", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=90) as answer:
-        return bytes(answer.read())
+        return answer.headers, bytes(answer.read())
 
 
 def _introduce(running: list[Running]) -> None:

@@ -156,7 +156,7 @@ class Groups:
         answer = await self._nodes.answer(asking.query, rights, deadline=asking.deadline, limit=asking.limit)
         if len(answer.body) > room:
             raise Unavailable(NO_ROOM)
-        return Answered(answer.body, answer.rows, answer.notice, self._nodes.newest(rights))
+        return Answered(answer.body, answer.rows, answer.notice, self._nodes.newest(rights), answer.plan)
 
     def _report(self, parts: Sequence[Part], told: Mapping[str, _Told]) -> GroupReport:
         reports = []
@@ -168,7 +168,8 @@ class Groups:
             sent, size = (
                 sum(each) for each in zip(*((a.rows, len(a.body)) for a in one.answers.values()), strict=True)
             )
-            reports.append(NodeReport(name, True, "", newest, sent, size, one.elapsed_us))
+            plan = "; ".join(answer.plan for answer in one.answers.values())
+            reports.append(NodeReport(name, True, "", newest, sent, size, one.elapsed_us, plan))
         ways = tuple(f"{part.way} of {part.table}" for part in parts)
         answered = sum(one.answered for one in reports)
         return GroupReport(answered < len(reports), answered, len(reports) - answered, ways, tuple(reports))

@@ -160,9 +160,8 @@ def _needed(query: exp.Expr, reach: Reach) -> list[str]:
     alias = reach.table.args.get("alias")
     if alias is not None and alias.args.get("columns"):
         return columns
-    if any(not isinstance(star.parent, exp.Count) for star in query.find_all(exp.Star)):
-        return columns
-    if query.find(exp.Columns) is not None:
+    stars = [star for star in query.find_all(exp.Star, exp.Columns) if not isinstance(star.parent, exp.Count)]
+    if any(star.find_ancestor(exp.Select) is reach.select for star in stars):
         return columns
     if any((join.args.get("method") or "").upper() == "NATURAL" for join in query.find_all(exp.Join)):
         return columns

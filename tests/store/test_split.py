@@ -79,7 +79,7 @@ AGGREGATES = [
     "quantile_disc(seq, 0.3)",
     "median(seq) FILTER (WHERE value > 0)",
     "percentile_cont(0.2) WITHIN GROUP (ORDER BY value)",
-    "round(avg(value), 3) + count(*)",
+    "round(avg(seq), 3) + count(*)",
     "CASE WHEN count(*) > 2 THEN sum(value) ELSE 0 END",
     "mad(value)",
     "sum(value) / nullif(count(*), 0)",
@@ -231,6 +231,8 @@ def test_what_cannot_be_split_is_pulled_in_the_columns_and_rows_it_needs() -> No
     made = taken("SELECT device, mad(value) FROM group('a') WHERE property = 'a' GROUP BY device")
     assert made.parts[0].way == "rows"
     assert made.parts[0].sql == "SELECT device, property, value FROM points WHERE property = 'a'"
+    made = taken("SELECT * FROM (SELECT device, mad(value) FROM group('a') GROUP BY device)")
+    assert made.parts[0].sql == "SELECT device, value FROM points"
 
 
 def test_a_condition_of_an_outer_join_stays_where_the_query_was_asked() -> None:

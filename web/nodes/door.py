@@ -23,7 +23,7 @@ from web.problems import problems
 
 PATH = "/v1/sql"
 ARROW = "application/vnd.apache.arrow.stream"
-ROWS, CUT, NEWEST, NAME = "X-Rows", "X-Cut", "X-Newest", "X-Node"
+ROWS, CUT, NEWEST, PLAN = "X-Rows", "X-Cut", "X-Newest", "X-Plan"
 _BODY = 65_536
 _MOST_ROWS = 1_000_000
 _LONGEST = 60.0
@@ -101,7 +101,12 @@ class NodeDoor:
         rights = (node.spec.rights.patterns, asked.rights)
         answer = await self._answerer.answer(asked.query, rights, deadline=asked.deadline, limit=asked.limit)
         self._counts.answered += 1
-        headers = {ROWS: str(answer.rows), CUT: answer.notice, NEWEST: str(self._answerer.newest(rights))}
+        headers = {
+            ROWS: str(answer.rows),
+            CUT: answer.notice,
+            PLAN: answer.plan,
+            NEWEST: str(self._answerer.newest(rights)),
+        }
         return web.Response(body=answer.body, content_type=ARROW, headers=headers)
 
     def _asker(self, request: web.Request) -> Node:

@@ -11,13 +11,14 @@ from msgspec import Struct
 from runtime.clock import Clock
 from twins.errors import Unavailable
 from web.nodes.alarm import Alarm
-from web.nodes.door import CUT, NEWEST, PATH, ROWS, Asking, problem
+from web.nodes.door import CUT, NEWEST, PATH, PLAN, ROWS, Asking, problem
 from web.nodes.identity import Identity
 from web.nodes.manifest import Node
 from web.nodes.tls import NodeContext, asking
 
 NO_ROOM = "its answer has no room: ask for less time, fewer series or columns"
 _CHUNK = 65_536
+_PLAN = 300
 _ANSWER = 2.0
 """Seconds beside the query's own in which its answer comes."""
 
@@ -29,6 +30,7 @@ class Answered(Struct, frozen=True):
     rows: int
     cut: str
     newest: int
+    plan: str = ""
 
 
 class Peers:
@@ -66,7 +68,7 @@ class Peers:
         rows, newest = _number(answer, ROWS), _number(answer, NEWEST)
         if rows is None or newest is None or not (body.startswith(_STREAM) and body.endswith(_END)):
             raise Unavailable("its answer is not what a node answers")
-        return Answered(body, rows, answer.headers.get(CUT, ""), newest)
+        return Answered(body, rows, answer.headers.get(CUT, ""), newest, answer.headers.get(PLAN, "")[:_PLAN])
 
     def _context(self, fingerprint: str) -> NodeContext:
         found = self._contexts.get(fingerprint)

@@ -38,7 +38,7 @@ class NodeReport(Struct, frozen=True):
     """What one node did. `reason` says why it did not answer.
 
     `newest` is the time of its newest point, microseconds UTC, `null` for none: how fresh its part is. `sent` counts
-    rows, `bytes` what they took.
+    rows, `bytes` what they took; `plan` says what it read.
     """
 
     node: str
@@ -48,6 +48,7 @@ class NodeReport(Struct, frozen=True):
     sent: int = 0
     bytes: int = 0
     elapsed_us: int = 0
+    plan: str = ""
 
 
 class GroupReport(Struct, frozen=True):
