@@ -18,7 +18,7 @@ from twins.schema import nearest
 from web.nodes.door import Asking
 from web.nodes.members import Place, fits, members
 from web.nodes.peer import NO_ROOM, Answered, Peers
-from web.nodes.question import Choice, GroupReport, NodeReport
+from web.nodes.question import EVERYTHING, Choice, GroupReport, NodeReport
 
 if TYPE_CHECKING:
     from store.sql.split import Part, Split
@@ -81,6 +81,8 @@ class Groups:
         if choice.chooses or _CALL.search(text):
             made = await self._sql.prepared(lambda: _split(text, choice, parameters, self._clock.now()))
         if made is None:
+            if EVERYTHING not in choice.rights:
+                text = await self._sql.prepared(lambda: _restricted(text, choice))
             return await self._sql.encoded(text, parameters, form=form, deadline=deadline, limit=limit), None
         asked = self._whom(made.parts, choice)
         told = await self._told(asked, choice, deadline)
@@ -182,8 +184,14 @@ def _split(text: str, choice: Choice, parameters: Sequence[Scalar], now: int) ->
 
     plain = named(text)
     if plain.groups:
-        return split(guard(plain.sql), plain.groups, parameters, now)
+        return split(guard(plain.sql), plain.groups, parameters, now, choice.rights)
     return split(guard(text), None, parameters, now) if choice.chooses else None
+
+
+def _restricted(text: str, choice: Choice) -> str:
+    from store.sql.rights import restricted
+
+    return restricted(text, (choice.rights,))
 
 
 def _streams(part: Part, told: Mapping[str, _Told]) -> list[bytes]:

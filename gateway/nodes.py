@@ -117,7 +117,7 @@ class Nodes:
 
     def _warn(self, who: str, words: str) -> None:
         cause, now = self._next_cause(), self._clock.now()
-        event = Event(f"{cause}:node", now, "security", f"node/{who}", "warning", words, cause)
+        event = Event(f"{cause}:node", now, "security", f"node/{who}" if who else "node", "warning", words, cause)
         self._core.offer_nowait((Noted("", cause, now, event),))
 
 

@@ -21,6 +21,7 @@ from store.sql.guard import parsed
 from store.sql.halves import Unfit
 from store.sql.question import Asked, Scope, Statement
 from store.sql.reach import Reach, conditions, own
+from store.sql.rights import ALL, narrowed
 from twins.errors import Rejected
 from twins.exchange import Scalar
 
@@ -70,10 +71,17 @@ def named(text: str) -> Named:
     return Named(query.sql("duckdb"), groups)
 
 
-def split(asked: Asked, groups: Mapping[int, str] | None, parameters: Sequence[Scalar], now: int) -> Split:
+def split(
+    asked: Asked,
+    groups: Mapping[int, str] | None,
+    parameters: Sequence[Scalar],
+    now: int,
+    rights: Sequence[str] = (ALL,),
+) -> Split:
     """Take a query apart that passed the guard. Raises Rejected.
 
     `groups` as `named` gave them; `None`: each table is of the nodes that were chosen. It is `now` (µs) on all of them.
+    Of the coordinator's own tables the query sees what these `rights` allow; nodes narrow their own.
     """
     if asked.parameters != len(parameters):
         raise Rejected(f"the query has {asked.parameters} parameters (?), and {len(parameters)} were given")
@@ -82,14 +90,17 @@ def split(asked: Asked, groups: Mapping[int, str] | None, parameters: Sequence[S
     query = parse_one(asked.statement.sql, read="duckdb")
     if any(_TAKEN.fullmatch(one.name.lower()) for one in query.find_all(exp.Identifier)):
         raise Rejected("names such as _a0, _k0, _v0, _w0 and _part0 are taken in a query over a group: choose others")
-    local = {TWINS_AT} & asked.tables
+    local = []
     for place, one in enumerate(_tables(query)):
         if isinstance(one.this, exp.Func) or one.name.lower() not in asked.tables:
             continue
         if groups is None or place in groups:
             one.meta[FUNCTION] = "" if groups is None else groups[place]
         else:
-            local.add(one.name.lower())
+            local.append(one)
+    names = frozenset(one.name.lower() for one in local) | ({TWINS_AT} & asked.tables)
+    if ALL not in rights:
+        narrowed(query, names, local, [rights])
     query = _constant(query, parameters, now)
     parts: list[Part] = []
     while (table := _next(query)) is not None:
@@ -98,7 +109,7 @@ def split(asked: Asked, groups: Mapping[int, str] | None, parameters: Sequence[S
     if not parts:
         raise Rejected(f"no table of the group is in this query: there are {', '.join(TABLES)}")
     merged = Statement(query.sql("duckdb", comments=False))
-    rest = structs.replace(asked, statement=merged, tables=frozenset(local), scope=Scope(), rolled=None)
+    rest = structs.replace(asked, statement=merged, tables=names, scope=Scope(), rolled=None)
     return Split(rest, tuple(parts))
 
 

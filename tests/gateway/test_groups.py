@@ -171,6 +171,11 @@ def test_rights_of_the_node_and_of_the_caller_both_count(trio: Trio) -> None:
     ]
     told = trio.ask(query, rights=["default/t-1/*"])
     assert told["rows"] == [[name, "temperature", ROWS // 2] for name in NAMES]
+    told = trio.ask("SELECT DISTINCT device, property FROM points", rights=["default/t-1/*"])
+    assert told["rows"] == [["t-1", "temperature"]]  # where only this node is asked, too
+    query = "SELECT DISTINCT p.property FROM group('vienna') g JOIN points p ON p.time = g.time"
+    assert trio.ask(f"{query} ORDER BY 1")["rows"] == [["code"], ["temperature"]]
+    assert trio.ask(query, rights=["*/*/temperature"])["rows"] == [["temperature"]]
     told = trio.ask("SELECT count(*) FROM group('all', 'events')")
     reasons = {one["node"]: one["reason"] for one in told["group"]["nodes"]}
     assert reasons == {"edge-1": "", "edge-2": "events is for who may read everything"} | {
@@ -242,7 +247,7 @@ async def test_a_stranger_is_refused_and_the_owner_hears_of_it(trio: Trio, tmp_p
 
     (heard,) = await asyncio.to_thread(until, told)
     assert heard == [
-        "node/",
+        "node",
         "somebody was refused at the door for nodes: its certificate is refused: self-signed certificate",
     ]
 

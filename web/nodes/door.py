@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from twins.errors import Rejected
+from twins.errors import Rejected, Unavailable
 from twins.exchange import Encoded
 from web.bodies import body_of
 from web.listener import Listener
@@ -81,13 +81,15 @@ class NodeDoor:
         self._nodes = {node.spec.fingerprint: node for node in nodes if node.spec.certificate}
         for node in self._nodes.values() if self._context is not None else ():
             assert self._context is not None
-            trust(self._context, node.spec.certificate)
+            trust(self._context, node.spec.der)
 
     async def run(self) -> None:
-        """Listen until cancelled. Raises Unavailable when the port is taken."""
-        certificates = [node.spec.certificate for node in self._nodes.values()]
-        _ = self._identity.certificate  # made at first need
-        self._context = serving(self._identity.file, certificates, self._failed)
+        """Listen until cancelled. Raises Unavailable when the port is taken, or our own certificate can't be used."""
+        try:
+            _ = self._identity.certificate  # made at first need
+            self._context = serving(self._identity.file, (node.spec.der for node in self._nodes.values()), self._failed)
+        except (OSError, Rejected) as error:
+            raise Unavailable(f"the door for nodes cannot open: {self._identity.file}: {error}") from error
         app = web.Application(middlewares=[problems], client_max_size=_BODY)
         app.router.add_post(PATH, self._answer)
         try:

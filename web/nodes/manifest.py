@@ -69,6 +69,11 @@ class NodeSpec(_Part, frozen=True):
     rights: Rights = Rights()
     """What it may read here."""
 
+    @property
+    def der(self) -> bytes:
+        """The certificate. Raises ValueError."""
+        return ssl.PEM_cert_to_DER_cert(self.certificate.strip())
+
 
 class Node(_Part, frozen=True):
     """Another gateway, to ask and to be asked by. Its labels are those of its metadata."""
@@ -87,11 +92,12 @@ class Node(_Part, frozen=True):
         spec = self.spec
         if spec.certificate:
             try:
-                der = ssl.PEM_cert_to_DER_cert(spec.certificate.strip())
-            except ValueError as error:
+                found = fingerprint(spec.der)
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=spec.der)
+            except (ValueError, ssl.SSLError) as error:
                 raise _fault("certificate", f"no certificate in PEM: {error}") from None
-            if not hmac.compare_digest(fingerprint(der), spec.fingerprint):
-                raise _fault("fingerprint", f"the certificate has another: {fingerprint(der)}")
+            if not hmac.compare_digest(found, spec.fingerprint):
+                raise _fault("fingerprint", f"the certificate has another: {found}")
         elif spec.rights.patterns:
             raise _fault("certificate", "missing: a node that may ask here is known by it")
 

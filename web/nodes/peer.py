@@ -47,9 +47,10 @@ class Peers:
         url = node.spec.url.rstrip("/")
         if not url:
             raise Unavailable("its manifest has no url")
+        context = self._context(node.spec.fingerprint)
         timeout = aiohttp.ClientTimeout(total=asked.deadline + _ANSWER)
         try:
-            connector = aiohttp.TCPConnector(ssl=self._context(node.spec.fingerprint), force_close=True)
+            connector = aiohttp.TCPConnector(ssl=context, force_close=True)
             async with (
                 aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session,
                 session.post(f"{url}{PATH}", data=msgspec.json.encode(asked), headers=_JSON) as answer,
@@ -73,8 +74,12 @@ class Peers:
     def _context(self, fingerprint: str) -> NodeContext:
         found = self._contexts.get(fingerprint)
         if found is None:
-            _ = self._identity.certificate  # made at first need
-            found = self._contexts[fingerprint] = asking(self._identity.file, fingerprint, self._clock)
+            try:
+                _ = self._identity.certificate  # made at first need
+                found = asking(self._identity.file, fingerprint, self._clock)
+            except OSError as error:
+                raise Unavailable(f"our own certificate cannot be used: {self._identity.file}: {error}") from error
+            self._contexts[fingerprint] = found
         return found
 
 

@@ -40,8 +40,8 @@ class NodeContext(ssl.SSLContext):
     shaken: Callable[[bytes], None]
 
 
-def serving(own: Path, known: Iterable[str], failed: Callable[[ssl.SSLError], None]) -> NodeContext:
-    """Of the server: lets in who has one of these certificates (PEM). `failed` hears of all others."""
+def serving(own: Path, known: Iterable[bytes], failed: Callable[[ssl.SSLError], None]) -> NodeContext:
+    """Of the server: lets in who has one of these certificates (DER). `failed` hears of all others."""
     context = _context(ssl.PROTOCOL_TLS_SERVER, own)
     context.verify_mode = ssl.CERT_REQUIRED
     # Certificates signed with themselves: they are their own anchors, whatever they may sign. Python >= 3.13 asks by
@@ -54,7 +54,7 @@ def serving(own: Path, known: Iterable[str], failed: Callable[[ssl.SSLError], No
     return context
 
 
-def trust(context: NodeContext, certificate: str) -> None:
+def trust(context: NodeContext, certificate: bytes) -> None:
     """Let this one in too, from the next connection on."""
     context.load_verify_locations(cadata=certificate)
 

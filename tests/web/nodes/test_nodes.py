@@ -189,6 +189,20 @@ async def test_a_node_that_comes_later_is_let_in_and_one_that_goes_is_not(tmp_pa
         assert (await newcomer.ask(node, ASKING, 100)).rows == 1
 
 
+@pytest.mark.parametrize("content", ["nothing", "-----BEGIN CERTIFICATE-----\nnothing"])
+async def test_a_damaged_identity_ends_no_gateway(tmp_path: Path, content: str) -> None:
+    pair = Pair(tmp_path)
+    node = pair.node(pair.host, url="https://127.0.0.1:9")
+    pair.host.file.write_text(content)
+    with pytest.raises(Unavailable, match=r"cannot open: .*node\.pem"):
+        await pair.door.run()
+    pair.asker.file.unlink(missing_ok=True)
+    pair.asker.file.parent.mkdir(exist_ok=True)
+    pair.asker.file.write_text("-----BEGIN CERTIFICATE-----\nnothing")
+    with pytest.raises(Unavailable, match="our own certificate cannot be used"):
+        await pair.peers.ask(node, ASKING, 100)
+
+
 async def test_old_tls_is_not_spoken(tmp_path: Path) -> None:
     pair = Pair(tmp_path)
     async with pair.open("*/*/*"):
@@ -212,6 +226,7 @@ async def test_a_certificate_is_made_once_and_kept_for_its_owner_alone(tmp_path:
         _ = first.certificate
 
 
+FALSE = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----"
 GOOD = {"metadata": {"name": "edge-2"}, "spec": {"fingerprint": "sha256:" + "a" * 64, "url": "https://edge-2:7443"}}
 
 
@@ -224,6 +239,7 @@ GOOD = {"metadata": {"name": "edge-2"}, "spec": {"fingerprint": "sha256:" + "a" 
         ({"rights": {"series": ["temperature"]}}, "is not namespace/device/property"),
         ({"rights": {"series": ["[a-z]/*/*"]}}, "is not namespace/device/property"),
         ({"certificate": "hello"}, "spec.certificate: no certificate in PEM"),
+        ({"certificate": FALSE}, "spec.certificate: no certificate in PEM"),
         ({"position": {"latitude": 91, "longitude": 0}}, "spec.position.latitude"),
         ({"label": {}}, "spec.label: no such key"),
     ],
