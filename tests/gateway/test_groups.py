@@ -95,6 +95,13 @@ async def fill(folder: Path, name: str) -> None:
         await store.close()
 
 
+def answers(gateway: Gateway) -> bool:
+    """True once its process for queries runs: on a busy machine the first question takes longer than it may."""
+    if gateway.ask("GET", "/readyz")[0] != 200:
+        return False
+    return gateway.ask("POST", "/api/v1/sql", {"query": "SELECT count(*) FROM points", "deadline": 8})[0] == 200
+
+
 @pytest.fixture(scope="module")
 def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
     gateways = {}
@@ -108,7 +115,7 @@ def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
             store = 'path = "data"\nretention_days = 10000.0'
             gateways[name] = Gateway(folder, node=node, nodes='listen = "127.0.0.1:0"', store=store).spawn()
         for gateway in gateways.values():
-            until(lambda each=gateway: each.ask("GET", "/readyz")[0] == 200, what=lambda each=gateway: each.output)
+            until(lambda each=gateway: answers(each), 60.0, what=lambda each=gateway: each.output)
         yield Trio(gateways)
     finally:
         for gateway in gateways.values():
@@ -208,12 +215,12 @@ def test_a_slow_node_is_given_up_at_its_deadline(trio: Trio) -> None:
     slow.signal(signal.SIGSTOP)
     try:
         began = time.monotonic()
-        told = trio.ask("SELECT node, count(*) FROM group('all') GROUP BY node ORDER BY node", deadline=1)
-        assert time.monotonic() - began < 1.5
+        told = trio.ask("SELECT node, count(*) FROM group('all') GROUP BY node ORDER BY node", deadline=2)
+        assert time.monotonic() - began < 4
     finally:
         slow.signal(signal.SIGCONT)
     assert [row[0] for row in told["rows"]] == ["edge-1", "edge-2"]
-    assert [one["reason"] for one in told["group"]["nodes"] if not one["answered"]] == ["no answer within 0.8 s"]
+    assert [one["reason"] for one in told["group"]["nodes"] if not one["answered"]] == ["no answer within 1.6 s"]
 
 
 def test_a_node_with_another_certificate_is_told_nothing(trio: Trio) -> None:
