@@ -43,10 +43,15 @@ def narrowed(
     """Narrow some `tables` of a query in place, which names these of ours. Raises Rejected."""
     if TWINS_AT in named:
         raise Rejected(f"{TWINS_AT}() is for who may read everything", 403)
-    for name in named & {cte.alias.lower() for cte in query.find_all(exp.CTE)}:
-        raise Rejected(f"WITH {name}: give it another name than a table has", 403)
+    check_names(query, named)
     for table in tables:
         _narrow(table, rights)
+
+
+def check_names(query: exp.Expr, named: frozenset[str]) -> None:
+    """Raises Rejected where a WITH has the name of one of these tables: which of the two is meant would be a guess."""
+    for name in named & {cte.alias.lower() for cte in query.find_all(exp.CTE)}:
+        raise Rejected(f"WITH {name}: give it another name than a table has")
 
 
 def allows(rights: Sequence[Sequence[str]], series: str) -> bool:

@@ -21,7 +21,7 @@ from store.sql.guard import parsed
 from store.sql.halves import Unfit
 from store.sql.question import Asked, Scope, Statement
 from store.sql.reach import Reach, conditions, own
-from store.sql.rights import ALL, narrowed
+from store.sql.rights import ALL, check_names, narrowed
 from twins.errors import Rejected
 from twins.exchange import Scalar
 
@@ -88,6 +88,7 @@ def split(
     if groups is None and asked.moments:
         raise Rejected(f"{TWINS_AT}() is a node's own: ask each node for it")
     query = parse_one(asked.statement.sql, read="duckdb")
+    check_names(query, asked.tables)
     if any(_TAKEN.fullmatch(one.name.lower()) for one in query.find_all(exp.Identifier)):
         raise Rejected("names such as _a0, _k0, _v0, _w0 and _part0 are taken in a query over a group: choose others")
     local = []

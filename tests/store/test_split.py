@@ -114,7 +114,7 @@ def connection() -> Iterator[Any]:
     wanted=st.lists(st.sampled_from(AGGREGATES), min_size=1, max_size=5, unique=True),
     clause=st.sampled_from(["", "HAVING count(*) > 1", "ORDER BY count(*)", "ORDER BY 1"]),
 )
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_aggregates_of_the_parts_are_those_of_the_whole(
     connection: Any, rows: list[list[Row]], where: str, keys: list[str], wanted: list[str], clause: str
 ) -> None:
@@ -274,6 +274,7 @@ def test_with_nodes_chosen_all_tables_are_theirs() -> None:
         ("SELECT * FROM group(1)", "takes the name of a group"),
         ("SELECT * FROM group('a', 'secrets')", "there is no such table"),
         ("SELECT ? FROM group('a')", "has 1 parameters"),
+        ("WITH points AS (SELECT * FROM group('a')) SELECT * FROM points", "WITH points: give it another name"),
         ("SELECT avg(value) AS _a0 FROM group('a')", "names such as _a0"),
     ],
 )

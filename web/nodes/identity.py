@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import os
 import ssl
+import threading
 from pathlib import Path
 
 from runtime.clock import Clock
@@ -26,12 +27,14 @@ class Identity:
         self.file = folder / "node.pem"
         self._name = name
         self._clock = clock
+        self._making = threading.Lock()  # the door and the API may be first at once, in two threads
 
     @property
     def certificate(self) -> str:
         """The certificate in PEM. Raises Rejected for a file that can't be used."""
-        if not self.file.exists():
-            self._make()
+        with self._making:
+            if not self.file.exists():
+                self._make()
         text = self.file.read_text("ascii", "replace")
         begin = text.find("-----BEGIN CERTIFICATE-----")
         if begin < 0:
