@@ -44,8 +44,8 @@ class Aggregated:
         if not self._reach.alone or given - _ALLOWED or self._reach.table.parent is not self._select.args["from_"]:
             raise Unfit
         places = self._places(self._select)
-        units = [unit for place in places for unit in _units(place)]
-        if not ({"group", "distinct"} & given or units) or not all(map(self._reach.holds, units)):
+        found = [unit for place in places for unit in units(place)]
+        if not ({"group", "distinct"} & given or found) or not all(map(self._reach.holds, found)):
             raise Unfit
         if not all(map(self._reach.holds, conditions(self._select))) or not all(map(self._is_closed, places)):
             raise Unfit
@@ -62,7 +62,7 @@ class Aggregated:
             one.replace(exp.alias_(one.copy(), _title(one), quoted=True))
         titles = {one.alias.lower() for one in select.expressions}
         for place in self._places(select):
-            for unit in _units(place):
+            for unit in units(place):
                 unit.replace(halves.merged(self._reach.bare(unit)))
             self._replace_keys(place, keys)
         for place in self._places(select):
@@ -113,18 +113,18 @@ class Aggregated:
         select, group = self._select, self._select.args.get("group")
         distinct = select.args.get("distinct")
         if group is None:
-            if distinct is None or any(_units(one) for one in select.expressions):
+            if distinct is None or any(units(one) for one in select.expressions):
                 return []
             if distinct.args.get("on"):
                 raise Unfit
             found = [one.unalias() for one in select.expressions]
         elif group.args.get("all"):
-            found = [one.unalias() for one in select.expressions if not _units(one)]
+            found = [one.unalias() for one in select.expressions if not units(one)]
         elif any(value for key, value in group.args.items() if key != "expressions"):
             raise Unfit
         else:
             found = [self._key(one) for one in group.expressions]
-        if any(one.find(*_SETS) or _units(one) or not self._reach.holds(one) for one in found):
+        if any(one.find(*_SETS) or units(one) or not self._reach.holds(one) for one in found):
             raise Unfit
         if any(one.find(exp.Column) is None for one in found):
             raise Unfit  # a number may be a place too
@@ -164,7 +164,7 @@ class Aggregated:
         return True
 
 
-def _units(place: exp.Expr) -> list[exp.Expr]:
+def units(place: exp.Expr) -> list[exp.Expr]:
     """The aggregates in an expression, outermost first; a window's function is none, what it is given may be."""
     found: list[exp.Expr] = []
     pending = [place]

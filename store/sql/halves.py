@@ -228,7 +228,7 @@ def is_aggregate(node: exp.Expr) -> bool:
     return isinstance(node, exp.AggFunc) or (isinstance(node, exp.Anonymous) and node.name.lower() in _NAMELESS)
 
 
-_NAMELESS = frozenset(("product", "mad", "histogram", "list", "bool_and", "bool_or", "regr_r2"))
+_NAMELESS = frozenset(("count_star", "product", "mad", "histogram", "list", "bool_and", "bool_or", "regr_r2"))
 """Aggregates that sqlglot has no class for."""
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from sqlglot import exp, parse_one
 
 from store.schema import TABLES, TWINS_AT
-from store.sql.aggregated import Aggregated, Way
+from store.sql.aggregated import Aggregated, Way, units
 from store.sql.guard import parsed
 from store.sql.halves import Unfit
 from store.sql.question import Asked, Scope, Statement
@@ -28,6 +28,9 @@ from twins.exchange import Scalar
 FUNCTION = "group"
 _TIED = ("ASOF", "POSITIONAL")
 _KEEP_LEFT = ("", "LEFT", "INNER", "CROSS", "SEMI", "ANTI")
+_FIRST = {"expressions", "from_", "where", "order", "limit", "offset", "with_"}
+"""Clauses of a SELECT that gives a row for each row."""
+_MAKERS = (exp.Window, exp.Explode, exp.Unnest)
 _STEP = "_part"
 _TAKEN = re.compile(r"_(a|k|v|w|part)\d*")
 
@@ -203,39 +206,35 @@ def _kind(join: exp.Join) -> str:
 
 
 def _first(reach: Reach) -> tuple[list[exp.Expr], int] | None:
-    """ORDER BY and LIMIT that hold for the rows of each node already."""
+    """ORDER BY and LIMIT that hold for the rows of each node already: each of them is a row of the answer."""
     select = reach.select
     given = {key for key, value in select.args.items() if value}
-    if (
-        not reach.alone
-        or "limit" not in given
-        or given - {"expressions", "from_", "where", "order", "limit", "offset", "with_"}
-    ):
+    if not reach.alone or "limit" not in given or given - _FIRST or not all(map(reach.holds, conditions(select))):
         return None
-    if not all(map(reach.holds, conditions(select))):
+    if any(units(one) or any(isinstance(node, _MAKERS) for node in own(one)) for one in select.expressions):
         return None
-    if any(
-        node
-        for one in select.expressions
-        for node in own(one)
-        if isinstance(node, exp.Window | exp.Explode | exp.Unnest)
-    ):
+    counts = [select.args[key] for key in ("limit", "offset") if key in given]
+    if not all(isinstance(one.expression, exp.Literal) and one.expression.is_int for one in counts):
         return None
-    counts = [select.args[key].expression for key in ("limit", "offset") if key in given]
-    if not all(isinstance(one, exp.Literal) and one.is_int for one in counts):
+    order = [_ordered(one, reach) for one in (select.args["order"].expressions if "order" in given else ())]
+    if any(one is None for one in order):
         return None
-    order = []
-    titles = {one.alias.lower(): one.this for one in select.expressions if isinstance(one, exp.Alias)}
-    for one in select.args["order"].expressions if "order" in given else ():
-        copy = one.copy()
-        key = copy.this
-        if isinstance(key, exp.Column) and not key.table and key.name.lower() in titles:
-            key = titles[key.name.lower()]
-        if isinstance(key, exp.Literal) or not reach.holds(key):
-            return None
-        copy.set("this", reach.bare(key))
-        order.append(copy)
-    return order, sum(int(one.name) for one in counts)
+    return [one for one in order if one is not None], sum(int(one.expression.name) for one in counts)
+
+
+def _ordered(one: exp.Expr, reach: Reach) -> exp.Expr | None:
+    """A key of ORDER BY for the nodes; `None` for one that is more than its own columns."""
+    titles = {each.alias.lower(): each.this for each in reach.select.expressions if isinstance(each, exp.Alias)}
+    copy = one.copy()
+    key = copy.this
+    if isinstance(key, exp.Column) and not key.table and key.name.lower() in titles:
+        key = titles[key.name.lower()]
+    elif any(not column.table and column.name.lower() in titles for column in key.find_all(exp.Column)):
+        return None
+    if key.find(exp.Column) is None or units(key) or not reach.holds(key):
+        return None
+    copy.set("this", reach.bare(key))
+    return copy
 
 
 def _constant(query: exp.Expr, parameters: Sequence[Scalar], now: int) -> exp.Expr:

@@ -129,6 +129,14 @@ SHAPES = [
     "SELECT device, value FROM group('a') WHERE value > 0",
     "SELECT p.device AS d, p.value * 2 AS v FROM group('a') p WHERE p.property = 'a' AND d = 't-1'",
     "SELECT DISTINCT device FROM group('a') ORDER BY device",
+    "SELECT mad(value) FROM group('a') LIMIT 1",
+    "SELECT list_sum(list(value)) FROM group('a') ORDER BY 1 LIMIT 1",
+    "SELECT seq, device, value FROM group('a') WHERE value > 0 ORDER BY ALL LIMIT 2",
+    "SELECT seq AS value FROM group('a') ORDER BY value LIMIT 2",
+    "SELECT max(value) FROM group('a') GROUP BY device ORDER BY max(value) LIMIT 1",
+    "SELECT unnest([value, seq]) AS u FROM group('a') ORDER BY u LIMIT 3",
+    "SELECT rank() OVER (ORDER BY seq) AS r FROM group('a') ORDER BY r LIMIT 3",
+    "(SELECT seq FROM group('a') ORDER BY 1 LIMIT 2) UNION ALL (SELECT -seq FROM group('a') ORDER BY 1 LIMIT 2)",
     "SELECT 1, count(*), device FROM group('a') GROUP BY ALL ORDER BY 1",
     "SELECT count(*), 'x' FROM group('a') GROUP BY ALL ORDER BY 1",
     "SELECT max(COLUMNS(*)) FROM group('a')",
@@ -265,6 +273,22 @@ def test_with_nodes_chosen_all_tables_are_theirs() -> None:
     made = split(guarded, None, (), NOW)
     assert [part.table for part in made.parts] == ["points", "devices"]
     assert made.asked.tables == frozenset()
+
+
+EVERY_AGGREGATE = """
+any_value approx_count_distinct approx_quantile arg_max arg_min array_agg avg bool_and bool_or corr count
+count_if count_star covar_pop covar_samp first group_concat histogram kurtosis last list listagg mad max
+max_by median min min_by mode product quantile quantile_cont quantile_disc regr_intercept regr_r2 regr_slope
+skewness stddev stddev_pop stddev_samp string_agg sum var_pop var_samp variance
+"""
+
+
+@pytest.mark.parametrize("name", EVERY_AGGREGATE.split())
+def test_no_aggregate_is_taken_for_a_row(name: str) -> None:
+    second = ", 0.5" if "quantile" in name else ", seq" if name.startswith(("corr", "covar", "regr", "arg_")) else ""
+    arguments = {"count_star": "", "count_if": "value > 1"}.get(name, f"value{second}")
+    (part,) = taken(f"SELECT {name}({arguments}) FROM group('a') LIMIT 1").parts
+    assert "LIMIT" not in part.sql
 
 
 @pytest.mark.parametrize(
