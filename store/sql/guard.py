@@ -7,6 +7,8 @@ walls (no external access, locked configuration, no Python objects) stand behind
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import sqlglot
@@ -95,11 +97,24 @@ _SIZES = {exp.GenerateSeries: ("start", "end"), exp.Repeat: ("times",), exp.Pad:
 @lru_cache(256)
 def guard(text: str) -> Asked:
     """The query, rewritten. Raises Rejected with the reason."""
+    with _readable():
+        return _guarded(parsed(text))
+
+
+def parsed(text: str) -> exp.Expr:
+    """One statement, with its parameters numbered; nothing in it is guarded yet. Raises Rejected."""
     if len(text) > _LONGEST:
         reason = f"the query has {len(text)} characters, {_LONGEST} are allowed"
         raise Rejected(reason, 413)
+    with _readable():
+        return _parsed(text)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """What sqlglot trips over is a fault of the query."""
     try:
-        return _guarded(_parsed(text))
+        yield
     except RecursionError:
         reason = "the query is nested too deeply"
         raise Rejected(reason) from None
