@@ -143,12 +143,13 @@ def _numbered(text: str) -> str:
     """With `$1` for the first `?` and so on: the order in which they stand is lost when the tree is written out."""
     if "?" not in text:
         return text
-    places = [token.start for token in DuckDB().tokenize(text) if token.token_type is TokenType.PLACEHOLDER]
+    marks = TokenType.PLACEHOLDER, TokenType.QDCOLON
+    places = [token.start for token in DuckDB().tokenize(text) if token.token_type in marks]
     if places and "$" in text:
         reason = "parameters are all ?, or all $1, $2 and so on, and $ stands nowhere else beside ?"
         raise Rejected(reason)
     for number, place in reversed([*enumerate(places, 1)]):
-        text = f"{text[:place]}${number}{text[place + 1 :]}"
+        text = f"{text[:place]}${number} {text[place + 1 :]}"  # without the blank `$1,$` would begin a text
     return text
 
 
