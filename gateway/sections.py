@@ -128,7 +128,7 @@ class Store(Section, frozen=True):
     """Most space of the whole data folder in MiB; the same points go for it. 0: no limit but those of its parts.
     A twentieth of the disk, at most 1 GiB, is left to others in any case."""
     pictures_mb: Positive = 512
-    """Most space of the pictures of alerts in MiB; the oldest go first."""
+    """Most space of pictures and clips in MiB, but no more than a quarter of `total_mb`; the oldest go first."""
 
 
 class Cloud(Section, frozen=True):
