@@ -32,6 +32,7 @@ BENCHES = {
     "journal": (),
     "data": ("duckdb", "pyarrow", "sqlglot"),
     "sql": ("duckdb", "pyarrow", "sqlglot"),
+    "groups": ("duckdb", "pyarrow", "sqlglot", "numpy"),
     "cloud": (),
     "offload": ("grpc",),
     "inference": ("openvino", "PIL"),

@@ -24,6 +24,7 @@ from gateway.edge import Edge
 from gateway.enrolment import Enrolment
 from gateway.flights import flights
 from gateway.front import Front, Views
+from gateway.groups import Groups
 from gateway.health import HealthReport
 from gateway.instruments import Instruments
 from gateway.kernel import Kernel
@@ -31,6 +32,7 @@ from gateway.manifests import shelf
 from gateway.mappers import Mappers
 from gateway.messaging import Messaging
 from gateway.metrics import Metrics
+from gateway.nodes import Nodes
 from gateway.operations import Operations
 from gateway.orders import Orders
 from gateway.phones import Phones
@@ -44,6 +46,7 @@ from gateway.uploading import Uploading
 from runtime.clock import Clock
 from runtime.supervision import Part
 from twins.exchange import Condition, Recovered
+from web.nodes.peer import Peers
 from web.revisions import Revisions
 
 logger = logging.getLogger(__name__)
@@ -84,6 +87,10 @@ class Gateway:
         self._mappers = Mappers(core, clock, causes.of("mapper"), news.note, strict=strict)
         self._cloud = cloud = Skyward(core, registry, clock, relay, causes.of("link"))
 
+        self._nodes = nodes = Nodes(self._now, kernel.store.sql, registry, core, clock, causes.of("nodes"))
+        peers = Peers(nodes.identity, clock, nodes.alarm)
+        groups = Groups(nodes, kernel.store.sql, peers, clock, lambda: self.config.nodes.pull_rows)
+
         def conditions(device: str) -> tuple[Condition, ...]:
             return registry.conditions(device) + cloud.conditions(device)
 
@@ -100,13 +107,14 @@ class Gateway:
             Door("tap", "tap", lambda config: wiring.tap(config, kernel.store.tap)),
             Door("mappers", "dmi", self._mappers.door),
             Door("uploads", "", lambda config: uploads.run),
+            Door("nodes", "nodes", nodes.door),
             Door("edge-api", "edge_api", edge.door),
             Door("flight", "flight", lambda config: flights(config, kernel.store.sql)),
             Door("cloud", "cloud", lambda config: cloud.run if config.cloud.kind != "none" else None),
         )
 
         instruments = Instruments(
-            kernel, self._presence, mqtt, heard.sessions, self._mappers, cloud, uploads, self.ready
+            kernel, self._presence, mqtt, heard.sessions, self._mappers, cloud, uploads, nodes, groups, self.ready
         )
         health = HealthReport(self.ready, lambda: kernel.health + self._doors.health, instruments.troubles)
         portraits = Portraits(
@@ -140,10 +148,13 @@ class Gateway:
             metrics=Metrics(instruments.counts, instruments.gauges),
             cloud=cloud.status,
             uploads=uploads,
+            groups=groups,
+            node=nodes.manifest,
         )
         self._front = Front(config, clock, views)
 
         registry.watch("Camera", sight.camera)
+        registry.watch("Node", nodes.apply)
         for kind, watcher in (
             ("Mapping", mappings.apply),
             ("Discovery", discoverer.apply),

@@ -27,6 +27,7 @@ from gateway.sections import (
     Log,
     Manifests,
     Node,
+    Nodes,
     Offload,
     Section,
     Store,
@@ -48,6 +49,7 @@ class Config(Section, frozen=True):
     web: Web = Web()
     edge_api: EdgeApi = EdgeApi()
     flight: Flight = Flight()
+    nodes: Nodes = Nodes()
     inference: Inference = Inference()
     tap: Tap = Tap()
     offload: Offload = Offload()
@@ -106,6 +108,7 @@ def doors(config: Config) -> dict[str, str]:
         found["edge_api.listen"] = config.edge_api.listen
     found["tap.listen"] = config.tap.listen
     found["flight.listen"] = config.flight.listen
+    found["nodes.listen"] = config.nodes.listen
     if config.offload.enabled:
         found["offload.listen"] = config.offload.listen
     return {key: listen for key, listen in found.items() if listen}

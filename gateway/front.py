@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct
 
@@ -10,6 +11,7 @@ from gateway import wiring
 from gateway.config import Config
 from gateway.console import Console
 from gateway.enrolment import Enrolment
+from gateway.groups import Groups
 from gateway.metrics import Metrics
 from gateway.operations import Operations
 from gateway.recording import Recording
@@ -20,6 +22,7 @@ from store.sql.service import Sql
 from twins.errors import Unavailable
 from web.cloud import CloudApi, CloudStatus
 from web.enrolment import EnrolmentApi
+from web.nodes.api import NodeApi
 from web.points import PointsApi
 from web.ports import Pictures
 from web.server import Web
@@ -38,6 +41,8 @@ class Views(Struct, frozen=True):
     metrics: Metrics
     cloud: Callable[[], CloudStatus]
     uploads: Uploading
+    groups: Groups
+    node: Callable[[], dict[str, Any]]
 
 
 class Front:
@@ -68,7 +73,9 @@ class Front:
                 *CloudApi(views.cloud).routes(),
                 *PointsApi(views.recording).routes(),
                 *UploadApi(views.uploads).routes(),
+                *NodeApi(views.node).routes(),
             ),
+            views.groups,
         )
         return Part("page", page.run)
 

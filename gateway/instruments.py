@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from devices.sparkplug.sessions import Sessions
+from gateway.groups import Groups
 from gateway.kernel import Kernel
 from gateway.mappers import Mappers
 from gateway.messaging import Messaging
+from gateway.nodes import Nodes
 from gateway.presence import Presence
 from gateway.skyward import Skyward
 from gateway.uploading import Uploading
@@ -28,6 +30,8 @@ class Instruments:
         mappers: Mappers,
         cloud: Skyward,
         uploads: Uploading,
+        nodes: Nodes,
+        groups: Groups,
         ready: asyncio.Event,
     ) -> None:
         self._kernel = kernel
@@ -37,6 +41,8 @@ class Instruments:
         self._mappers = mappers
         self._cloud = cloud
         self._uploads = uploads
+        self._nodes = nodes
+        self._groups = groups
         self._ready = ready
 
     def counts(self) -> Iterator[tuple[str, Struct]]:
@@ -50,6 +56,8 @@ class Instruments:
         yield "sparkplug", self._sparkplug.counts
         yield "relay", self._cloud.relayed
         yield "cloud_events", self._cloud.carried
+        yield "nodes", self._nodes.counts
+        yield "groups", self._groups.counts
         yield "tap", self._kernel.store.tap.counts
         yield "uploads", self._uploads.counts
         if (door := self._mqtt.door) is not None:

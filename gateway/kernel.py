@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 from gateway import wiring
 from gateway.causes import Causes
@@ -21,6 +22,7 @@ from streams.streams import Streams
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Recovered
 from twins.twin import Twins
+from web.nodes.manifest import Node
 
 logger = logging.getLogger(__name__)
 
@@ -42,13 +44,16 @@ class Kernel:
         self.rules = Rules(config.node.zone)
         self.streams = Streams(Pseudonyms(config.store.path))
         self.timers = Timers(clock)
-        self.store = Store(wiring.store(config), config.node.name, clock, tables(config, self.twins))
+        self.store = Store(wiring.store(config), config.node.name, clock, tables(config, self.twins, self._others))
         self.core = Core(self.twins, self.rules, self.streams, self.store.journal, self.timers, clock)
         self.registry = Registry(self.core.ask, clock, causes.of("manifest"))
         self.core.listen(self.registry)  # before all others: what they hear of is declared by then
         self.registry.watch("Retention", self.store.policies.set)
         self._clock = clock
         self._group = Supervisor(clock, transient=Unavailable)
+
+    def _others(self) -> Iterator[tuple[str, Node]]:
+        return self.registry.of("Node")
 
     @property
     def health(self) -> list[Health]:

@@ -128,7 +128,7 @@ class Store(Section, frozen=True):
     """Most space of the whole data folder in MiB; the same points go for it. 0: no limit but those of its parts.
     A twentieth of the disk, at most 1 GiB, is left to others in any case."""
     pictures_mb: Positive = 512
-    """Most space of the pictures of alerts in MiB; the oldest go first."""
+    """Most space of pictures and clips in MiB, but no more than a quarter of `total_mb`; the oldest go first."""
 
 
 class Cloud(Section, frozen=True):
@@ -214,6 +214,19 @@ class Flight(Section, frozen=True):
 
     listen: Listen = ""
     """Address, such as `127.0.0.1:8815`; beyond loopback a token and a certificate are needed."""
+
+
+class Nodes(Section, frozen=True):
+    """Other gateways, which are `kind: Node`: what they may ask here, over mutual TLS, and what we ask them."""
+
+    listen: Listen = ""
+    """Address at which others ask, such as `0.0.0.0:7443`."""
+    url: Annotated[
+        str, Meta(pattern=r"^$|^https://[^\s/]+$", description="a URL, such as https://edge-1.local:7443")
+    ] = ""
+    """How others reach it, for `gemelo node identity`; empty: as `listen` says."""
+    pull_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 200_000
+    """Rows that each node may send for a query over a group where it cannot send aggregates in their place."""
 
 
 class Inference(Section, frozen=True):

@@ -8,16 +8,19 @@ from typing import Any
 
 from gateway.config import Config
 from twins.twin import Twins
+from web.nodes.manifest import Node
 
 Row = tuple[Any, ...]
 
 
-def tables(config: Config, twins: Twins) -> Mapping[str, Callable[[], Iterable[Row]]]:
+def tables(
+    config: Config, twins: Twins, others: Callable[[], Iterable[tuple[str, Node]]]
+) -> Mapping[str, Callable[[], Iterable[Row]]]:
     """Callables by table name; columns as in `store.schema`, times in microseconds."""
     return {
         "twins": lambda: _twins(twins),
         "devices": lambda: _devices(twins),
-        "nodes": lambda: _nodes(config),
+        "nodes": lambda: _nodes(config, others()),
         "booleans": lambda: _booleans(twins),
     }
 
@@ -52,7 +55,12 @@ def _devices(twins: Twins) -> Iterable[Row]:
         yield (twin.device, twin.model, state, twin.description, twin.seen or None, living)
 
 
-def _nodes(config: Config) -> Iterable[Row]:
+def _nodes(config: Config, others: Iterable[tuple[str, Node]]) -> Iterable[Row]:
     node = config.node
     url = f"http://{config.web.listen}" if config.web.listen else ""
     yield (node.name, node.site, url, json.dumps(dict(node.labels)), node.latitude, node.longitude)
+    for _, other in others:
+        name, spec = other.metadata.name, other.spec
+        if name != node.name:
+            north, east = (spec.position.latitude, spec.position.longitude) if spec.position else (None, None)
+            yield (name, spec.site, spec.url, json.dumps(other.metadata.labels), north, east)

@@ -10,7 +10,7 @@ from msgspec import structs
 from gateway.config import Config
 from gateway.core import Core
 from runtime.clock import Clock
-from store.blobs import FOLDER
+from store.space import FOLDER
 from store.store import Store
 from store.uploads.manifest import Upload
 from store.uploads.standing import Standing

@@ -24,7 +24,6 @@ from twins.errors import Rejected
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-FOLDER = "blobs"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}", re.ASCII | re.IGNORECASE)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 

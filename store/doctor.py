@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from store import blobs, checksums, parquet
 from store.segment import Segment, read_list
+from store.space import FOLDER
 from store.state import CHECKED, FILE, sign
 from twins.errors import Rejected
 
@@ -61,12 +62,10 @@ def examine(folder: Path) -> Report:
     damaged = [finding for segment in listed for finding in _segment(folder, segment)]
     findings += damaged and _still(folder, damaged)
     findings += _aside(folder, {segment.name for segment in listed})
-    pictures = list(blobs.unsound(folder / blobs.FOLDER))
-    findings += [
-        Finding("lost", f"{blobs.FOLDER}/{name}", "its content is not what its name says", 1) for name in pictures
-    ]
+    pictures = list(blobs.unsound(folder / FOLDER))
+    findings += [Finding("lost", f"{FOLDER}/{name}", "its content is not what its name says", 1) for name in pictures]
     rows = sum(segment.rows for segment in listed)
-    return Report(len(listed), rows, blobs.count(folder / blobs.FOLDER), findings)
+    return Report(len(listed), rows, blobs.count(folder / FOLDER), findings)
 
 
 def _opened(file: Path) -> sqlite3.Connection:

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+FOLDER = "blobs"
+"""Where blobs lie within the store."""
 _SPARE = 1 << 30
 """Bytes of the disk that are left free, but no more than a twentieth of it."""
 LOG = 16 << 20
@@ -16,13 +18,14 @@ LOG = 16 << 20
 class Space:
     """The store's folder `path`: at most `points` bytes of segments, at most `total` of everything (0: no such limit).
 
-    Blocking: asked in a thread.
+    Of that `blobs` bytes are theirs, whether they take them or not. Blocking: asked in a thread.
     """
 
-    def __init__(self, path: Path, points: int, total: int = 0) -> None:
+    def __init__(self, path: Path, points: int, total: int = 0, blobs: int = 0) -> None:
         self._path = path
         self._points = points
         self._total = total
+        self._blobs = blobs
 
     @property
     def log(self) -> int:
@@ -39,7 +42,10 @@ class Space:
         disk = os.statvfs(self._path)
         spare = min(_SPARE, disk.f_blocks * disk.f_frsize // 20)
         room = min(self._points - occupied(self._path / "segments"), disk.f_bavail * disk.f_frsize - spare)
-        return min(room, self._total - self.log - occupied(self._path)) if self._total else room
+        if not self._total:
+            return room
+        others = occupied(self._path) - occupied(self._path / FOLDER)
+        return min(room, self._total - self.log - self._blobs - others)
 
 
 class Budget:

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runtime.clock import Clock
-from store.blobs import FOLDER, Blobs
+from store.blobs import Blobs
 from store.columns import Columns
 from store.journal import Journal
 from store.points import Points
@@ -18,7 +18,7 @@ from store.policies import Policies
 from store.retention import Retention
 from store.segment import DAY, KINDS, Kind
 from store.segments import Segments
-from store.space import Space
+from store.space import FOLDER, Space
 from store.sql.service import Live, Sql
 from store.steps import Step, unwatched
 from store.tap import Tap
@@ -56,6 +56,12 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Memory of all queries together."""
 
     @property
+    def blobs(self) -> int:
+        """Bytes that blobs may take: of a small store a quarter."""
+        most = self.pictures_mib * _MIB
+        return min(most, self.total_mib * _MIB // 4) if self.total_mib else most
+
+    @property
     def ages(self) -> dict[Kind, int]:
         """Microseconds that each kind of segment is kept."""
         days = {"1m": self.minutes_days, "1h": self.hours_days}
@@ -76,7 +82,7 @@ class Store:
             clock,
             wait=config.commit_wait,
             capacity=config.backlog_rows,
-            most=config.total_mib * _MIB * 7 // 8,
+            most=config.total_mib * _MIB * 7 // 8 - config.blobs if config.total_mib else 0,
             sink=self._committed,
             brake=lambda: self.points.pressure,
             step=step,
@@ -88,11 +94,11 @@ class Store:
             self.points,
             clock,
             policies=self.policies,
-            space=Space(path, config.points_mib * _MIB, config.total_mib * _MIB),
+            space=Space(path, config.points_mib * _MIB, config.total_mib * _MIB, config.blobs),
             step=step,
         )
         self.sql = Sql(node, self.journal, self.points, self.segments, live, clock, memory=config.sql_memory_mib)
-        self.blobs = Blobs(path / FOLDER, config.pictures_mib * _MIB, self.journal, clock)
+        self.blobs = Blobs(path / FOLDER, config.blobs, self.journal, clock)
         self._pictures = path / "pictures"
         self._seals = seals
         self.upkeep = Upkeep(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from web.nodes.question import GroupReport
 from web.problems import Handler
 
 Door = Literal["open", "api"]
@@ -78,7 +79,9 @@ class Liveness(Struct, frozen=True):
 
 
 class RowsView(Struct, frozen=True):
-    """An answer in rows. `notice` says why it was cut, when it is `truncated`; `plan` from what it was read."""
+    """An answer in rows. `notice` says why it was cut, when it is `truncated`; `plan` from what it was read.
+
+    `group` tells of each node, where several were asked."""
 
     columns: list[str]
     rows: list[list[Any]]
@@ -86,3 +89,4 @@ class RowsView(Struct, frozen=True):
     notice: str
     plan: str
     elapsed_us: int
+    group: GroupReport | None = None

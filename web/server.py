@@ -16,6 +16,7 @@ from web.guard import Guard, add_headers
 from web.listener import Listener
 from web.live import Live
 from web.manifests import ManifestApi
+from web.nodes.question import Groups
 from web.openapi import openapi
 from web.pages import Pages
 from web.ports import Commands, Console, Pictures, Sql
@@ -41,6 +42,7 @@ class Web:
         clock: Clock,
         registry: CollectorRegistry,
         more: Sequence[Route] = (),
+        groups: Groups | None = None,
     ) -> None:
         endpoint = config.endpoint()
         self._listener = Listener(endpoint, config.tls(), what="the page", key="[web] listen")
@@ -49,7 +51,7 @@ class Web:
         handlers = (
             Probes(console, registry),
             Api(config, console, commands, sql, pictures),
-            SqlApi(config, sql),
+            SqlApi(config, sql, groups),
             PrometheusApi(config, sql, clock),
             ManifestApi(commands),
         )

@@ -25,6 +25,7 @@ from streams.query import Query
 from twins.manifests import Device, DeviceModel, DeviceStatus, read_device, read_model
 from twins.pruning import pruned
 from twins.schema import decode
+from web.nodes.manifest import Group, Node
 
 
 class Kind(Struct, frozen=True):
@@ -65,6 +66,8 @@ KINDS = {
     "Sparkplug": kind(Sparkplug, "sparkplugs"),
     "Retention": kind(Retention, "retentions"),
     "Upload": kind(Upload, "uploads"),
+    "Node": kind(Node, "nodes"),
+    "Group": kind(Group, "groups"),
     "Detector": Kind(detector.decode, names=("detectors", "rule", "rules"), shape=Detector),
     "Pipeline": kind(Pipeline, "pipelines"),
     "Query": kind(Query, "queries"),

@@ -144,6 +144,26 @@ def _upload_wide(u: View) -> tuple[Any, ...]:
     return *_upload(u), lag, u["objects"], u["bytes"], u["missed"], u["blocked"], u["failures"]
 
 
+def _node(m: View) -> tuple[Any, ...]:
+    spec = m["spec"]
+    return m["metadata"]["name"], spec.get("site", ""), spec.get("url", ""), spec["fingerprint"][:19]
+
+
+def _node_wide(m: View) -> tuple[Any, ...]:
+    rights = (m["spec"].get("rights") or {}).values()
+    labels = m["metadata"].get("labels") or {}
+    said = ",".join(f"{key}={value}" for key, value in labels.items())
+    return *_node(m), said, ", ".join(word for words in rights for word in words)
+
+
+def _group(m: View) -> tuple[Any, ...]:
+    spec = m["spec"]
+    labels = ",".join(f"{key}={value}" for key, value in (spec.get("labels") or {}).items())
+    circle = spec.get("within")
+    near = f"{circle['km']:g} km of {circle['latitude']:g}, {circle['longitude']:g}" if circle else ""
+    return m["metadata"]["name"], ", ".join(spec.get("nodes") or ()), labels, near
+
+
 def _plain(m: View) -> tuple[Any, ...]:
     return name_of(m), m["kind"]
 
@@ -173,6 +193,13 @@ _LISTINGS = {
     "Upload": Listing(
         _UPLOADS, _upload,
         (*_UPLOADS, "lag", "objects", "bytes", "missed", "blocked", "failures"), _upload_wide, "uploads", live=False,
+    ),
+    "Node": Listing(
+        ("name", "site", "url", "fingerprint"), _node,
+        ("name", "site", "url", "fingerprint", "labels", "may read"), _node_wide,
+    ),
+    "Group": Listing(
+        ("name", "nodes", "labels", "within"), _group, ("name", "nodes", "labels", "within"), _group
     ),
     "Detector": Listing(
         ("name", "states", "description"), _rule, ("name", "states", "description"), _rule, "rules"

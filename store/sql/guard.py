@@ -7,6 +7,8 @@ walls (no external access, locked configuration, no Python objects) stand behind
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import sqlglot
@@ -95,11 +97,24 @@ _SIZES = {exp.GenerateSeries: ("start", "end"), exp.Repeat: ("times",), exp.Pad:
 @lru_cache(256)
 def guard(text: str) -> Asked:
     """The query, rewritten. Raises Rejected with the reason."""
+    with _readable():
+        return _guarded(parsed(text))
+
+
+def parsed(text: str) -> exp.Expr:
+    """One statement, with its parameters numbered; nothing in it is guarded yet. Raises Rejected."""
     if len(text) > _LONGEST:
         reason = f"the query has {len(text)} characters, {_LONGEST} are allowed"
         raise Rejected(reason, 413)
+    with _readable():
+        return _parsed(text)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """What sqlglot trips over is a fault of the query."""
     try:
-        return _guarded(_parsed(text))
+        yield
     except RecursionError:
         reason = "the query is nested too deeply"
         raise Rejected(reason) from None
@@ -128,12 +143,13 @@ def _numbered(text: str) -> str:
     """With `$1` for the first `?` and so on: the order in which they stand is lost when the tree is written out."""
     if "?" not in text:
         return text
-    places = [token.start for token in DuckDB().tokenize(text) if token.token_type is TokenType.PLACEHOLDER]
+    marks = TokenType.PLACEHOLDER, TokenType.QDCOLON
+    places = [token.start for token in DuckDB().tokenize(text) if token.token_type in marks]
     if places and "$" in text:
         reason = "parameters are all ?, or all $1, $2 and so on, and $ stands nowhere else beside ?"
         raise Rejected(reason)
     for number, place in reversed([*enumerate(places, 1)]):
-        text = f"{text[:place]}${number}{text[place + 1 :]}"
+        text = f"{text[:place]}${number} {text[place + 1 :]}"  # without the blank `$1,$` would begin a text
     return text
 
 

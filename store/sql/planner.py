@@ -13,6 +13,7 @@ Sums of floats depend on their order, in rollups as in DuckDB's own threads: the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sqlglot import exp, parse_one
 
@@ -23,6 +24,8 @@ from store.sql.scope import NAMES, bounds, conditions, statement
 TABLE = "rolled"
 """Its columns that points do not have begin with an underscore, as no name of the query does."""
 _COLUMNS = frozenset(TABLES["points"])
+_MOST = 200
+"""Expressions that are selected; more are no question of a person, and cost more to look at than they save."""
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 _HOURLY = frozenset(("hour", "day", "week", "month", "quarter", "year", "decade", "century"))
 _SCALARS = (
@@ -101,6 +104,8 @@ class _Rewriting:
         select = self._select
         allowed = {"expressions", "from_", "where", "group", "having", "order", "limit", "offset", "with_"}
         if any(value for key, value in select.args.items() if key not in allowed):
+            raise _Unfit
+        if len(select.expressions) > _MOST:
             raise _Unfit
         if self._table.parent is not select.args.get("from_") or set(_given(self._table)) - {"this", "alias"}:
             raise _Unfit
@@ -219,7 +224,7 @@ class _Rewriting:
             held = self._select.args.get(key)
             for place in held if isinstance(held, list) else [held] if held else []:
                 for node in list(place.find_all(exp.AggFunc)):
-                    node.replace(_parsed(_ROWS if _counts_rows(node) else _MERGED[type(node)]))
+                    node.replace(_parsed(_ROWS if _counts_rows(node) else _MERGED[type(node)]).copy())
 
     def _read_from(self, keys: Sequence[exp.Expr]) -> None:
         """`rolled` in place of `points`; with the mean of each group beside its rows where spreads are asked."""
@@ -241,7 +246,9 @@ def _given(node: exp.Expr) -> list[str]:
     return [key for key, value in node.args.items() if value]
 
 
+@lru_cache(32)
 def _parsed(sql: str) -> exp.Expr:
+    """Copy it before it goes into a tree."""
     return exp.Paren(this=parse_one(sql, read="duckdb"))
 
 

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from store.schema import TABLES, TWINS_AT
-from store.sql import form
+from store.sql import form, given
 from store.sql.catalogue import Catalogue
 from store.sql.nearest import nearest
 from store.sql.question import Answer, Question, Refused, Statement, Unreadable
@@ -75,6 +75,8 @@ class _Query:
         bounds = span(self._cursor, asked.scope, self._question.parameters) if "points" in asked.tables else Span()
         for number, moment in enumerate(asked.moments, 1):
             catalogue.offer_twins(f"{TWINS_AT}_{number}", self._time(moment))
+        for name, streams in self._question.given.items():
+            given.offer(self._cursor, name, streams)
         for name in asked.tables - {"points", TWINS_AT}:
             catalogue.offer(name, Span())
         if "points" in asked.tables:

@@ -97,6 +97,7 @@ class Question(Struct, frozen=True):
     """A query that passed the guard, and what it shall see beside the files.
 
     `known` tells what changed of the points in memory; `None` when the process has those of this `version` already.
+    `given` are further tables by name, each the rows of all its Arrow streams.
     """
 
     asked: Asked
@@ -108,6 +109,7 @@ class Question(Struct, frozen=True):
     version: int
     form: Form = "rows"
     known: Known | None = None
+    given: dict[str, tuple[bytes, ...]] = {}
 
 
 class Answer(Struct, frozen=True, tag=True):

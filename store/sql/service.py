@@ -11,7 +11,10 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import structs
 
 from runtime.clock import Clock
 from store.journal import Journal
@@ -87,6 +90,29 @@ class Sql:
         answer, body, elapsed = await self._asked(text, parameters, form, deadline, limit)
         return Encoded(answer.columns, body, answer.count, _notice(answer, limit), answer.plan, elapsed)
 
+    async def prepared(self, work: Callable[[], T]) -> T:
+        """What `work` makes of a text, in a thread that may load what queries need. Raises Unavailable without that."""
+
+        def prepared() -> T:
+            _check_libraries()
+            return work()
+
+        return await self._in_thread(prepared)
+
+    async def merged(
+        self,
+        asked: Asked,
+        parts: Mapping[str, Sequence[bytes]],
+        parameters: Sequence[Scalar] = (),
+        *,
+        form: question.Form,
+        deadline: float,
+        limit: int,
+    ) -> Encoded:
+        """The answer to a query over our tables and these, each the rows of all its Arrow streams. Raises as `sql`."""
+        answer, body, elapsed = await self._asked(asked, parameters, form, deadline, limit, parts)
+        return Encoded(answer.columns, body, answer.count, _notice(answer, limit), answer.plan, elapsed)
+
     def latest(self, devices: Collection[str] = (), properties: Collection[str] = ()) -> Iterator[Newest]:
         """The newest point of each series, from memory; of these devices and properties where some are named."""
         return self._latest.of(devices, properties)
@@ -98,7 +124,13 @@ class Sql:
             self._idle.pop().end()
 
     async def _asked(
-        self, text: str, parameters: Sequence[Scalar], form: question.Form, deadline: float, limit: int
+        self,
+        text: str | Asked,
+        parameters: Sequence[Scalar],
+        form: question.Form,
+        deadline: float,
+        limit: int,
+        given: Mapping[str, Sequence[bytes]] = MappingProxyType({}),
     ) -> tuple[Answer, bytes, int]:
         """Answer, bytes, and the microseconds it took."""
         if self._running >= self._waiting:
@@ -110,22 +142,28 @@ class Sql:
         started = self._clock.monotonic()
         self._running += 1
         try:
-            answer, body = await self._answer(text, tuple(parameters), form, deadline, limit)
+            answer, body = await self._answer(text, tuple(parameters), form, deadline, limit, given)
         finally:
             self._running -= 1
         return answer, body, int((self._clock.monotonic() - started) * 1e6)
 
     async def _answer(
-        self, text: str, parameters: tuple[Scalar, ...], form: question.Form, deadline: float, limit: int
+        self,
+        text: str | Asked,
+        parameters: tuple[Scalar, ...],
+        form: question.Form,
+        deadline: float,
+        limit: int,
+        given: Mapping[str, Sequence[bytes]],
     ) -> tuple[Answer, bytes]:
         try:
             async with asyncio.timeout(deadline) as timer:
-                guarded = await self._in_thread(lambda: self._guarded(text))
+                guarded = await self._in_thread(lambda: self._guarded(text)) if isinstance(text, str) else text
                 if guarded.parameters != len(parameters):
                     reason = f"the query has {guarded.parameters} parameters (?), and {len(parameters)} were given"
                     raise Rejected(reason)
                 for _ in range(_ATTEMPTS):
-                    asked = self._question(guarded, parameters, form, deadline, limit)
+                    asked = self._question(guarded, parameters, form, deadline, limit, given)
                     answer, body = await self._finished(asked)
                     if isinstance(answer, Answer):
                         return answer, body
@@ -139,7 +177,13 @@ class Sql:
         raise Unavailable(message)
 
     def _question(
-        self, guarded: Asked, parameters: tuple[Scalar, ...], form: question.Form, deadline: float, limit: int
+        self,
+        guarded: Asked,
+        parameters: tuple[Scalar, ...],
+        form: question.Form,
+        deadline: float,
+        limit: int,
+        given: Mapping[str, Sequence[bytes]],
     ) -> Unpacked:
         """Taken in one step of the loop: a point is in the snapshot or in a listed segment, never in neither."""
         from store.sql.process import Unpacked
@@ -150,6 +194,7 @@ class Sql:
         asked = question.Question(
             guarded, parameters, limit, deadline, live, self._segments.known, points.version, form
         )
+        asked = structs.replace(asked, given={name: tuple(streams) for name, streams in given.items()})
         return Unpacked(asked, seen, points.snapshot() if seen else (), points.series)
 
     async def _finished(self, asked: Unpacked) -> tuple[Answer | Unreadable, bytes]:
@@ -187,10 +232,7 @@ class Sql:
         return Process(question.Setting(self._node, file, directory, self._memory))
 
     def _guarded(self, text: str) -> Asked:
-        missing = [name for name in ("duckdb", "numpy", "pyarrow", "sqlglot") if not find_spec(name)]
-        if missing:
-            message = f"SQL is not installed ({missing[0]}): pip install 'gemelo[sql]'"
-            raise Unavailable(message)
+        _check_libraries()
         if not self._idle and self._running == 1:  # it gets ready while we load the guard
             process = self._process()
             process.start()
@@ -211,3 +253,11 @@ def _notice(answer: Answer, limit: int) -> str:
         return f"cut at the limit of {limit} rows, there are more"
     room = question.MOST >> 20
     return f"cut after {answer.count} rows, as an answer has room for {room} MiB: ask for less time or fewer columns"
+
+
+def _check_libraries() -> None:
+    """Raises Unavailable."""
+    missing = [name for name in ("duckdb", "numpy", "pyarrow", "sqlglot") if not find_spec(name)]
+    if missing:
+        message = f"SQL is not installed ({missing[0]}): pip install 'gemelo[sql]'"
+        raise Unavailable(message)

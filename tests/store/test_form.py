@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from store.sql import form
+from twins.errors import Rejected
 from twins.exchange import Batch, Point
 
 ALL_KINDS = """
@@ -97,6 +98,32 @@ async def test_times_are_utc_wherever_the_gateway_stands(
     async with store_at(tmp_path) as store:
         answer = await store.sql.sql(query, deadline=20, limit=1)
     assert answer.rows == [(midnight, midnight)]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameters", "wanted"),
+    [
+        ("SELECT ?,?", [1, 2], [1, 2]),
+        ("SELECT ?||?||'?', ?::INT -- ?", ["a", "b", "7"], ["ab?", 7]),
+        ("FROM range(?) SELECT count(*), ?", [3, "x"], None),
+        ("SELECT [?,?,?], (?) /* ? */", [1, 2, 3, None], [[1, 2, 3], None]),
+        ("SELECT $2, $1", ["a", "b"], ["b", "a"]),
+        ("SELECT device FROM points WHERE time > ? AND device IN (?, ?)", ["2026-11-21", "a", "b"], []),
+    ],
+)
+async def test_parameters_go_where_they_stand(
+    tmp_path: Path, store_at: Any, query: str, parameters: list[Any], wanted: list[Any] | None
+) -> None:
+    async with store_at(tmp_path) as store:
+        if wanted is None:  # a range takes no parameter
+            with pytest.raises(Rejected, match="plain number"):
+                await store.sql.sql(query, parameters, deadline=20, limit=1)
+            return
+        answer = await store.sql.sql(query, parameters, deadline=20, limit=1)
+        assert [list(row) for row in answer.rows] == ([wanted] if wanted else [])
+        for wrong in (parameters[:-1], [*parameters, 1]):
+            with pytest.raises(Rejected, match=f"{len(parameters)} parameters .* {len(wrong)} were given"):
+                await store.sql.sql(query, wrong, deadline=20, limit=1)
 
 
 @pytest.mark.parametrize("number", [2**62, -(2**63), 2**100])

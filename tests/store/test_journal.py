@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -369,3 +370,22 @@ def killed(path: Path, after: float) -> set[str]:
     child.wait(10)
     whole = rest[:-1] if rest else []  # the last line may be cut
     return {line for line in (*lines, *whole) if line}
+
+
+async def test_a_file_at_its_bound_takes_no_more_until_there_is_room(
+    tmp_path: Path, journal_at: Any, point: Any
+) -> None:
+    async with journal_at(tmp_path, most=400_000) as (journal, _), asyncio.timeout(20):
+        many = Batch(points=[point(n, seq=n * 7919) for n in range(5000)])
+        taken = 0
+        while journal.fault is None:
+            ticket = journal.append(many)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await journal.committed(ticket)
+                    taken += 1
+        assert taken >= 1
+        assert (tmp_path / "state.db").stat().st_size <= 400_000
+        await journal.transact(lambda db: db.execute("DELETE FROM point_log"))
+        await journal.committed(ticket)
+        assert journal.fault is None

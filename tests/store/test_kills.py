@@ -88,14 +88,16 @@ async def check(path: Path, acknowledged: dict[int, int], store_at: Any) -> None
         assert {file.name for file in directory.iterdir()} == listed, "files that nobody knows"
 
 
+@pytest.mark.timeout(180)
 async def test_a_kill_at_each_named_point_neither_loses_nor_doubles(tmp_path: Path, store_at: Any) -> None:
     with lives(tmp_path / "data") as each:
         for step in STEPS:
-            told = each.kill(step=step, nth=random.randint(1, 3))
+            told = each.kill(step=step, nth=random.randint(1, 2))
             assert not told["late"], f"{step} was never reached"
         await check(tmp_path / "data", each.acknowledged, store_at)
 
 
+@pytest.mark.timeout(180)
 async def test_kills_at_random_neither_lose_nor_double(tmp_path: Path, store_at: Any) -> None:
     with lives(tmp_path / "data") as each:
         for _ in range(12):
@@ -117,7 +119,7 @@ async def test_two_hundred_kills_at_random_neither_lose_nor_double(tmp_path: Pat
 @pytest.mark.timeout(900)
 async def test_each_named_point_is_survived_at_many_of_its_times(tmp_path: Path, store_at: Any) -> None:
     with lives(tmp_path / "data") as each:
-        for nth in (1, 2, 3, 5, 8, 13):
+        for nth in (1, 2, 4, 7):
             for step in STEPS:
                 each.kill(step=step, nth=nth)
         await check(tmp_path / "data", each.acknowledged, store_at)

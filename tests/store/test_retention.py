@@ -152,7 +152,9 @@ def on_a_disk(folder: Path, size: int, what: str, **settings: Any) -> dict[str, 
 
 @pytest.mark.parametrize(("total", "points"), [pytest.param(24, 3, marks=pytest.mark.slow), (12, 4096)])
 def test_no_ceiling_is_ever_passed(tmp_path: Path, total: int, points: int) -> None:
-    found = on_a_disk(tmp_path / "disk", 64, "ceiling", total_mib=total, points_mib=points, seal_points=40_000)
+    found = on_a_disk(
+        tmp_path / "disk", 64, "ceiling", total_mib=total, points_mib=points, pictures_mib=1, seal_points=40_000
+    )
     assert found["most"] <= total * MIB
     assert found["segments"] <= points * MIB
     assert [line for line in found["warnings"] if "want of space" not in line] == []

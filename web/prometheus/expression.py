@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -25,9 +26,12 @@ from web.prometheus.vector import (
     window,
 )
 
-_LONGEST = 5000
+_LONGEST = 20_000
+_LONGEST_BARE = 2_000
 _DEEPEST = 100
-"""Characters of an expression, and signs in it that nest: the parser is slow where they are many."""
+"""Characters of an expression, those outside of texts, and signs among these that nest. The parser is slow where they
+are many, and where a text does not end."""
+_TEXT = re.compile(r""""(?:\\.|[^"\\])*+("?)|'(?:\\.|[^'\\])*+('?)|`[^`]*+(`?)""", re.DOTALL)
 _SIGNS: dict[str, Callable[[float, float], float]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -54,9 +58,12 @@ def matchers(text: str) -> list[Matcher]:
 
 
 def _parsed(text: str) -> Any:
-    if len(text) > _LONGEST or sum(map(text.count, "(-+{[")) > _DEEPEST:
-        reason = f"the expression is longer than {_LONGEST} characters, or nested too deeply"
+    bare = _TEXT.sub(lambda found: "" if any(found.groups()) else "\\", text)
+    if len(text) > _LONGEST or len(bare) > _LONGEST_BARE or sum(map(bare.count, "(-+{[")) > _DEEPEST:
+        reason = f"invalid parameter query: longer than {_LONGEST} characters, or nested too deeply"
         raise Rejected(reason)
+    if "\\" in bare:
+        raise Rejected("invalid parameter query: a text does not end")
     try:
         return promql.parse(text)
     except ValueError as error:

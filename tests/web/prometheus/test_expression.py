@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import random
 import re
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -163,6 +165,12 @@ def test_matchers_choose_series(past: history.History, matcher: str, found: set[
     assert {key[1] for key in rows} == found
 
 
+def test_a_regular_expression_may_name_hundreds_of_devices(past: history.History) -> None:
+    names = "|".join(f"t-{number}" for number in range(500))
+    rows = asked(past, f'temperature{{device=~"{names}"}}', Steps(START + 1800 * SECOND, SECOND, 1))
+    assert {key[1] for key in rows} == {"t-1", "t-2"}
+
+
 def test_aggregates_bring_series_together(past: history.History) -> None:
     series = {key: values for key, values in by_series(past.points).items() if key[2] == "temperature"}
     groups: dict[tuple[Any, ...], list[float]] = defaultdict(list)
@@ -195,7 +203,7 @@ def test_arithmetic_and_comparisons_with_numbers(past: history.History) -> None:
     [
         *("", "temperature{", "rate(temperature)", "topk(3, temperature)", "a + b", "a and b", "temperature @ 5"),
         *("histogram_quantile(0.9, x)", "avg_over_time(x[1h:5m])", "temperature[5m]", "time()", '"text"', "absent(x)"),
-        *("quantile(0.9, x)", 'x{a=~"("}', "(" * 3000 + "x" + ")" * 3000, "x" * 6000, "-" * 4000 + "x", "1 == 1"),
+        *("quantile(0.9, x)", 'x{a=~"("}', "(" * 3000 + "x" + ")" * 3000, "x" * 21_000, "-" * 4000 + "x", "1 == 1"),
         *("sum(1)", "label_replace(x, 'a', 'b', 'c', 'd')", "x; DROP TABLE points", "x -- '"),
     ],
 )
@@ -203,6 +211,14 @@ def test_what_is_not_there_is_refused_in_words(text: str) -> None:
     with pytest.raises(Rejected) as refusal:
         translated(text, STEPS)
     assert re.search("supported|invalid|nested", refusal.value.reason)
+
+
+def test_nothing_takes_long_to_read() -> None:
+    for text in ('"' + '\\"' * 9000, "'" * 19_000, "x{a=~'" + "(a*)*" * 3000 + "'}", '"(' * 6000, "1+" * 99 + "1"):
+        began = time.thread_time()
+        with suppress(Rejected):
+            translated(text, STEPS)
+        assert time.thread_time() - began < 1.0, text[:20]
 
 
 def test_a_selector_of_series_is_nothing_else() -> None:
