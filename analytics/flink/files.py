@@ -2,7 +2,7 @@
 
     python files.py UPLOADED/points OUT [SECONDS [LATENESS]]
 
-The replayable way in: files stay, checkpoints say which were read. OUT is watched by `gemelo import --watch OUT`.
+The replayable way in: files stay, checkpoints say which were read. OUT is watched by `gemelo import OUT --watch`.
 Ends after SECONDS; without, by Ctrl-C.
 
 Flink reads files that are there already in no order of time, and a row behind the watermark is dropped. LATENESS

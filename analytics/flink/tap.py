@@ -3,7 +3,7 @@
     python tap.py HOST PORT OUT [SECONDS]
 
 The quick way in, and not replayable: what was committed while this was away is in the sealed files alone. OUT is
-watched by `gemelo import --watch OUT`. Ends after so many seconds; without, by Ctrl-C.
+watched by `gemelo import OUT --watch`. Ends after so many seconds; without, by Ctrl-C.
 """
 
 from __future__ import annotations
