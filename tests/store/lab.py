@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runtime.clock import Clock, SystemClock
-from store.blobs import FOLDER
 from store.columns import Columns
 from store.segment import Segment
+from store.space import FOLDER
 from store.store import Store
 from store.table import tabulate
 from store.uploads.manifest import Upload
