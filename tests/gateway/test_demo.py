@@ -120,6 +120,7 @@ def sound(file: Path) -> dict[str, int]:
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_demo_with_the_cloud_cut_and_the_broker_killed_loses_and_doubles_nothing(tmp_path, models):
     file = tmp_path / "ledger.json"

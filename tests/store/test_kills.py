@@ -88,6 +88,7 @@ async def check(path: Path, acknowledged: dict[int, int], store_at: Any) -> None
         assert {file.name for file in directory.iterdir()} == listed, "files that nobody knows"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_a_kill_at_each_named_point_neither_loses_nor_doubles(tmp_path: Path, store_at: Any) -> None:
     with lives(tmp_path / "data") as each:

@@ -288,6 +288,7 @@ async def test_every_control_has_a_name_and_every_section_a_heading(serve, room,
         assert await page.get_by_role("main").count() == 1
 
 
+@pytest.mark.slow
 async def test_a_thousand_devices_changing_leave_the_page_responsive(serve, room, browse):
     """Ten rounds of a thousand changes: the page shows the last of them, and no frame was blocked for long."""
     trend = tuple(float(index % 7) for index in range(40))
