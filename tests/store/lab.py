@@ -27,7 +27,7 @@ from twins.schema import decode
 DAY = 86_400_000_000
 NOON = 20_000 * DAY + DAY // 2
 """Noon of 2024-10-04, in microseconds."""
-DEADLINE = 20.0
+DEADLINE = 45.0
 
 
 def upload(name: str = "all", **spec: Any) -> Upload:
