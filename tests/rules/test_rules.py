@@ -69,7 +69,7 @@ def play(site, moves, detector, *, restarts=True):
     return site.done
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(moves=st.lists(MOVES, min_size=5, max_size=60))
 def test_a_restart_at_any_point_changes_nothing_that_is_decided(make_site, detector, moves):
     made = detector(**RICH)

@@ -150,7 +150,8 @@ def on_a_disk(folder: Path, size: int, what: str, **settings: Any) -> dict[str, 
     return found
 
 
-@pytest.mark.parametrize(("total", "points"), [pytest.param(24, 3, marks=pytest.mark.slow), (12, 4096)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("total", "points"), [(24, 3), (12, 4096)])
 def test_no_ceiling_is_ever_passed(tmp_path: Path, total: int, points: int) -> None:
     found = on_a_disk(
         tmp_path / "disk", 64, "ceiling", total_mib=total, points_mib=points, pictures_mib=1, seal_points=40_000
