@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
-WORKERS ?= 3
+WORKERS ?= 4
 SPARK := .cache/analytics/spark
 FLINK := .cache/analytics/flink
 IMAGE := $(foreach extra,sql offload dmi vision sparkplug modbus upload,--extra $(extra))
@@ -23,7 +23,7 @@ demo: $(VENV)/.run  ## broker, gateway, 20 devices, a camera, a phone, a stand-i
 run: $(VENV)/.run  ## the gateway with gateway.toml: make run ARGS='-c gateway.toml'
 	@$(BIN)/gemelo run $(ARGS)
 
-test: $(VENV)/.dev  ## all tests, three files at once; what a test needs and this machine lacks is skipped and named
+test: $(VENV)/.dev  ## all tests, four files at once; what a test needs and this machine lacks is skipped and named
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 soak: $(VENV)/.dev  ## the tests that take minutes: kills again and again, a minute of the demo with its ledger

@@ -91,6 +91,7 @@ def test_the_reader_remembers_so_many_topics_and_names_and_none_that_is_long() -
     assert len(one._keys) <= reader.KEYS
 
 
+@pytest.mark.slow
 def test_the_mappings_remember_so_many_topics_devices_and_units_and_none_that_is_long() -> None:
     all_of_them = mappings.Mappings()
     body = {
@@ -205,6 +206,7 @@ def test_what_is_told_of_refusals_and_intrusions_is_counted_and_forgotten() -> N
     assert largest(buckets)[1] <= limits.KEPT
 
 
+@pytest.mark.slow
 def test_births_are_remembered_up_to_a_limit_of_nodes_and_metrics() -> None:
     pytest.importorskip("google.protobuf")
     from devices.sparkplug.payload import Metric, Payload

@@ -361,6 +361,7 @@ def resident() -> int:
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024
 
 
+@pytest.mark.slow
 async def test_no_query_takes_more_memory_than_queries_have(tmp_path: Path, store_at: Any) -> None:
     async with store_at(tmp_path, sql_memory_mib=64) as store:
         await ask(store, "SELECT 1")
