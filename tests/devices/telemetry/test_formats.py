@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from devices.telemetry.formats import Format, decoder
 from devices.telemetry.frame import BODY_LIMIT, FRAMES, PROPERTIES, Frame
+from tests.crowding import crowding
 from twins.errors import Rejected
 
 NOW = 1_795_255_200_000_000
@@ -260,4 +261,4 @@ def test_bad_input_is_refused_within_5_ms(name: Format, payload: bytes) -> None:
         except Rejected:
             pass
         costs.append(time.thread_time() - before)
-    assert min(costs) < 0.005
+    assert min(costs) < 0.005 * crowding()
