@@ -12,14 +12,13 @@ from gateway.core import Core
 from runtime.clock import Clock
 from twins.digest import digest
 from twins.errors import Rejected
-from twins.exchange import Point, Sample
+from twins.exchange import EARLIEST, LATEST, Point, Sample
 from twins.kinds import EXACT, VALUE_LIMIT
 from twins.stimuli import Recorded
 from twins.values import NAME_RULE, is_name
 
 MOST = 10_000
 """Points of one call: it is one turn of the sequencer, and everybody else waits for it."""
-_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 class Recording:
@@ -62,7 +61,7 @@ def _point(place: int, sample: Sample, known: set[str]) -> Point:
                 f"points[{place}]: {name[:128]!r} is no name of a property: 1 to 128 printable characters are"
             )
         known.add(series)
-    if not _FIRST <= at <= _LAST:
+    if not EARLIEST <= at <= LATEST:
         raise Rejected(f"points[{place}]: {at} is no time: microseconds since 1970 within the years 1 to 9999 are")
     said = str(value)
     seq = digest(series, f"{at}\0{said}".encode())

@@ -8,11 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from twins.exchange import Point
+from twins.exchange import EARLIEST, LATEST, Point
 
 _INT64 = 1 << 63
-_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""Years 1 to 9999, in microseconds: what Python, Parquet's readers and people agree is a time."""
 
 
 class Columns:
@@ -98,7 +96,7 @@ _decoder = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes, bytes, dict[int, s
 
 def fitted_time(at: int) -> int:
     """Microseconds within the years 1 to 9999, the nearest if they are not."""
-    return max(_FIRST, min(_LAST, at))
+    return max(EARLIEST, min(LATEST, at))
 
 
 def fitted(number: int) -> int:
@@ -107,7 +105,7 @@ def fitted(number: int) -> int:
 
 
 def _times(values: list[int]) -> array[int]:
-    if values and (min(values) < _FIRST or max(values) > _LAST):
+    if values and (min(values) < EARLIEST or max(values) > LATEST):
         values = list(map(fitted_time, values))
     return array("q", values)
 

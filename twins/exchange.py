@@ -12,6 +12,8 @@ from msgspec import Struct
 PixelFormat = Literal["jpeg", "rgb24", "bgr24", "nv21", "yuv420p", "gray8"]
 Severity = Literal["info", "warning", "alert", "error"]
 Scalar = str | int | float | bool | None
+EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""Years 1 to 9999, in microseconds: what Python, Parquet's readers and people agree is a time."""
 
 Ticket = NewType("Ticket", int)
 """The number of a batch; `Journal.committed(ticket)` returns when it is on disk."""

@@ -12,9 +12,8 @@ Flink reads files that are there already in no order of time, and a row behind t
 from __future__ import annotations
 
 import sys
-import time
 
-from tables import COLUMNS, environment, minutes, sink
+from tables import COLUMNS, environment, minutes, run, sink
 
 
 def main(source: str, target: str, seconds: float = 0.0, lateness: float = 60.0) -> None:
@@ -26,13 +25,7 @@ def main(source: str, target: str, seconds: float = 0.0, lateness: float = 60.0)
           'json.timestamp-format.standard' = 'ISO-8601', 'source.monitor-interval' = '1 s'
         )""")
     sink(tables, target)
-    job = tables.execute_sql(minutes("points", "'1' MINUTE"))
-    print(f"files: watching {source}", flush=True)
-    if not seconds:
-        job.wait()
-    time.sleep(seconds)
-    job.get_job_client().cancel().result()
-    print(f"files: ended after {seconds:g} s")
+    run(tables, minutes("points", "'1' MINUTE"), "files", f"watching {source}", seconds)
 
 
 if __name__ == "__main__":

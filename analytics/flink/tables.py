@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import EnvironmentSettings, StreamTableEnvironment
 
@@ -44,3 +46,14 @@ def minutes(source: str, size: str) -> str:
         FROM TABLE(TUMBLE(TABLE {source}, DESCRIPTOR(`time`), INTERVAL {size}))
         WHERE `value` IS NOT NULL
         GROUP BY window_start, window_end, namespace, device, property"""
+
+
+def run(tables: StreamTableEnvironment, query: str, name: str, reads: str, seconds: float) -> None:
+    """Run a job for so many seconds; for 0 until Ctrl-C."""
+    job = tables.execute_sql(query)
+    print(f"{name}: {reads}", flush=True)
+    if not seconds:
+        job.wait()
+    time.sleep(seconds)
+    job.get_job_client().cancel().result()
+    print(f"{name}: ended after {seconds:g} s")

@@ -9,10 +9,9 @@ watched by `gemelo import OUT --watch`. Ends after so many seconds; without, by 
 from __future__ import annotations
 
 import sys
-import time
 
 from pyflink.table import DataTypes, Schema, Table
-from tables import environment, minutes, sink
+from tables import environment, minutes, run, sink
 
 RETRIES = 60
 """Seconds in which the gateway may be away before the job ends."""
@@ -35,13 +34,7 @@ def main(host: str, port: str, target: str, seconds: float = 0.0) -> None:
     lines = streams._j_stream_execution_environment.socketTextStream(host, int(port), "\n", RETRIES)
     tables.create_temporary_view("points", Table(tables._j_tenv.fromDataStream(lines, point._j_schema), tables))
     sink(tables, target)
-    job = tables.execute_sql(minutes("points", "'5' SECOND"))
-    print(f"tap: reading {host}:{port}", flush=True)
-    if not seconds:
-        job.wait()
-    time.sleep(seconds)
-    job.get_job_client().cancel().result()
-    print(f"tap: ended after {seconds:g} s")
+    run(tables, minutes("points", "'5' SECOND"), "tap", f"reading {host}:{port}", seconds)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 
 from twins.errors import Rejected
+from twins.exchange import EARLIEST, LATEST
 
 UNITS = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 0}
 """Microseconds of a unit; a thousand nanoseconds are one."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -30,7 +30,7 @@ def stamp(said: object, unit: str, zone: tzinfo) -> int:
     if not unit:
         raise Rejected(f"the time {text[:40]} is a number: say of what by --unit s, ms, us or ns")
     micros = number * UNITS[unit] if unit != "ns" else number / 1000
-    if not _FIRST <= micros <= _LAST:
+    if not EARLIEST <= micros <= LATEST:
         raise Rejected(f"{text[:40]} is no time in {unit} within the years 1 to 9999: --unit?")
     return int(micros)
 

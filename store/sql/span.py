@@ -10,10 +10,8 @@ import duckdb
 from msgspec import Struct
 
 from store.sql.question import Scope, Statement
-from twins.exchange import Scalar
+from twins.exchange import EARLIEST, LATEST, Scalar
 
-FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""Years 1 to 9999, in microseconds: what the store keeps."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -23,15 +21,15 @@ class Span(Struct, frozen=True):
     `exact` says that the times are all that the query's bounds say.
     """
 
-    since: int = FIRST
-    until: int = LAST + 1
+    since: int = EARLIEST
+    until: int = LATEST + 1
     names: Mapping[str, frozenset[str]] = {}
     exact: bool = False
 
     @property
     def whole(self) -> bool:
         """True if it leaves nothing out."""
-        return self.since <= FIRST and self.until > LAST and not self.names
+        return self.since <= EARLIEST and self.until > LATEST and not self.names
 
     def meets(self, first: int, last: int) -> bool:
         """True if some time from `first` to `last` is in it."""
@@ -57,7 +55,7 @@ def span(cursor: Any, scope: Scope, parameters: Sequence[Scalar]) -> Span:
         cursor.rollback()
         cursor.begin()
         return Span(names=names)
-    return Span(max([FIRST, *since]), min([LAST + 1, *until]), names, exact=True)
+    return Span(max([EARLIEST, *since]), min([LATEST + 1, *until]), names, exact=True)
 
 
 def microseconds(cursor: Any, at: Statement, parameters: Sequence[Scalar]) -> int:
@@ -74,5 +72,5 @@ def used(statement: Statement, parameters: Sequence[Scalar]) -> dict[str, Scalar
 
 def moment(at: int) -> str:
     """A time in microseconds as SQL writes it."""
-    time = _EPOCH + timedelta(microseconds=max(FIRST, min(LAST, at)))
+    time = _EPOCH + timedelta(microseconds=max(EARLIEST, min(LATEST, at)))
     return f"TIMESTAMPTZ '{time.replace(tzinfo=None).isoformat(' ')}+00'"

@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from store.parquet import sync
 from store.segment import Segment
 from store.uploads import pictures
 from store.uploads.ledger import referred
@@ -143,9 +144,9 @@ def is_segment(name: str) -> bool:
 
 def keep(made: Path, name: Path) -> None:
     """Let a complete file be on disk under its name."""
-    _sync(made)
+    sync(made)
     made.rename(name)
-    _sync(name.parent)
+    sync(name.parent)
 
 
 def _linked(path: Path, name: Path) -> None:
@@ -161,12 +162,4 @@ def _linked(path: Path, name: Path) -> None:
         copy = name.with_suffix(".tmp")
         shutil.copyfile(path, copy)
         keep(copy, name)
-    _sync(name.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(name.parent)
