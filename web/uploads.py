@@ -27,7 +27,7 @@ class UploadView(Struct, frozen=True):
 
     id: str
     policy: str
-    state: Literal["idle", "running", "waiting", "failing", "off", "never"]
+    state: Literal["starting", "idle", "running", "waiting", "failing", "off", "never"]
     reason: str
     since: int
     next: int

@@ -6,11 +6,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-State = Literal["idle", "running", "waiting", "failing", "off", "never"]
+State = Literal["starting", "idle", "running", "waiting", "failing", "off", "never"]
 
 
 class Standing(Struct):
-    """`waiting`: for its hours; `failing`: tried again by itself, for a `reason`; `off`: can't be, for a `reason`.
+    """`starting`: what waits is not read yet; `waiting`: for its hours; `failing`: tried again by itself, for a
+    `reason`; `off`: can't be, for a `reason`.
 
     Times are µs UTC, 0 for none; `lag` is the age of the oldest row that is to go, in seconds. `objects`, `rows`,
     `bytes` and `missed` (rows removed here before they went) are of all times; `blocked` rows, kept here by a `never`,
@@ -19,7 +20,7 @@ class Standing(Struct):
 
     id: str
     policy: str
-    state: State = "idle"
+    state: State = "starting"
     reason: str = ""
     since: int = 0
     next: int = 0

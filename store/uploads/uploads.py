@@ -133,12 +133,13 @@ class Uploads:
         found = []
         for name, upload in sorted(self._manifests.items()):
             running = self._running.get(name)
-            if running is not None:
+            if running is not None and running[0].upload == upload:
                 found.append(running[0].view())
             elif upload.blocks:
                 found.append(Standing(name, "never", "never"))
             else:
-                found.append(Standing(name, upload.policy, "off", self._why_not(name)))
+                why_not = self._why_not(name)
+                found.append(Standing(name, upload.policy, "off" if why_not else "starting", why_not))
         return found
 
     @property

@@ -64,6 +64,7 @@ def load(port: int, log: Path, rate: float = RATE) -> Iterator[Load]:
     script = Path(__file__).with_name("load.py")
     process = subprocess.Popen([sys.executable, str(script), str(port), str(DEVICES), str(rate), str(log)])
     try:
+        assert until(log.exists)
         yield Load(process, log)
     finally:
         if process.poll() is None:

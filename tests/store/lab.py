@@ -62,7 +62,7 @@ class Lab:
 
     async def sent(self, name: str = "default/all") -> None:
         """Wait until nothing that was asked for is left."""
-        await until(lambda: self.view(name).waiting == 0)
+        await until(lambda: self.view(name).waiting == 0 and self.view(name).state != "starting")
 
     def view(self, name: str = "default/all") -> Any:
         return next(view for view in self.uploads.views() if view.id == name)
