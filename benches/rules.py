@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 
 from benches.figures import Figure, resident, show
-from rules.detector import Detector, decode
 from rules.instructions import Keep
+from rules.manifest.detector import Detector, decode
 from rules.rules import Rules
 from twins.instructions import Fact
 

@@ -13,7 +13,7 @@ from benches.stage import ROOT
 from gateway.timers import Timers
 from gateway.turn import Counts, Turn
 from gateway.watch import Watch
-from rules import detector
+from rules.manifest import detector
 from rules.rules import Rules
 from runtime.clock import SystemClock
 from streams.streams import Streams

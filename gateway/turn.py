@@ -17,7 +17,7 @@ from gateway.committed import Committed
 from gateway.flow import KINDS, Flow
 from gateway.timers import Timers
 from gateway.watch import Watch
-from rules.detector import decode as detector
+from rules.manifest.detector import decode as detector
 from rules.rules import Rules
 from streams.streams import Streams
 from twins.errors import Rejected

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import NamedTuple
 
-from rules.detector import Detector, Transition
+from rules.manifest.detector import Detector, Transition
 
 _WIDTH, _HEIGHT = 140, 44
 _ACROSS, _DOWN = 110, 66

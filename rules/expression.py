@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from rules.detector import Scalar
+from rules.manifest.form import Scalar
 from twins import bound
 from twins.errors import Rejected
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from rules.detector import Scalar
+from rules.manifest.form import Scalar
 
 
 class Record:

@@ -30,11 +30,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rules.detector import Detector, Scalar
 from rules.explain import Story
 from rules.expression import Scope
 from rules.instance import Record
 from rules.instructions import Instruction
+from rules.manifest.detector import Detector
+from rules.manifest.form import Scalar
 from rules.state import HOLD, Arrow, State, Step
 from rules.turn import Turn
 from rules.window import Hours

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rules import lint
-from rules.detector import InputType, Scalar
 from rules.instance import Record
 from rules.instructions import Decided, Drop, Instruction, Keep, Wake
 from rules.machine import Machine
+from rules.manifest.form import InputType, Scalar
 
 _TYPES: dict[InputType, type] = {"number": float, "boolean": bool, "string": str}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from rules import lint
-from rules.detector import Detector
 from rules.explain import Evaluation
 from rules.expression import Scope
 from rules.instance import Record, revive
 from rules.instructions import Decided, Drop, Instruction, Keep, Wake
 from rules.machine import Machine
+from rules.manifest.detector import Detector
 from rules.migration import adopt, drop
 from rules.view import View, view
 from rules.watch import Watches

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from rules import detector as manifest
-from rules.action import Action, compile_action
+from rules.actions.action import Action
+from rules.actions.catalogue import compile_action
 from rules.expression import Expression
+from rules.manifest import detector as manifest
+from rules.manifest.action import Actions
 
 HOLD = "for:"
 """Prefix of the timers of debounced transitions; no name in a manifest contains a colon."""
@@ -15,9 +17,7 @@ class Step:
 
     __slots__ = ("do", "label", "name", "when")
 
-    def __init__(
-        self, name: str, label: str, when: str | None, do: tuple[manifest.Action, ...], namespace: str
-    ) -> None:
+    def __init__(self, name: str, label: str, when: str | None, do: Actions, namespace: str) -> None:
         self.name = name
         self.label = label
         self.when = None if when is None else Expression(when)

@@ -6,21 +6,21 @@ counts as false and is told in `explain`.
 
 from __future__ import annotations
 
-from rules import detector as manifest
-from rules.detector import Detector, Scalar
 from rules.expression import Expression, Scope, Undecided
+from rules.manifest.detector import Detector
+from rules.manifest.form import InputType, Scalar
 from rules.window import Hours
 
-_SAMPLES: dict[manifest.InputType, tuple[Scalar, ...]] = {
+_SAMPLES: dict[InputType, tuple[Scalar, ...]] = {
     "number": (-1e6, 0.0, 1.0, 1e6),
     "boolean": (True, False, True, False),
     "string": ("", "a", "device-1", "1"),
 }
-_TYPES: dict[type, manifest.InputType] = {bool: "boolean", float: "number", int: "number", str: "string"}
+_TYPES: dict[type, InputType] = {bool: "boolean", float: "number", int: "number", str: "string"}
 _QUARTER = 6 * 3600 * 1_000_000
 
 
-def fault(detector: Detector, expression: Expression, wanted: manifest.InputType | None, zone: str) -> str:
+def fault(detector: Detector, expression: Expression, wanted: InputType | None, zone: str) -> str:
     """What is wrong with the types of an expression whose names are known; empty when nothing is.
 
     `wanted` is the type it must give, `None` if any will do.
@@ -44,7 +44,7 @@ def fault(detector: Detector, expression: Expression, wanted: manifest.InputType
     return ""
 
 
-def type_of(value: Scalar) -> manifest.InputType:
+def type_of(value: Scalar) -> InputType:
     """The type of a variable that begins with `value`."""
     return _TYPES[type(value)]
 

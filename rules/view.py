@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from rules.detector import Scalar
 from rules.instance import Record
 from rules.machine import Machine
+from rules.manifest.form import Scalar
 
 
 class InstanceView(Struct, frozen=True):

@@ -8,10 +8,10 @@ from fnmatch import translate
 from math import isfinite
 from typing import NamedTuple
 
-from rules import detector as manifest
-from rules.detector import Scalar
 from rules.expression import Scope, Template, Undecided
 from rules.machine import Machine
+from rules.manifest.form import InputType, Scalar
+from rules.manifest.input import Input
 from twins.bound import LONGEST_TEXT
 from twins.instructions import Fact
 from twins.values import device_id
@@ -91,7 +91,7 @@ class _Input:
 
     __slots__ = ("key", "machine", "name", "pattern", "type")
 
-    def __init__(self, machine: Machine, name: str, given: manifest.Input, key: Template) -> None:
+    def __init__(self, machine: Machine, name: str, given: Input, key: Template) -> None:
         device = given.device
         if "/" not in device:
             device = device_id(machine.detector.metadata.namespace, device)
@@ -126,4 +126,4 @@ def _string(fact: Fact) -> Scalar | None:
 
 
 _WORDS = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
-_READERS: dict[manifest.InputType, Reader] = {"number": _number, "boolean": _boolean, "string": _string}
+_READERS: dict[InputType, Reader] = {"number": _number, "boolean": _boolean, "string": _string}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from rules.detector import Window
+from rules.manifest.window import Window
 from twins.errors import Rejected
 
 

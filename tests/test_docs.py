@@ -23,7 +23,8 @@ from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
 from gateway.config import load, parse
 from gateway.manifests.documents import documents_of
-from rules import detector, lint
+from rules import lint
+from rules.manifest import detector
 from store.manifest import Retention
 from store.schema import TABLES
 from store.uploads.manifest import Upload

@@ -6,8 +6,8 @@ from collections.abc import Container, Iterator
 
 from gateway.console import reasons
 from rules import diagram
-from rules.detector import Detector
 from rules.explain import Evaluation
+from rules.manifest.detector import Detector
 from rules.rules import Rules
 from rules.view import InstanceView as Machine
 from web.views import InstanceView, RuleView

@@ -16,8 +16,8 @@ from devices.dmi.manifest import Mapper
 from devices.sparkplug.manifest import Sparkplug
 from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
-from rules import detector
-from rules.detector import Detector
+from rules.manifest import detector
+from rules.manifest.detector import Detector
 from store.manifest import Retention
 from store.uploads.manifest import Upload
 from streams.pipeline import Pipeline

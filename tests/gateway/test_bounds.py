@@ -22,7 +22,7 @@ from gateway import discovery, watch
 from gateway.discovery import Discoverer
 from gateway.presence import Presence
 from gateway.turn import Turn
-from rules.detector import decode as detector
+from rules.manifest.detector import decode as detector
 from tests.bad_input import MAPPINGS
 from tests.clock import VirtualClock
 from tests.gateway.stage import Stage, rule

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from rules.detector import decode
+from rules.manifest.detector import decode
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Disk, Stage, rule, settle, values
 from twins.exchange import Outcome

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from gateway.console import reasons
-from rules.detector import decode
+from rules.manifest.detector import decode
 from rules.rules import Rules
 from twins.instructions import Fact
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rules.detector import Detector, decode
 from rules.instructions import Command, Decided, Drop, Instruction, Keep, Raise, Wake
+from rules.manifest.detector import Detector, decode
 from rules.rules import Rules
 from twins.instructions import Fact
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.detector import decode, microseconds
+from rules.manifest.detector import decode, microseconds
 from twins.errors import Rejected
 
 MINIMAL = {

@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from rules.detector import Detector, Metadata, OnInput, Spec, State, Transition
 from rules.diagram import mermaid, svg
+from rules.manifest.detector import Detector, Metadata, OnInput, Spec, State, Transition
 
 SVG = "{http://www.w3.org/2000/svg}"
 

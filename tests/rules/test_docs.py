@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from rules import lint
-from rules.detector import Action, Detector, Spec, decode
 from rules.expression import FUNCTIONS
+from rules.manifest.action import Action
+from rules.manifest.detector import Detector, Spec, decode
 from twins import bound
 
 TEXT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.detector import Window
+from rules.manifest.window import Window
 from rules.window import Hours
 from twins.errors import Rejected
 

@@ -1,0 +1,27 @@
+"""One thing that is wrong with a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from twins.errors import Rejected
+
+
+class Fault(Struct, frozen=True):
+    """One thing that is wrong: the path of the field and the reason."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+def attempt(path: str, read: Callable[..., object], value: object) -> Iterator[Fault]:
+    """A fault where a value cannot be read."""
+    try:
+        read(value)
+    except (ValueError, Rejected) as error:
+        yield Fault(path, str(error))
