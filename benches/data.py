@@ -2,8 +2,9 @@
 
 50 machines say temperature, humidity, current and vibration once a second, four values a message with one time and
 one digest, as they come through the gateway's doors: random walks in the steps of real sensors (0.1, 1, 0.001, 0.0001),
-some milliseconds early or late. Beside it the same rows go into plain SQLite and plain DuckDB, in batches of the same
-size, each on disk before the next. The directory is the system's temporary one: set TMPDIR to measure another disk.
+some milliseconds early or late. Beside it the same rows go into plain SQLite, plain DuckDB and, where it is installed,
+InfluxDB, in batches of the same size, each on disk before the next. The directory is the system's temporary one: set
+TMPDIR to measure another disk.
 
 The engine runs in a process of its own, whose memory is what is told; `per core` are the rows a second of its processor
 time, sealing and merging and all other threads within it.
@@ -15,7 +16,6 @@ import asyncio
 import json
 import os
 import resource
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benches.beside import BESIDE
 from benches.figures import Figure, percentile, resident, show
 from gateway.interpreter import tune
 from runtime.clock import SystemClock
@@ -58,13 +59,15 @@ def main(quick: bool = False) -> list[Figure]:
         Figure("data: memory of the process before the first row", told["idle"], "MB"),
     ]
     beside = rows // 20
-    for name, work in (("SQLite", _sqlite), ("DuckDB", _duckdb)):
+    for name, work in BESIDE.items():
         with tempfile.TemporaryDirectory(prefix="gemelo-bench-") as folder:
-            rate, size, late = work(Path(folder), beside)
+            found = work(Path(folder), list(readings(beside)))
+        if found is None:
+            continue
         figures += [
-            Figure(f"data: plain {name}, a batch's commit alone, p99", late * 1e3, "ms"),
-            Figure(f"data: plain {name}, {beside:,} rows, ingest per core", rate, "rows/s"),
-            Figure(f"data: plain {name}, on disk", size, "B/row"),
+            Figure(f"data: plain {name}, a batch's commit alone, p99", found.late * 1e3, "ms"),
+            Figure(f"data: plain {name}, {beside:,} rows, ingest per core", beside / found.spent, "rows/s"),
+            Figure(f"data: plain {name}, on disk", found.size / beside, "B/row"),
         ]
     show("data: ten million rows of sensors", figures)
     return figures
@@ -166,46 +169,6 @@ async def _put(store: Store, points: list[Point], waits: list[float]) -> None:
     began = time.perf_counter()
     await store.journal.committed(store.journal.append(Batch(points=points)))
     waits.append(time.perf_counter() - began)
-
-
-def _sqlite(folder: Path, rows: int) -> tuple[float, float, float]:
-    """A table without row ids, as a person would who knows SQLite well."""
-    db = sqlite3.connect(folder / "plain.db", isolation_level=None)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-        db.execute(f"PRAGMA {pragma}")
-    db.execute("CREATE TABLE p (s INT, at INT, seq INT, v REAL, text TEXT, PRIMARY KEY (s, at, seq)) WITHOUT ROWID")
-    ids: dict[str, int] = {}
-    spent, waits = 0.0, []
-    for points in readings(rows):
-        before, began = time.process_time(), time.perf_counter()
-        batch = [(ids.setdefault(p.series, len(ids)), p.at, p.seq, p.number, p.text) for p in points]
-        db.execute("BEGIN")
-        db.executemany("INSERT OR IGNORE INTO p VALUES (?, ?, ?, ?, ?)", batch)
-        db.execute("COMMIT")
-        spent += time.process_time() - before
-        waits.append(time.perf_counter() - began)
-    db.close()
-    return rows / spent, (folder / "plain.db").stat().st_size / rows, percentile(sorted(waits), 0.99)
-
-
-def _duckdb(folder: Path, rows: int) -> tuple[float, float, float]:
-    """A table that Arrow's are inserted into, the fastest way there is."""
-    import duckdb
-    import pyarrow as pa
-
-    db = duckdb.connect(str(folder / "plain.duckdb"), config={"threads": 1})
-    db.execute("CREATE TABLE p (s VARCHAR, moment BIGINT, seq BIGINT, v DOUBLE, text VARCHAR)")
-    spent, waits = 0.0, []
-    for points in readings(rows):
-        before, began = time.process_time(), time.perf_counter()
-        names = ("s", "moment", "seq", "v", "text")
-        columns = zip(*((p.series, p.at, p.seq, p.number, p.text) for p in points), strict=True)
-        db.register("batch", pa.table(dict(zip(names, map(list, columns), strict=True))))
-        db.execute("INSERT INTO p SELECT * FROM batch")
-        spent += time.process_time() - before
-        waits.append(time.perf_counter() - began)
-    db.close()
-    return rows / spent, (folder / "plain.duckdb").stat().st_size / rows, percentile(sorted(waits), 0.99)
 
 
 if __name__ == "__main__":
