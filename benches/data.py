@@ -97,7 +97,7 @@ def readings(rows: int) -> Iterator[list[Point]]:
 
 async def _engine(folder: Path, rows: int) -> dict[str, float]:
     tune()
-    store = Store(StoreConfig(path=str(folder), keep_days=1e6, seal_points=200_000), "edge-1", SystemClock(), {})
+    store = Store(StoreConfig(path=str(folder), keep_days=1e6), "edge-1", SystemClock(), {})
     await store.open()
     waits: list[float] = []
     made = most = 0.0
