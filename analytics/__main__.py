@@ -90,8 +90,8 @@ class Notes:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m analytics", description=__doc__)
-    parser.add_argument("--spark", required=True, help="Python of Spark's environment")
-    parser.add_argument("--flink", required=True, help="Python of Flink's environment")
+    parser.add_argument("--spark", required=True, type=os.path.abspath, help="Python of Spark's environment")
+    parser.add_argument("--flink", required=True, type=os.path.abspath, help="Python of Flink's environment")
     parser.add_argument("--out", type=Path, help="page whose last part becomes what was said")
     parser.add_argument("--devices", type=int, default=8)
     parser.add_argument("--hours", type=float, default=3.0)
