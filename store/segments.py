@@ -53,6 +53,8 @@ T = TypeVar("T")
 
 _PIECE = 200_000
 """Points that are sealed at once, nearly."""
+_RESULTS = 50_000
+"""Results that are sealed at once: a row of them takes ten times the memory of a point."""
 _LEAST, _ROW = 1 << 18, 16
 """Bytes that the files of a seal take as a rule, and bytes for each row of it: most take less."""
 _NEWEST = 1000
@@ -126,7 +128,10 @@ class Segments:
     async def seal(self) -> list[Segment]:
         """Seal all unsealed points and results now. Raises OSError, ValueError or sqlite3.Error."""
         async with self._turn:
-            return [*await self._seal_points(), *await self._seal_results()]
+            made = await self._seal_points()
+            while some := await self._seal_results():
+                made += some
+            return made
 
     async def merge(self) -> list[Segment]:
         """Merge what is due, once; what came of it. Raises OSError, ValueError or sqlite3.Error."""
@@ -306,6 +311,7 @@ class Segments:
         return sealed.segments
 
     async def _seal_results(self) -> list[Segment]:
+        """Seal the oldest, as many as memory is to hold at once; none when there are none."""
         last, rows = await self._in_thread(self._read_results)
         if not rows:
             return []
@@ -386,7 +392,7 @@ class Segments:
     def _read_results(self) -> tuple[int, list[tuple[Any, ...]]]:
         connection = records.reader(self._journal.file)
         try:
-            return records.results(connection)
+            return records.results(connection, _RESULTS)
         finally:
             connection.close()
 

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from store import segments
 from store.segment import DAY
 from store.space import Space
 from store.store import Store
 from tests.store.clocks import Still
-from twins.exchange import Batch, Point
+from twins.exchange import Batch, Point, Result
 
 
 async def put(store: Store, *points: Point) -> None:
@@ -141,3 +143,17 @@ async def test_nothing_is_measured_while_nothing_is_to_be_merged(tmp_path: Path,
         store.segments._space = Counting(tmp_path, 1 << 30)
         assert await store.segments.merge() == []
         assert not asked
+
+
+async def test_results_are_sealed_in_pieces_that_memory_holds(
+    tmp_path: Path, store_at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "_RESULTS", 10)
+    async with store_at(tmp_path) as store:
+        results = [Result("default/cam", "person", "1", n, n, ()) for n in range(25)]
+        await store.journal.committed(store.journal.append(Batch(results=results)))
+        made = await store.segments.seal()
+        assert [one.rows for one in made] == [10, 10, 5]
+        rows = [row for one in made for row in pq.read_table(store.segments.path(one)).column("input").to_pylist()]
+        assert rows == list(range(25))
+        assert (await store.sql.sql("SELECT count(*) FROM results", deadline=20, limit=1)).rows == [(25,)]
