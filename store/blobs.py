@@ -97,11 +97,24 @@ def count(path: Path) -> int:
 
 
 def unsound(path: Path) -> Iterator[str]:
-    """Those whose content is not what their name says."""
+    """Those whose content is not what their name says, or cannot be read; what goes meanwhile is none of them."""
     for one in files(path):
-        with one.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != one.name:
-                yield one.name
+        try:
+            with one.open("rb") as file:
+                sound = hashlib.file_digest(file, "sha256").hexdigest() == one.name
+        except FileNotFoundError:
+            continue
+        except OSError:
+            sound = False
+        if not sound:
+            yield one.name
+
+
+def missing(path: Path, connection: sqlite3.Connection) -> Iterator[str]:
+    """The names whose blob is not there."""
+    for name, digest in connection.execute("SELECT name, digest FROM blobs ORDER BY name"):
+        if not _place(path, digest).exists():
+            yield name
 
 
 def _write(folder: Path, data: bytes) -> str:

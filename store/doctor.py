@@ -53,14 +53,17 @@ def examine(folder: Path) -> Report:
         raise FileNotFoundError(message)
     findings: list[Finding] = []
     listed: list[Segment] = []
+    gone: list[str] = []
     try:
         with closing(_opened(folder / FILE)) as connection:
             findings += _state(connection)
             listed = read_list(connection)
+            gone = list(blobs.missing(folder / FOLDER, connection))
     except sqlite3.DatabaseError as error:
         findings.append(Finding("lost", FILE, f"cannot be read: {error}"))
     damaged = [finding for segment in listed for finding in _segment(folder, segment)]
     findings += damaged and _still(folder, damaged)
+    findings += [Finding("lost", f"{FOLDER}/{name}", "is gone", 1) for name in _still_gone(folder, gone)]
     findings += _aside(folder, {segment.name for segment in listed})
     pictures = list(blobs.unsound(folder / FOLDER))
     findings += [Finding("lost", f"{FOLDER}/{name}", "its content is not what its name says", 1) for name in pictures]
@@ -106,6 +109,15 @@ def _still(folder: Path, damaged: list[Finding]) -> list[Finding]:
     except sqlite3.DatabaseError:
         return damaged
     return [finding for finding in damaged if finding.file in names]
+
+
+def _still_gone(folder: Path, names: list[str]) -> list[str]:
+    """Those that are known yet: a gateway may have let go of them while they were looked for."""
+    try:
+        with closing(_opened(folder / FILE)) as connection:
+            return sorted({*names} & {*blobs.missing(folder / FOLDER, connection)})
+    except sqlite3.DatabaseError:
+        return names
 
 
 def _aside(folder: Path, listed: set[str]) -> Iterator[Finding]:

@@ -64,11 +64,14 @@ class Policies:
         """What is of before this time has had its days."""
         return NEVER if self.clock is None else self.clock - policy.ages[kind]
 
-    def expired(self, series: str, kind: Kind) -> int:
-        """The time before which points of the series are not even sealed: they would go at once."""
+    def expired(self, series: str, kind: Kind, now: int) -> int:
+        """The time before which points of the series are not even sealed: they would go at once.
+
+        A floor that lies ahead of `now` is no bound: a point of a clock gone wild went, and ends nothing for others.
+        """
         policy = self.of(series)
         floor = self.floors.get(policy.name, NEVER) if kind == "points" else NEVER
-        return max(self.horizon(policy, kind), floor)
+        return max(self.horizon(policy, kind), floor if floor <= now else NEVER)
 
     def raise_floors(self, floors: Mapping[str, int]) -> None:
         """Points up to there have gone for want of space."""

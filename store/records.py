@@ -70,11 +70,15 @@ def reader(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
-def results(connection: sqlite3.Connection) -> tuple[int, list[tuple[Any, ...]]]:
-    """Unsealed results as SQL shows them (`device` whole, no node), and the number of the last of them."""
+def results(connection: sqlite3.Connection, most: int = -1) -> tuple[int, list[tuple[Any, ...]]]:
+    """Unsealed results as SQL shows them (`device` whole, no node), and the number of the last of them.
+
+    The first `most` of them; all if it is less than 0.
+    """
     rows = connection.execute(
         "SELECT id, at, device, model, version, label, score, x, y, w, h, track, seq, queue_us / 1000.0,"
-        " infer_us / 1000.0, cause FROM results ORDER BY id"
+        " infer_us / 1000.0, cause FROM results ORDER BY id LIMIT ?",
+        [most],
     ).fetchall()
     return (rows[-1][0] if rows else 0), [row[1:] for row in rows]
 

@@ -90,20 +90,15 @@ def enter(connection: sqlite3.Connection, segments: Sequence[Segment], number: i
         note(connection, "segment", number)
 
 
-def enter_points(
-    connection: sqlite3.Connection,
-    segments: Sequence[Segment],
-    number: int,
-    batch: int,
-    latest: Sequence[tuple[Any, ...]],
-) -> None:
-    """Put them on the list and forget the log up to `batch`, of which they were made.
+def note_latest(connection: sqlite3.Connection, latest: Sequence[tuple[Any, ...]]) -> None:
+    """Keep the newest points of some series: at, seq, number, text and the series' number."""
+    connection.executemany("UPDATE series SET at = ?, seq = ?, number = ?, text = ? WHERE id = ?", latest)
 
-    `latest` are the newest points of their series, which are kept: at, seq, number, text and the series' number.
-    """
+
+def enter_points(connection: sqlite3.Connection, segments: Sequence[Segment], number: int, batch: int) -> None:
+    """Put them on the list and forget the log up to `batch`, of which they were made."""
     enter(connection, segments, number)
     connection.execute("DELETE FROM point_log WHERE batch <= ?", [batch])
-    connection.executemany("UPDATE series SET at = ?, seq = ?, number = ?, text = ? WHERE id = ?", latest)
 
 
 def enter_results(connection: sqlite3.Connection, segments: Sequence[Segment], number: int, last: int) -> None:

@@ -17,6 +17,7 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +28,18 @@ from store.journal import Journal
 from store.parquet import Job
 from store.points import Cut, Points
 from store.policies import FOREVER, NEVER, Policies
-from store.segment import NOTHING, Segment, begin, enter, enter_points, enter_results, forget, read_list, swap
+from store.segment import (
+    NOTHING,
+    Segment,
+    begin,
+    enter,
+    enter_points,
+    enter_results,
+    forget,
+    note_latest,
+    read_list,
+    swap,
+)
 from store.space import Budget, Space
 from store.steps import Step, unwatched
 from twins.exchange import Event
@@ -41,8 +53,12 @@ T = TypeVar("T")
 
 _PIECE = 200_000
 """Points that are sealed at once, nearly."""
+_RESULTS = 50_000
+"""Results that are sealed at once: a row of them takes ten times the memory of a point."""
 _LEAST, _ROW = 1 << 18, 16
 """Bytes that the files of a seal take as a rule, and bytes for each row of it: most take less."""
+_NEWEST = 1000
+"""Series whose newest point is noted in one transaction: commits wait meanwhile."""
 _SCRUB = 86_400.0
 """Seconds after which a file is looked through again."""
 _LINGER = 60.0
@@ -112,11 +128,16 @@ class Segments:
     async def seal(self) -> list[Segment]:
         """Seal all unsealed points and results now. Raises OSError, ValueError or sqlite3.Error."""
         async with self._turn:
-            return [*await self._seal_points(), *await self._seal_results()]
+            made = await self._seal_points()
+            while some := await self._seal_results():
+                made += some
+            return made
 
     async def merge(self) -> list[Segment]:
         """Merge what is due, once; what came of it. Raises OSError, ValueError or sqlite3.Error."""
         async with self._turn:
+            if merging.due(self._known, 1 << 62) is None:  # to know the room costs a look at every file
+                return []
             room = await self._in_thread(self._space.room)
             wanted = merging.due(self._known, room)
             if wanted is None:
@@ -161,9 +182,12 @@ class Segments:
         return await self._in_thread(counted) if segments else {}
 
     async def remove(self, gone: Iterable[Segment], floors: Mapping[str, int] = NOTHING) -> None:
-        """Forget segments and delete their files; `floors` are entered with it. Raises OSError or sqlite3.Error."""
+        """Forget segments and delete their files; `floors` are entered with it. Raises OSError or sqlite3.Error.
+
+        What was merged or set aside before it is their turn is left alone.
+        """
         async with self._turn:
-            await self._remove(gone, floors)
+            await self._remove([one for one in gone if one in self._known], floors)
 
     async def scrub(self, most: int = 1 << 62) -> int:
         """Look whether files are as they were written, those first that were not looked at for longest, up to so many
@@ -216,9 +240,8 @@ class Segments:
     def close(self) -> None:
         self._threads.shutdown()
 
-    async def _remove(self, gone: Iterable[Segment], floors: Mapping[str, int]) -> None:
-        going = list(gone)
-        names = {segment.name for segment in going}
+    async def _remove(self, gone: Sequence[Segment], floors: Mapping[str, int]) -> None:
+        names = {segment.name for segment in gone}
         try:
             await self._journal.transact(lambda db: forget(db, names, floors))
         except sqlite3.OperationalError as error:
@@ -228,7 +251,7 @@ class Segments:
             await self._journal.transact(lambda db: forget(db, names, floors))
         self._step("remove:forgotten")
         self._keep([segment for segment in self._known if segment.name not in names])
-        self.counts.removed += sum(segment.rows for segment in going if segment.kind == "points")
+        self.counts.removed += sum(segment.rows for segment in gone if segment.kind == "points")
         await self._in_thread(parquet.remove, [self._directory / name for name in names])
         self._step("remove:removed")
 
@@ -274,9 +297,11 @@ class Segments:
 
     async def _seal_cut(self, cut: Cut) -> list[Segment]:
         self._step("seal:cut")
+        latest = self._points.latest_of(set().union(*(chunk.series for chunk in cut.chunks)))
+        for start in range(0, len(latest), _NEWEST):
+            await self._journal.transact(partial(note_latest, latest=latest[start : start + _NEWEST]))
         sealed: Sealed = await self._sealing(sum(map(len, cut.chunks)), lambda job: self._sealed(job, cut))
-        latest = self._points.latest_of({key for chunk in cut.chunks for key in chunk.series})
-        await self._journal.transact(lambda db: enter_points(db, sealed.segments, self._number, cut.batch, latest))
+        await self._list(sealed.segments, lambda db: enter_points(db, sealed.segments, self._number, cut.batch))
         self._step("seal:entered")
         self._points.drop(cut.batch)
         self._keep([*self._known, *sealed.segments])
@@ -286,6 +311,7 @@ class Segments:
         return sealed.segments
 
     async def _seal_results(self) -> list[Segment]:
+        """Seal the oldest, as many as memory is to hold at once; none when there are none."""
         last, rows = await self._in_thread(self._read_results)
         if not rows:
             return []
@@ -296,7 +322,7 @@ class Segments:
             return seal_results(job, rows, self._node)
 
         sealed: list[Segment] = await self._sealing(len(rows), written)
-        await self._journal.transact(lambda db: enter_results(db, sealed, self._number, last))
+        await self._list(sealed, lambda db: enter_results(db, sealed, self._number, last))
         self._step("results:entered")
         self._keep([*self._known, *sealed])
         return sealed
@@ -336,11 +362,20 @@ class Segments:
         self, gone: Sequence[str], made: Sequence[Segment], name: str, floors: Mapping[str, int] = NOTHING
     ) -> None:
         """Put what was made in the place of others, whose files stay for who reads them now."""
-        await self._journal.transact(lambda db: swap(db, gone, made, self._number, floors))
+        await self._list(made, lambda db: swap(db, gone, made, self._number, floors))
         self._step(f"{name}:entered")
         self._keep([*(one for one in self._known if one.name not in gone), *made])
         until = self._clock.monotonic() + _LINGER
         self._old.extend((until, self._directory / name) for name in gone)
+
+    async def _list(self, made: Sequence[Segment], work: Callable[[sqlite3.Connection], None]) -> None:
+        """Put what was made on the list. When that is full their files go again: each new try would leave some more."""
+        try:
+            await self._journal.transact(work)
+        except sqlite3.OperationalError as error:
+            if _is_full(error):
+                await self._in_thread(parquet.remove, [self.path(one) for one in made])
+            raise
 
     async def _in_thread(self, work: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
@@ -352,12 +387,12 @@ class Segments:
         """In the thread: the files, complete and on disk, which loads pyarrow."""
         from store.sealing import seal_points
 
-        return seal_points(job, cut, self._node, self._known, self._policies.expired)
+        return seal_points(job, cut, self._node, self._known, partial(self._policies.expired, now=self._clock.now()))
 
     def _read_results(self) -> tuple[int, list[tuple[Any, ...]]]:
         connection = records.reader(self._journal.file)
         try:
-            return records.results(connection)
+            return records.results(connection, _RESULTS)
         finally:
             connection.close()
 

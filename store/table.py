@@ -210,7 +210,7 @@ def series_in(table: pa.Table) -> tuple[list[tuple[str, str, str]], Any]:
         codes = codes * max(1, len(column.dictionary)) + column.indices.to_numpy()
     starts = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
     keys, found = np.unique(codes[starts], return_index=True)
-    words = list(zip(*(column.take(pa.array(starts[found])).to_pylist() for column in columns), strict=True))
+    words = list(zip(*(_words(column, starts[found]) for column in columns), strict=True))
     order = sorted(range(len(keys)), key=words.__getitem__)
     rank = np.empty(len(keys), np.int64)
     rank[order] = np.arange(len(keys))
@@ -280,6 +280,12 @@ def _coded(codes: Any, names: Sequence[str]) -> pa.DictionaryArray:
     place = {name: index for index, name in enumerate(distinct)}
     translate = np.array([place[name] for name in names] or [0], np.int32)
     return pa.DictionaryArray.from_arrays(pa.array(translate[codes], pa.int32()), pa.array(list(distinct), pa.string()))
+
+
+def _words(column: pa.DictionaryArray, rows: Any) -> list[str]:
+    """The names in these rows, each made once: Arrow makes texts one by one, and lets no other thread run meanwhile."""
+    names = column.dictionary.to_pylist()
+    return [names[place] for place in column.indices.to_numpy()[rows].tolist()]
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -29,7 +29,9 @@ logger = logging.getLogger(__name__)
 READERS = 16
 """Programs that may read at once."""
 ROOM = 256
-"""Commits that wait for a slow reader; then the oldest go, and are counted."""
+"""Blocks of lines that wait for a slow reader; then the oldest go, and are counted."""
+BLOCK = 256
+"""Lines of a block: of a commit of many points there are several."""
 PATIENCE = 30.0
 """Seconds after which a reader that takes nothing is cut off."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,7 +51,7 @@ class Line(Struct, frozen=True):
 
 
 class TapCounts(Struct):
-    """`lines` were made, `dropped` commits went by a reader that was too slow, `refused` readers were too many."""
+    """`lines` were made, `dropped` blocks of them a reader was too slow for, `refused` readers were too many."""
 
     lines: int = 0
     dropped: int = 0
@@ -83,11 +85,12 @@ class Tap:
         if not lines:
             return
         self.counts.lines += len(lines)
-        block = b"".join(lines)
-        for reader in self._readers:
-            before = reader.statistics.dropped
-            reader.offer_nowait(block)
-            self.counts.dropped += reader.statistics.dropped - before
+        for start in range(0, len(lines), BLOCK):
+            block = b"".join(lines[start : start + BLOCK])
+            for reader in self._readers:
+                before = reader.statistics.dropped
+                reader.offer_nowait(block)
+                self.counts.dropped += reader.statistics.dropped - before
 
     async def run(self, host: str, port: int, globs: Sequence[str]) -> None:
         """Serve until cancelled. Raises `Unavailable` when the port is taken."""

@@ -24,7 +24,7 @@ FEW = 4
 REPEATS = 16
 """Points of each series by which a repeat is known; what is newer than all of its series is none."""
 AHEAD = 86_400_000_000
-"""Microseconds: a point that claims to be farther ahead of us moves its series no farther on."""
+"""Microseconds: a point that claims to be farther ahead of us is in no window: none would end before that time."""
 _SPREAD = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 

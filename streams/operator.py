@@ -73,6 +73,9 @@ class Operator:
         number = self._number(entry, point)
         if number is None:
             return []
+        if point.at > now + AHEAD:
+            self.counts.unusable += 1
+            return []
         lane = self.lanes.get(entry.key)
         if lane is None:
             if not room:
@@ -84,15 +87,14 @@ class Operator:
         origin = lane.origins.get(series)
         if origin is None:
             out += self._advanced(lane)  # by those that were waited for before
-            origin = lane.origins[series] = Origin(min(at, now + AHEAD), now)
+            origin = lane.origins[series] = Origin(at, now)
             lane.settle(lane.next)
         elif at <= origin.at and origin.knows(at, point.seq):
             self.counts.repeats += 1
             return out
         else:
-            limit, newest = lane.next + self._bound, min(at, now + AHEAD)
-            lane.behind -= origin.at < limit <= newest
-            origin.at = max(origin.at, newest)
+            lane.behind -= origin.at < lane.next + self._bound <= at
+            origin.at = max(origin.at, at)
             origin.seen = now
             if origin.idle:
                 out += self._advanced(lane)

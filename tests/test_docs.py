@@ -25,9 +25,12 @@ from gateway.config import load, parse
 from gateway.manifests.documents import documents_of
 from rules import lint
 from rules.manifest import detector
+from store.counts import Counts
 from store.manifest import Retention
 from store.schema import TABLES
+from store.tap import TapCounts
 from store.uploads.manifest import Upload
+from streams import result
 from streams.pipeline import Pipeline
 from streams.query import Query
 from twins.instructions import Instruction
@@ -207,6 +210,15 @@ def test_every_query_shown_may_run(page: Path) -> None:
 
 def test_every_table_of_sql_is_named_in_the_readme() -> None:
     assert [table for table in TABLES if f"`{table}`" not in (ROOT / "README.md").read_text("utf-8")] == []
+
+
+def test_counters_are_named_as_they_are_shown() -> None:
+    kinds = {"store": Counts, "streams": result.Counts, "pipelines": result.Offers, "tap": TapCounts}
+    shown = {f"{part}_{name}_total" for part, kind in kinds.items() for name in kind.__struct_fields__}
+    text = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
+    told = set(re.findall(r"`gemelo_((?:store|streams|pipelines|tap)_\w+)`", text))
+    assert len(told) > 8
+    assert told <= shown
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -29,6 +29,7 @@ from twins.errors import Rejected
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 _LONGEST = 20_000
+_ROUNDS = 3
 _MOST_VALUES = 10_000
 _MOST_ROWS = 1_000_000
 _MOST_PARAMETERS = 1000
@@ -98,7 +99,7 @@ _SIZES = {exp.GenerateSeries: ("start", "end"), exp.Repeat: ("times",), exp.Pad:
 def guard(text: str) -> Asked:
     """The query, rewritten. Raises Rejected with the reason."""
     with _readable():
-        return _guarded(parsed(text))
+        return _guarded(_settled(parsed(text)))
 
 
 def parsed(text: str) -> exp.Expr:
@@ -121,6 +122,22 @@ def _readable() -> Iterator[None]:
     except _STUMBLES as error:
         reason = f"the query cannot be read: {error}"
         raise Rejected(reason) from error
+
+
+def _settled(query: exp.Expr) -> exp.Expr:
+    """The query as it reads when it is written out: that is what DuckDB gets, and what has to be looked at.
+
+    Not all that sqlglot writes is quoted as it was read: the name of a type may end a cast, and say anything behind it.
+    """
+    written = query.sql("duckdb", comments=False)
+    for _ in range(_ROUNDS):
+        query = _parsed(written)
+        again = query.sql("duckdb", comments=False)
+        if again == written:
+            return query
+        written = again
+    reason = "the query reads otherwise each time it is written out: put it more plainly"
+    raise Rejected(reason)
 
 
 def _parsed(text: str) -> exp.Expr:
@@ -250,7 +267,7 @@ def _function(node: exp.Func) -> None:
 
 def _type(node: exp.DataType) -> None:
     """Types are DuckDB's own; one with a length of its own is no way to a large value either."""
-    if node.is_type(exp.DType.USERDEFINED):
+    if node.this == exp.DType.USERDEFINED:  # `is_type` would ask for one of the same name
         reason = f"there is no type {node.sql('duckdb')[:80]}"
         raise Rejected(reason, 403)
 

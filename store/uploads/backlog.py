@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -34,14 +35,23 @@ class Backlog:
         self._clock = clock
         self._plan = sha256(msgspec.json.encode([spec.select, spec.sampling, spec.align, spec.format])).hexdigest()
         self._unreadable: set[str] = set()
+        self._plan_of: tuple[Span, int] | None = None
+        self._waiting: deque[Job] = deque()
         self._known: tuple[tuple[int, ...], tuple[int, int, int]] = (), (0, 0, 0)
 
     async def next(self, span: Span) -> Job | None:
-        """What goes next within a span."""
-        found = list(self._merged.sources)
-        if "pictures" in self._upload.spec.select.kinds:
-            found += await self._pictures()
-        return next(iter(self._jobs(found, span)), None)
+        """What goes next within a span. All jobs are looked for at once, and again when none of them is left."""
+        if not self._waiting or self._plan_of != (span, self._merged.version):
+            found = list(self._merged.sources)
+            if "pictures" in self._upload.spec.select.kinds:
+                found += await self._pictures()
+            self._plan_of = span, self._merged.version
+            self._waiting = deque(self._jobs(found, span))
+        return self._waiting.popleft() if self._waiting else None
+
+    def again(self) -> None:
+        """The last job did not end well: look anew at what is to go, what was begun first."""
+        self._waiting.clear()
 
     def leave(self, name: str) -> None:
         """This source can't be read: it is not tried again before the next start."""

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from store.checksums import SUMMED
+from store.checksums import SUMMED, checksum
 from store.uploads.work import Part, Source, Span
 
 T = TypeVar("T")
 _TABLES = tuple(table for table in SUMMED if table.startswith("upload_"))
+_SMALL = tuple(table for table in _TABLES if table != "upload_parts")
 _WANTED = "INSERT INTO upload_wants (upload, since, until, due, why) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -92,7 +93,7 @@ class Ledger:
                 [*self._mine, last],
             )
 
-        await self._change(work)
+        await self._change(work, None)
 
     async def want(self, span: Span, due: int, why: str) -> None:
         """Keep that this is wanted. The same that waits already is enough."""
@@ -126,7 +127,7 @@ class Ledger:
 
     async def begin(self, part: Part) -> None:
         """Before the first byte: from now on these rows go under this token or not at all."""
-        await self._change(lambda db: self._put(db, [part]))
+        await self._change(lambda db: self._put(db, [part]), [part.source])
 
     async def finish(self, part: Part, sums: Sums) -> None:
         """These rows are there; `sums` is what is added."""
@@ -139,7 +140,7 @@ class Ledger:
                 [sums.objects, sums.rows, sums.bytes, sums.at, *self._mine],
             )
 
-        await self._change(work)
+        await self._change(work, [part.source])
 
     async def missed(self, rows: int) -> None:
         """So many rows are gone that were to go."""
@@ -148,41 +149,55 @@ class Ledger:
 
     async def replace(self, gone: Iterable[str], parts: Sequence[Part], rests: Sequence[Source]) -> None:
         """What is gone is known by what took its place: `parts` of those, and `rests` that are still to go."""
+        left = list(gone)
 
         def work(db: sqlite3.Connection) -> None:
-            names = [(*self._mine, name) for name in gone]
+            names = [(*self._mine, name) for name in left]
             db.executemany("DELETE FROM upload_parts WHERE upload = ? AND source = ?", names)
             db.executemany("DELETE FROM upload_rests WHERE upload = ? AND name = ?", names)
             self._put(db, parts)
             rows = [(*self._mine, r.name, r.kind, r.first, r.last, r.rows, r.bytes, r.digest) for r in rests]
             db.executemany("INSERT OR REPLACE INTO upload_rests VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)", rows)
 
-        await self._change(work)
+        await self._change(work, [*left, *(part.source for part in parts)])
 
-    async def _change(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """One transaction, after which what is read here is what is written there."""
+    async def _change(self, work: Callable[[sqlite3.Connection], object], sources: Sequence[str] | None = ()) -> None:
+        """One transaction, after which what is read here is what is written there: of the parts those of some sources.
+
+        `None` reads all of them, which may be many: a part for each picture there is.
+        """
 
         def whole(db: sqlite3.Connection) -> _Pages:
             work(db)
-            for table in _TABLES:
+            for table in _SMALL:
                 summed = f"UPDATE {table} SET crc = checksum({SUMMED[table]}) WHERE crc = 0"  # noqa: S608 - ours
                 db.execute(f"{summed} AND upload = ?", self._mine)
-            return self._read(db)
+            return self._read(db, sources)
 
-        self._pages = await self._database.transact(whole)
+        read = await self._database.transact(whole)
+        known = {} if sources is None else dict.fromkeys(sources)
+        parts = {name: spans for name, spans in self._pages.parts.items() if sources is not None and name not in known}
+        self._pages = structs.replace(read, parts=parts | read.parts)
         self.version += 1
 
     def _put(self, db: sqlite3.Connection, parts: Sequence[Part]) -> None:
         rows = [(*self._mine, p.source, p.since, p.until, p.token, int(p.done)) for p in parts]
-        db.executemany("INSERT OR REPLACE INTO upload_parts VALUES (?, ?, ?, ?, ?, ?, 0)", rows)
+        summed = [(*row, checksum(*row)) for row in rows]
+        db.executemany("INSERT OR REPLACE INTO upload_parts VALUES (?, ?, ?, ?, ?, ?, ?)", summed)
 
-    def _read(self, db: sqlite3.Connection) -> _Pages:
+    def _read(self, db: sqlite3.Connection, sources: Sequence[str] | None) -> _Pages:
         def all_of(columns: str, table: str, order: str) -> list[tuple[Any, ...]]:
             query = f"SELECT {columns} FROM upload_{table} WHERE upload = ? ORDER BY {order}"  # noqa: S608 - ours
             return db.execute(query, self._mine).fetchall()
 
         parts: dict[str, list[Part]] = {}
-        for source, since, until, token, done in all_of("source, since, until, token, done", "parts", "source, since"):
+        columns = "SELECT source, since, until, token, done FROM upload_parts WHERE upload = ?"
+        if sources is None:
+            found = db.execute(f"{columns} ORDER BY source, since", self._mine).fetchall()
+        else:
+            query = f"{columns} AND source = ? ORDER BY since"
+            found = [row for name in dict.fromkeys(sources) for row in db.execute(query, [*self._mine, name])]
+        for source, since, until, token, done in found:
             parts.setdefault(source, []).append(Part(source, since, until, token, done=bool(done)))
         rests = all_of("name, kind, first, last, rows, bytes, digest", "rests", "name")
         wants = all_of("id, since, until, due, why", "wants", "due, id")

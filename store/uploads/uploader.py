@@ -154,7 +154,8 @@ class Uploader:
             if job is None:
                 break
             self._mark("running")
-            await self._send(job, want)
+            if not await self._send(job, want):
+                self._backlog.again()
         await self._ledger.satisfied(want)
         self._told = {told for told in self._told if told[0] != want.id}
         self._mark("idle")
@@ -169,7 +170,8 @@ class Uploader:
                 raise Unavailable(f"points cannot be sealed: {error}") from error
             logger.warning("%s sends what is sealed: %s", self.upload.id, error)
 
-    async def _send(self, job: Job, want: Want) -> None:
+    async def _send(self, job: Job, want: Want) -> bool:
+        """True when its rows are there."""
         from store.uploads.sender import Changed
 
         sender = self._at_work(want)
@@ -179,14 +181,14 @@ class Uploader:
             path = await self._shelf.hold(job.source) if segment else job.source.path
         except FileNotFoundError:  # merged or removed since: another takes its place
             await self._merged.look()
-            return
+            return False
         if not job.begun:
             await self._ledger.begin(part)
         self._shelf.entered(name)
         try:
             sums, blocked = await sender.send(job, path, self._backlog.of_day(job))
         except Changed:
-            return
+            pass
         except FileNotFoundError:
             await self._lost(job, path)
         except (OSError, ValueError) as error:
@@ -200,6 +202,8 @@ class Uploader:
             await self._ledger.finish(structs.replace(part, done=True), structs.replace(sums, at=self._clock.now()))
             await self._merged.look()
             await self._recovered()
+            return True
+        return False
 
     async def _lost(self, job: Job, path: Path) -> None:
         """A file is gone: one of a day, merged since, or what was begun. Raises FileNotFoundError for one of ours."""
@@ -248,6 +252,7 @@ class Uploader:
             except Unavailable as behind:
                 logger.warning("%s: %s", self.upload.id, behind)
         self._sender = None  # a file with credentials may be another now
+        self._backlog.again()
         await self._clock.sleep(self._backoff.next())
 
     async def _recovered(self) -> None:

@@ -257,6 +257,11 @@ ATTACKS = [
     "SHOW ALL",
     "SELECT list_value(range(10000E), 1)",
     "SELECT list_transform([1], x -> x), {'a',: 1}.a",
+    "SELECT '1'::main.\"VARCHAR), (SELECT string_agg(name) FROM duckdb_settings()), (1\" FROM points",
+    "SELECT '1'::\"my type), (SELECT count(*) FROM duckdb_tables()), (1\"",
+    "SELECT TRY_CAST('1' AS main.\"VARCHAR), (SELECT content FROM read_text('/etc/passwd')), (1\")",
+    "SELECT CAST(['1'] AS main.\"VARCHAR[]) FROM duckdb_settings() --\"[])",
+    'SELECT \'1\'::main."a""::main.""b"") x"',
 ]
 
 

@@ -45,11 +45,11 @@ def test_the_longest_pattern_that_fits_holds() -> None:
         30, retention("a", "*", days=3), retention("b", "default/*/vibration", days=1), retention("c", "plant/*")
     )
     some.clock = 100 * DAY
-    assert some.expired("default/m-1/vibration", "points") == 99 * DAY
-    assert some.expired("default/m-1/temperature", "points") == 97 * DAY
-    assert some.expired("plant/x/y", "points") == 70 * DAY
+    assert some.expired("default/m-1/vibration", "points", 100 * DAY) == 99 * DAY
+    assert some.expired("default/m-1/temperature", "points", 100 * DAY) == 97 * DAY
+    assert some.expired("plant/x/y", "points", 100 * DAY) == 70 * DAY
     some.set("default/a", None)
-    assert some.expired("default/m-1/temperature", "points") == 70 * DAY
+    assert some.expired("default/m-1/temperature", "points", 100 * DAY) == 70 * DAY
 
 
 def test_rollups_are_kept_no_shorter_than_their_points() -> None:
@@ -123,7 +123,7 @@ async def sweep(store: Store, now: int) -> None:
 
 
 async def test_series_go_by_bytes_oldest_first_and_do_not_come_back(tmp_path: Path, store_at: Any) -> None:
-    async with store_at(tmp_path, clock=Still(0)) as store:
+    async with store_at(tmp_path, clock=Still(4 * DAY)) as store:
         await fill(store, 3, each=EACH)
         store.policies.set("default/a", retention("a", "default/a/*", mib=1))
         each = sum(one.bytes for one in store.segments.known if one.kind == "points") / 6

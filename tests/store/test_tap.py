@@ -115,6 +115,19 @@ async def test_a_reader_that_takes_nothing_loses_the_oldest_is_counted_and_cut_o
         quick.close()
 
 
+async def test_large_commits_wait_in_blocks_so_that_no_reader_holds_much_memory() -> None:
+    async with tapped() as (made, host, port), asyncio.timeout(10):
+        _, slow = await reader(made, host, port)
+        slow.transport.pause_reading()
+        (box,) = made._readers
+        many = columns(*((0, at, 1.0, None) for at in range(20_000)))
+        for commit in range(8):  # 160,000 lines, of which a few fit
+            made.take(commit, many, SERIES)
+        assert made.counts.dropped >= 8 * 20_000 // tap.BLOCK - 2 * tap.ROOM
+        assert sum(map(len, await box.take(tap.ROOM))) < 16 << 20
+        slow.close()
+
+
 async def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
     async with tapped() as (_, host, port):
         with pytest.raises(Unavailable, match=r"choose another \[tap\] listen"):

@@ -13,6 +13,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
+from store.uploads import pictures
 from store.uploads.envelope import key_id, opened
 from tests.clock import SleepingClock
 from tests.store.lab import DAY, NOON, Files, hive, lab, points, rows, until, upload
@@ -455,3 +456,30 @@ def test_full_disks_on_either_side_are_told_and_nothing_is_lost(tmp_path: Path) 
     assert same == "True"
     assert told.count("sending fails") == 1
     assert told.count("sending again") == 1
+
+
+async def test_what_is_to_go_is_looked_for_once_for_many_pictures(
+    tmp_path: Path, store_at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = tmp_path / "away"
+    looks: list[int] = []
+    found = pictures.found
+
+    def looking(*arguments: Any) -> Any:
+        looks.append(1)
+        return found(*arguments)
+
+    monkeypatch.setattr(pictures, "found", looking)
+    wanted = upload(destination=to(away), select={"series": ["*"], "kinds": ["pictures"]})
+    async with lab(store_at, tmp_path / "box", wanted) as box:
+        told = [
+            Event(str(n), NOON, "alert", "default/door", "alert", "seen", f"camera:1:{n}", {"picture": "default/door"})
+            for n in range(20)
+        ]
+        await box.store.journal.committed(box.store.journal.append(Batch(events=told)))
+        for n in range(20):
+            await box.store.blobs.put(f"camera-1-{n}", b"\xff\xd8\xff" + bytes([n]))
+        await box.ask()
+        await box.sent()
+    assert len(list(away.glob("pictures/**/*.jpg"))) == 20
+    assert len(looks) <= 3

@@ -213,3 +213,21 @@ def test_only_what_changed_is_written() -> None:
     written = bench.streams.changes().rows
     assert sorted(written) == ["query:default/q//default/d1/t", f"query:default/q/{point(49, 0.0).at}/default/d1/t"]
     assert sum(len(body or b"") for body in written.values()) < 700
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"window": {"tumbling": "1s"}},
+        {"window": {"session": "1s"}},
+        {"align": {"every": "1s"}},
+    ],
+)
+def test_points_of_a_future_that_nobody_waits_for_open_no_windows(spec: dict[str, Any]) -> None:
+    bench = Bench(query(**spec))
+    bench.take(point(0, 1.0))
+    size = sum(map(len, bench.rows.values()))
+    for day in range(2, 300):
+        bench.take(point(day * 86_400, 1.0))
+    assert sum(map(len, bench.rows.values())) < 2 * size
+    assert bench.streams.counts.unusable == 298

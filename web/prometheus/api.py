@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -202,7 +202,8 @@ def _time(text: str | None, default: int | None = None) -> int:
         seconds = float(text or "")
     except ValueError:
         try:
-            seconds = datetime.fromisoformat(text or "").timestamp()
+            moment = datetime.fromisoformat(text or "")
+            seconds = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
         except ValueError:
             reason = f'"{(text or "")[:40]}" is no time: seconds since 1970, or 2026-11-21T10:00:00Z'
             raise Rejected(reason) from None
