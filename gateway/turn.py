@@ -15,7 +15,8 @@ import rules.instructions as wanted
 from gateway import notices
 from gateway.committed import Committed
 from gateway.flow import KINDS, Flow
-from gateway.timers import Timers
+from gateway.steady import FAR_BACK
+from gateway.timers import Timers, lasts
 from gateway.watch import Watch
 from rules.manifest.detector import decode as detector
 from rules.rules import Rules
@@ -74,6 +75,7 @@ class Turn:
         self._counts = counts
         self._written: dict[str, None] = {}  # in order, unlike a set
         self._flow = Flow(streams, rules.watches, self.batch)
+        timers.steady.look()
         b, c = self.batch, self.committed
         stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.seen)
         self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied, c.statuses]
@@ -106,9 +108,19 @@ class Turn:
         for device in self._written:
             self.batch.twins[device] = self._twins.encoded(device)
         self._write_all(self._rules.changes())
+        self._mark()
         for event in self._flow.close(self._timers):
             self._event(event)
         return self.batch
+
+    def _mark(self) -> None:
+        """Let the next life know by which clock the timers are due; what goes by times of day goes by a new time."""
+        jumped = self._timers.mark(self.batch)
+        if jumped:
+            now = self._timers.steady.mark().wall
+            self._event(notices.jump(jumped, now))
+            if jumped <= -FAR_BACK:
+                self._write_all(self._rules.set_back(now))
 
     def _take(self, stimulus: Stimulus, depth: int) -> Outcome | None:
         self._counts.stimuli += 1
@@ -215,7 +227,7 @@ class Turn:
             self._evaluate(fact, stimulus, depth)
 
     def _evaluate(self, fact: Fact, stimulus: Stimulus, depth: int) -> None:
-        decided = self._rules.handle(fact, stimulus.seen)
+        decided = self._rules.handle(fact, stimulus.seen, self._timers.steady.of(stimulus.seen))
         if decided:
             self._follow(decided, stimulus, depth)
 
@@ -225,7 +237,10 @@ class Turn:
         if self._flow.owns(expired.timer):
             self._evaluate_all(self._flow.expire(expired), expired, 0)
         else:
-            self._follow(self._rules.expire(expired.timer, expired.seen, expired.cause), expired, 0)
+            steady = self._timers.steady.of(expired.seen)
+            if lasts(expired.timer):  # what rang is due, however coarsely the two clocks were read
+                steady = max(expired.due, steady)
+            self._follow(self._rules.expire(expired.timer, expired.seen, expired.cause, steady), expired, 0)
 
     def _apply(self, applied: Applied) -> Outcome | None:
         """Write a manifest with this batch; a rule or a query holds from here on, or is refused and not written."""
@@ -243,7 +258,8 @@ class Turn:
     def _rule(self, applied: Applied) -> list[wanted.Instruction]:
         if applied.body is None:
             return self._rules.remove(applied.name)
-        return self._rules.apply(detector(msgspec.json.decode(applied.body), applied.name))
+        manifest = detector(msgspec.json.decode(applied.body), applied.name)
+        return self._rules.apply(manifest, applied.seen, applied.cause)
 
     def _follow(self, decided: Sequence[wanted.Instruction], stimulus: Stimulus, depth: int) -> None:
         """Carry what the rules want into the batch; their commands are stimuli of the same batch."""
@@ -267,7 +283,7 @@ class Turn:
             case wanted.Drop():
                 batch.rules[d.key] = None
             case wanted.Wake():
-                self._timers.set(d.timer, d.due, d.body, batch)
+                self._timers.set(d.timer, d.due, d.body, batch, pauses=d.pauses)
             case wanted.Raise():
                 self._event(d.event)
             case wanted.Decided():

@@ -30,7 +30,7 @@ def arrows(*ways):
         ({"states": on_input(do=[{}])}, f"{ON}.events[0].do[0]", "given: none"),
         ({"states": on_input(do=[{"clear": "x", "assign": {"n": "1.0"}}])}, f"{ON}.events[0].do[0]", "assign, clear"),
         ({"states": on_input(do=[{"clear": "x"}])}, f"{ON}.events[0].do[0].clear", "no action starts"),
-        ({"states": on_input(do=[{"timer": {"name": "x"}}])}, f"{ON}.events[0].do[0].timer", "either"),
+        ({"states": on_input(do=[{"timer": {"name": "x"}}])}, f"{ON}.events[0].do[0].timer", "one of"),
         ({"states": on_input(do=[{"timer": {"name": "x", "seconds": 0}}])}, f"{ON}.events[0].do[0].timer", "10ms"),
         ({"states": on_input(do=[{"assign": {"n": "1.0"}}])}, f"{ON}.events[0].do[0].assign.n", "is no variable"),
         ({"variables": {"t": 1}}, "spec.variables.t", "input too"),
