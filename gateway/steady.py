@@ -12,8 +12,6 @@ from rules.late import Start
 from runtime.clock import Clock
 from twins.exchange import Mark
 
-FAR_BACK = 3 * 3600 * 1_000_000
-"""Microseconds that the wall clock must go back for times of day to come again, as Debian's cron has it."""
 STEP = 5_000
 """Microseconds between the clocks that count as a jump; less is what reading both of them takes."""
 _TRIES = 3
@@ -26,7 +24,6 @@ class Steady:
         self._clock = clock
         self._zero: int | None = None
         self._now = self._last = 0
-        self._jumped = False
         self.ahead = 0
 
     def now(self) -> int:
@@ -43,22 +40,27 @@ class Steady:
         self._zero = steady - monotonic
         self._now = self._last = steady
         self.ahead = wall - steady
-        return Start(wall, steady, max(0, passed), passed <= -FAR_BACK)
+        return Start(wall, steady, max(0, passed), max(0, -passed))
 
-    def look(self) -> None:
-        """Read both clocks. What is asked of `of` afterwards is of this moment or a little earlier."""
+    @property
+    def jumped(self) -> bool:
+        """Whether the wall clock was set since the last look."""
         steady, wall = self._both()
-        self._now = steady
-        self._jumped = abs(wall - steady - self.ahead) > STEP
-        if self._jumped:
-            self.ahead = wall - steady
+        return abs(wall - steady - self.ahead) > STEP
+
+    def look(self) -> int:
+        """Read both clocks; by how many microseconds the wall clock was set since the last look."""
+        self._now, wall = self._both()
+        jump = wall - self._now - self.ahead
+        if abs(jump) <= STEP:
+            return 0
+        self.ahead += jump
+        self._last = self._now  # what was stamped by the old time counts as of now
+        return jump
 
     def of(self, seen: int) -> int:
-        """When something was that the wall clock stamped: never before what was asked last, never after the last look.
-
-        What the wall clock stamped before it jumped counts as of the look that noticed.
-        """
-        self._last = self._now if self._jumped else max(self._last, min(seen - self.ahead, self._now))
+        """When it was that the wall clock stamped: never before what was asked last, never after the last look."""
+        self._last = max(self._last, min(seen - self.ahead, self._now))
         return self._last
 
     def mark(self) -> Mark:

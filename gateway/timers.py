@@ -1,9 +1,9 @@
 """Timers of rules and queries: deadlines are rows of the journal, so they outlive the process.
 
 Theory of operation. A deadline is a number of microseconds on one of two scales. What lasts, a timer of a rule or the
-time that a condition must hold, is due in `Steady` time, so a jump of the wall clock changes nothing about it. What is a
-time of day, a schedule of a rule or the end of a query's window, is due in wall time and follows every jump. Each scale
-has its heap; a changed timer leaves its old entry behind, which is skipped when its turn comes.
+time that a condition must hold, is due in `Steady` time, so a jump of the wall clock changes nothing about it. What is
+a time of day, a schedule of a rule or the end of a query's window, is due in wall time and follows every jump. Each
+scale has its heap; a changed timer leaves its old entry behind, which is skipped when its turn comes.
 
 With every commit that changes timers goes a mark of both clocks, from which the next life goes on. A jump of the wall
 clock is noticed within a second and marked at once; while a timer waits that counts only while the gateway runs, there
@@ -62,7 +62,7 @@ class Timers:
         return found
 
     def set(self, timer: str, due: int | None, body: bytes, batch: Batch, *, pauses: bool = False) -> None:
-        """Set a timer to a new deadline, or take it back with `None`. One that `pauses` stands still while we are down."""
+        """Set a timer to a new deadline, or take it back with `None`; one that `pauses` does not go on without us."""
         self._pausing.discard(timer)
         if due is None:
             self._due.pop(timer, None)
@@ -88,18 +88,15 @@ class Timers:
         batch.timers[timer] = None
         return True
 
-    def mark(self, batch: Batch) -> int:
-        """Write a mark of the clocks with this batch if one is due; microseconds that the wall clock jumped since."""
-        jumped = self._jumped
-        if batch.timers or jumped or self._stale:
+    def mark(self, batch: Batch) -> None:
+        """Write a mark of the clocks with this batch if it changes timers, or if one is due."""
+        if batch.timers or self._set or self._stale:
             batch.clock = self._marked = self.steady.mark()
-        return jumped
 
     async def run(self, expire: Expire) -> None:
         """Call `expire(timer, due, cause)` for each timer when it is due; it stays pending until it is taken."""
         while True:
-            self.steady.look()
-            if (self._jumped or self._stale) and self.steady.now() >= self._asked + LOOK_AGAIN * 1e6:
+            if (self.steady.jumped or self._stale) and self.steady.now() >= self._asked + LOOK_AGAIN * 1e6:
                 self._asked = self.steady.now()
                 await expire(CLOCK, 0, CLOCK)
             await self._ring(self._daily, self._clock.now, expire)
@@ -123,8 +120,9 @@ class Timers:
         deadlines.fill((due, timer) for timer, (due, _) in self._due.items() if lasts(timer) is lasting)
 
     @property
-    def _jumped(self) -> int:
-        return self.steady.ahead - (self._marked.wall - self._marked.steady)
+    def _set(self) -> bool:
+        """Whether the wall clock was set since the last mark."""
+        return self.steady.ahead != self._marked.wall - self._marked.steady
 
     @property
     def _stale(self) -> bool:

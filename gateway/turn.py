@@ -15,7 +15,6 @@ import rules.instructions as wanted
 from gateway import notices
 from gateway.committed import Committed
 from gateway.flow import KINDS, Flow
-from gateway.steady import FAR_BACK
 from gateway.timers import Timers, lasts
 from gateway.watch import Watch
 from rules.manifest.detector import decode as detector
@@ -75,10 +74,10 @@ class Turn:
         self._counts = counts
         self._written: dict[str, None] = {}  # in order, unlike a set
         self._flow = Flow(streams, rules.watches, self.batch)
-        timers.steady.look()
         b, c = self.batch, self.committed
         stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.seen)
         self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied, c.statuses]
+        self._look()
 
     def take(self, stimuli: Sequence[Stimulus]) -> Outcome:
         """Take stimuli that were offered together; the first refusal if one was refused."""
@@ -108,19 +107,18 @@ class Turn:
         for device in self._written:
             self.batch.twins[device] = self._twins.encoded(device)
         self._write_all(self._rules.changes())
-        self._mark()
+        self._timers.mark(self.batch)
         for event in self._flow.close(self._timers):
             self._event(event)
         return self.batch
 
-    def _mark(self) -> None:
-        """Let the next life know by which clock the timers are due; what goes by times of day goes by a new time."""
-        jumped = self._timers.mark(self.batch)
-        if jumped:
+    def _look(self) -> None:
+        """Read the clocks. If the wall clock was set, timers go on, and times of day go by the new one."""
+        jump = self._timers.steady.look()
+        if jump:
             now = self._timers.steady.mark().wall
-            self._event(notices.jump(jumped, now))
-            if jumped <= -FAR_BACK:
-                self._write_all(self._rules.set_back(now))
+            self._event(notices.jump(jump, now))
+            self._write_all(self._rules.set_clock(now, jump))
 
     def _take(self, stimulus: Stimulus, depth: int) -> Outcome | None:
         self._counts.stimuli += 1

@@ -18,8 +18,8 @@ class Start(Struct, frozen=True):
     now: int
     steady: int
     away: int = 0
-    back: bool = False
-    """Whether the wall clock went back meanwhile, further than an hour or two."""
+    back: int = 0
+    """How far the wall clock went back meanwhile."""
 
 
 def take_up(

@@ -1,10 +1,10 @@
 """Instances that outlive their detector's manifest: what goes on, what is mapped, what begins anew.
 
-A manifest that takes another's place says which by `migration`. Under `keep` and `map` an instance goes on in its state,
-or in the one that `map` names for it, with the variables and timers that the new manifest has; a change under which one
-could not go on (its state is gone, or another key decides which instance a fact belongs to) is refused. Under `reset` all
-begin anew with their next input. What began anew is told by one event for each change, and by a decision called `reset`
-for each instance. What is found at a start is its manifest's own: it goes on, unless its state is none of that any more.
+A manifest that takes another's place says which by `migration`. Under `keep` and `map` an instance goes on in its
+state, or in the one that `map` names for it, with the variables and timers that the new manifest has; a change under
+which one could not go on (its state is gone, or another key decides which instance a fact belongs to) is refused. Under
+`reset` all begin anew with their next input. What began anew is told by one event for each change, and by a decision
+called `reset` for each instance. What is found at a start is its manifest's own: it goes on, unless its state is gone.
 """
 
 from __future__ import annotations

@@ -126,9 +126,9 @@ class Rules:
             out += self._take_up(machine, now, "")
         return out
 
-    def set_back(self, now: int) -> list[Instruction]:
-        """The wall clock went back to `now`, further than by a change of an hour: schedules are looked up again."""
-        return [each for machine in self._machines.values() for each in machine.agenda.set_back(now)]
+    def set_clock(self, now: int, jump: int) -> list[Instruction]:
+        """The wall clock was set to `now`, by `jump` microseconds: schedules go by it, timers do not."""
+        return [each for machine in self._machines.values() for each in machine.agenda.set_clock(now, jump)]
 
     def changes(self) -> list[Instruction]:
         """What is to be written of the instances that were evaluated since the last call: once each, however often."""
@@ -218,7 +218,7 @@ class Rules:
         due = {timer.removeprefix(head): due for timer, (due, _) in found.items() if timer.startswith(head)}
         out: list[Instruction] = []
         if due and start is not None:
-            out += machine.agenda.resume(due, start.now, back=start.back)
+            out += machine.agenda.resume(due, start.now, start.back)
         else:
             out += machine.agenda.begin(now)
         records = self._waiting.pop(machine.id, {})

@@ -10,6 +10,9 @@ from rules.manifest.schedule import AT
 from rules.window import find_zone
 from twins import cron
 
+FAR = 3 * 3600 * 1_000_000
+"""Microseconds that the wall clock must go back for what came to come again, as Debian's cron has it."""
+
 
 class Agenda:
     """`due` is the next time of each schedule by name, microseconds UTC."""
@@ -33,19 +36,12 @@ class Agenda:
     def end(self) -> list[Wake]:
         return [self._wake(name, None) for name in self.due]
 
-    def resume(self, found: Mapping[str, int], now: int, *, back: bool) -> list[Wake]:
-        """Go on from the times an earlier life left. One that was missed comes at once or is left out, as it says.
-
-        `back` says that the wall clock went back meanwhile, so that what was found may be too far away.
-        """
+    def resume(self, found: Mapping[str, int], now: int, back: int) -> list[Wake]:
+        """Go on from the times an earlier life left; the wall clock went `back` meanwhile, microseconds."""
         out = [self._wake(name, None) for name in found if name not in self._schedules]
-        for name, schedule in self._schedules.items():
-            due = found.get(name)
-            if due is None or (due <= now and schedule.late == "skip"):
-                out.append(self.move(name, now))
-            else:
-                self.due[name] = due
-        return out + (self.set_back(now) if back else [])
+        self.due = {name: due for name, due in found.items() if name in self._schedules}
+        out += [self.move(name, now) for name in self._schedules if name not in found]
+        return out + self._missed(now) + (self._again(now) if back >= FAR else [])
 
     def move(self, name: str, now: int) -> Wake:
         """On to the next time after `now`."""
@@ -53,12 +49,23 @@ class Agenda:
         self.due[name] = cron.following(schedule.cron, now, schedule.zone or self._zone)
         return self._wake(name, self.due[name])
 
-    def set_back(self, now: int) -> list[Wake]:
-        """The wall clock went back: what is further away than the next time comes at that."""
+    def set_clock(self, now: int, jump: int) -> list[Wake]:
+        """The wall clock was set to `now`, by `jump` microseconds. What it went over was missed, as in a downtime; what
+        came already does not come again, unless it went far back.
+        """
+        return self._again(now) if jump <= -FAR else self._missed(now) if jump > 0 else []
+
+    def _missed(self, now: int) -> list[Wake]:
+        """Leave out what is over and not wanted late; the others come at once."""
+        late = [name for name, due in self.due.items() if due <= now and self._schedules[name].late == "skip"]
+        return [self.move(name, now) for name in late]
+
+    def _again(self, now: int) -> list[Wake]:
+        """Let what is further away than the next time come at that."""
         before = dict(self.due)
-        moved = [self.move(name, now) for name in before]
+        moved = {name: self.move(name, now) for name, due in before.items() if due > now}
         self.due = {name: min(due, before[name]) for name, due in self.due.items()}
-        return [wake for wake, name in zip(moved, before, strict=True) if self.due[name] < before[name]]
+        return [wake for name, wake in moved.items() if self.due[name] < before[name]]
 
     def _wake(self, name: str, due: int | None) -> Wake:
         cause = b"" if due is None else f"schedule:{self._id}/{name}:{due}".encode()
