@@ -68,13 +68,13 @@ class Kernel:
         """Take up what was on disk. What can't be read any more is told and left out."""
         for device in self.twins.restore(found.twins, found.seen):
             logger.error("the twin of %s cannot be read back: it begins anew", device)
-        self.timers.restore(found.timers)
-        decided = self.rules.restore(found.rules, found.timers)
+        start = self.timers.restore(found.timers, found.clock)
+        decided = self.rules.restore(found.rules, found.timers, start)
         for fault in self.registry.restore(found.manifests):
             logger.warning("%s", fault)
         for name, manifest in self.registry.of("Detector"):
             try:
-                decided += self.rules.apply(manifest)
+                decided += self.rules.apply(manifest, start.now)
             except Rejected as error:
                 logger.warning("rule %s does not hold any more: %s", name, error)
         manifests = [manifest for kind in ("Pipeline", "Query") for _, manifest in self.registry.of(kind)]

@@ -34,3 +34,12 @@ def unheard(command: Command, outcome: Outcome, seen: int) -> Event:
     rule, cause, device = command.rule, command.cause, command.device
     message = f"rule {rule} can't set {device}: {outcome.refused}"
     return Event(f"{cause}:{rule}:{device}:refused", seen, "rule", rule, "warning", message, cause)
+
+
+def jump(micros: int, now: int) -> Event:
+    """The event that tells of a wall clock that was set, by so many microseconds, to `now`."""
+    way = "forward" if micros > 0 else "back"
+    message = (
+        f"the clock was set {way} by {abs(micros) / 1e6:g} s: timers go on as they were, times of day by the new time"
+    )
+    return Event(f"clock:{now}", now, "clock", "", "info", message)

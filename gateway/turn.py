@@ -15,7 +15,7 @@ import rules.instructions as wanted
 from gateway import notices
 from gateway.committed import Committed
 from gateway.flow import KINDS, Flow
-from gateway.timers import Timers
+from gateway.timers import Timers, lasts
 from gateway.watch import Watch
 from rules.manifest.detector import decode as detector
 from rules.rules import Rules
@@ -77,6 +77,7 @@ class Turn:
         b, c = self.batch, self.committed
         stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.seen)
         self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied, c.statuses]
+        self._look()
 
     def take(self, stimuli: Sequence[Stimulus]) -> Outcome:
         """Take stimuli that were offered together; the first refusal if one was refused."""
@@ -106,9 +107,18 @@ class Turn:
         for device in self._written:
             self.batch.twins[device] = self._twins.encoded(device)
         self._write_all(self._rules.changes())
+        self._timers.mark(self.batch)
         for event in self._flow.close(self._timers):
             self._event(event)
         return self.batch
+
+    def _look(self) -> None:
+        """Read the clocks. If the wall clock was set, timers go on, and times of day go by the new one."""
+        jump = self._timers.steady.look()
+        if jump:
+            now = self._timers.steady.mark().wall
+            self._event(notices.jump(jump, now))
+            self._write_all(self._rules.set_clock(now, jump))
 
     def _take(self, stimulus: Stimulus, depth: int) -> Outcome | None:
         self._counts.stimuli += 1
@@ -215,7 +225,7 @@ class Turn:
             self._evaluate(fact, stimulus, depth)
 
     def _evaluate(self, fact: Fact, stimulus: Stimulus, depth: int) -> None:
-        decided = self._rules.handle(fact, stimulus.seen)
+        decided = self._rules.handle(fact, stimulus.seen, self._timers.steady.of(stimulus.seen))
         if decided:
             self._follow(decided, stimulus, depth)
 
@@ -225,7 +235,10 @@ class Turn:
         if self._flow.owns(expired.timer):
             self._evaluate_all(self._flow.expire(expired), expired, 0)
         else:
-            self._follow(self._rules.expire(expired.timer, expired.seen, expired.cause), expired, 0)
+            steady = self._timers.steady.of(expired.seen)
+            if lasts(expired.timer):  # what rang is due, however coarsely the two clocks were read
+                steady = max(expired.due, steady)
+            self._follow(self._rules.expire(expired.timer, expired.seen, expired.cause, steady), expired, 0)
 
     def _apply(self, applied: Applied) -> Outcome | None:
         """Write a manifest with this batch; a rule or a query holds from here on, or is refused and not written."""
@@ -243,7 +256,8 @@ class Turn:
     def _rule(self, applied: Applied) -> list[wanted.Instruction]:
         if applied.body is None:
             return self._rules.remove(applied.name)
-        return self._rules.apply(detector(msgspec.json.decode(applied.body), applied.name))
+        manifest = detector(msgspec.json.decode(applied.body), applied.name)
+        return self._rules.apply(manifest, applied.seen, applied.cause)
 
     def _follow(self, decided: Sequence[wanted.Instruction], stimulus: Stimulus, depth: int) -> None:
         """Carry what the rules want into the batch; their commands are stimuli of the same batch."""
@@ -267,7 +281,7 @@ class Turn:
             case wanted.Drop():
                 batch.rules[d.key] = None
             case wanted.Wake():
-                self._timers.set(d.timer, d.due, d.body, batch)
+                self._timers.set(d.timer, d.due, d.body, batch, pauses=d.pauses)
             case wanted.Raise():
                 self._event(d.event)
             case wanted.Decided():

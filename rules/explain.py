@@ -22,7 +22,10 @@ class Verdict(Struct, frozen=True, gc=False):
 
 
 class Evaluation(Struct, frozen=True):
-    """One input or timer and what it led to. `chosen` names the events and the transition, in order, or is empty."""
+    """One input or timer and what it led to. `chosen` names the events and the transition, in order, or is empty.
+
+    Timers are due in a time that `at`, of the wall clock, is `ahead` of.
+    """
 
     at: int
     cause: str
@@ -33,6 +36,7 @@ class Evaluation(Struct, frozen=True):
     chosen: str
     verdicts: tuple[Verdict, ...]
     instructions: tuple[Instruction, ...]
+    ahead: int = 0
 
     @property
     def faults(self) -> int:
@@ -78,11 +82,11 @@ def tell(evaluation: Evaluation) -> str:
         lines.append(f"  {verdict.label}: {verdict.source} = {outcome}")
     moved = f", {evaluation.before} → {evaluation.after}" if evaluation.before != evaluation.after else ""
     lines.append(f"  chosen: {evaluation.chosen or 'nothing'}{moved}")
-    lines += [f"  {line}" for each in evaluation.instructions if (line := _line(each))]
+    lines += [f"  {line}" for each in evaluation.instructions if (line := _line(each, evaluation))]
     return "\n".join(lines)
 
 
-def _line(instruction: Instruction) -> str:
+def _line(instruction: Instruction, evaluation: Evaluation) -> str:
     """What it did to the world; empty for what only keeps the books."""
     match instruction:
         case Command(device, values):
@@ -91,6 +95,6 @@ def _line(instruction: Instruction) -> str:
             return f"told ({event.severity}): {event.message}"
         case Wake(timer, due):
             name = timer.rpartition("#")[2]
-            return f"timer {name} cleared" if due is None else f"timer {name} set to {due}"
+            return f"timer {name} cleared" if due is None else f"timer {name} set to {due + evaluation.ahead}"
         case _:
             return ""

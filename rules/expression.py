@@ -2,8 +2,8 @@
 
 Names are the detector's inputs and variables, and `device` (whose fact it is), `input` (the name of the input, empty
 on a timer), `key` (of the instance). Numbers are doubles: CEL does not mix `int` and `double` in arithmetic, so write
-`limit - 2.0`. Functions beside CEL's own: `within("window")`, `timeout("timer")`, `known("input")`, and
-`part(text, separator, index)`, a piece of a text as a number of a device's name.
+`limit - 2.0`. Functions beside CEL's own: `within("window")`, `timeout("timer")`, `schedule("name")`, `known("input")`,
+and `part(text, separator, index)`, a piece of a text as a number of a device's name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from rules.manifest.form import Scalar
+from rules.manifest.schedule import AT
 from twins import bound
 from twins.errors import Rejected
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import cel
 
 RESERVED = ("device", "input", "key")
-FUNCTIONS = frozenset({"within", "timeout", "known", "part"})
+FUNCTIONS = frozenset({"within", "timeout", "known", "part", "schedule"})
 NATIVE = frozenset(
     {"size", "contains", "startsWith", "endsWith", "int", "uint", "double", "string", "type", "dyn", "has"}
 )
@@ -57,6 +58,7 @@ class Scope:
             "within": self._within,
             "timeout": self._timeout,
             "known": self._known,
+            "schedule": self._schedule,
             "part": _part,
         }
         for name, function in functions.items():
@@ -74,6 +76,9 @@ class Scope:
 
     def _timeout(self, *names: object) -> bool:
         return self.timer != "" and names == (self.timer,)
+
+    def _schedule(self, *names: object) -> bool:
+        return len(names) == 1 and self.timer == f"{AT}{names[0]}"
 
     def _known(self, *names: object) -> bool:
         return len(names) == 1 and names[0] in self.values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import Struct
 
@@ -12,11 +14,12 @@ class Record:
     """The state of one key. `state` is the attribute that `transitions` moves.
 
     `since` is when the state was entered (microseconds UTC), `device` who brought the last fact, `values` the inputs
-    and variables by name, `timers` the deadlines by name, `kept` the bytes last handed out to be written.
+    and variables by name, `timers` the deadlines by name, `lengths` what timers were last set to where that is asked
+    for again, `kept` the bytes last handed out to be written.
     Timers are written by themselves (`Wake`), so they are no part of `news`.
     """
 
-    __slots__ = ("device", "kept", "key", "since", "state", "timers", "values")
+    __slots__ = ("device", "kept", "key", "lengths", "since", "state", "timers", "values")
 
     def __init__(self, key: str, state: str, since: int, values: dict[str, Scalar]) -> None:
         self.key = key
@@ -25,11 +28,12 @@ class Record:
         self.values = values
         self.device = ""
         self.timers: dict[str, int] = {}
+        self.lengths: Mapping[str, int] = _NONE
         self.kept = b""
 
     def news(self) -> bytes | None:
         """The bytes to keep, once for each change; `None` when they are kept already."""
-        body = _ENCODER.encode(_Body(self.state, self.since, self.device, self.values))
+        body = _ENCODER.encode(_Body(self.state, self.since, self.device, self.values, self.lengths))
         if body == self.kept:
             return None
         self.kept = body
@@ -49,6 +53,7 @@ def revive(key: str, body: bytes) -> Record | None:
         return None
     record = Record(key, found.state, found.since, found.values)
     record.device = found.device
+    record.lengths = found.lengths or _NONE
     record.kept = body
     return record
 
@@ -58,7 +63,9 @@ class _Body(Struct, frozen=True, array_like=True):
     since: int
     device: str
     values: dict[str, Scalar]
+    lengths: Mapping[str, int] = {}
 
 
+_NONE: Mapping[str, int] = {}
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Body)

@@ -37,12 +37,15 @@ class Wake(Instruction, frozen=True, tag=True):
     """Call `Rules.expire(timer, …)` at `due` (microseconds UTC), also after a restart; `None` takes the timer back.
 
     `timer` is the instance's key, `#` and the timer's name. `body` is the cause that set the timer, in UTF-8: give it
-    to `expire`, so that what the timer decides is traced to the input that began it.
+    to `expire`, so that what the timer decides is traced to the input that began it. `due` is in steady time, which no
+    jump of the wall clock touches, or for a schedule (`rules.schedule.AT`) in wall time. One that `pauses` does not
+    go on while the gateway is down.
     """
 
     timer: str
     due: int | None
     body: bytes = b""
+    pauses: bool = False
 
 
 class Raise(Instruction, frozen=True, tag=True):

@@ -12,8 +12,9 @@ An input (or a due timer) is one evaluation of one instance, in this order:
 2.  A new instance is in the initial state and runs that state's `onEnter` events first.
 3.  `onInput.events` of the current state. *Batch*: all their conditions are evaluated against the values as they are
     now, then the actions of those that held run in order. So no event sees what another event of the same list did.
+    *Serial* (`evaluation: serial`): event by event, condition and actions, so each sees what those above it did.
 4.  `onInput.transitions`, in order; conditions see the variables that step 3 changed. The first that holds is taken:
-    `onExit` of the old state, the transition's own actions, `onEnter` of the new state, each list again a batch.
+    `onExit` of the old state, the transition's own actions, `onEnter` of the new state, each list as in step 3.
     A transition back to the same state leaves and enters it.
 5.  The evaluation ends. No second state is evaluated with the same input.
 
@@ -22,8 +23,9 @@ A transition with `for` starts a hidden timer when its condition begins to hold,
 that it does not, and is taken when that timer is due and the condition holds still; meanwhile later transitions may
 be taken. Named timers live across states until they are due or cleared; those of `for` end with their state.
 
-Timers are wall-clock deadlines. An instance's overdue timers are evaluated before its next input, so a gateway that
-is late with them, or was down, decides in the same order as one that is not.
+Timers are deadlines in *steady* time, which the sequencer gives beside the wall clock's and no jump of that touches. An
+instance's overdue timers are evaluated before its next input, so a gateway that is late with them, or was down, decides
+in the same order as one that is not. A schedule is due in wall time, and is an evaluation of every instance.
 """
 
 from __future__ import annotations
@@ -34,8 +36,11 @@ from rules.explain import Story
 from rules.expression import Scope
 from rules.instance import Record
 from rules.instructions import Instruction
+from rules.lint.plan import plan
 from rules.manifest.detector import Detector
 from rules.manifest.form import Scalar
+from rules.manifest.schedule import AT
+from rules.schedule import Agenda
 from rules.state import HOLD, Arrow, State, Step
 from rules.turn import Turn
 from rules.window import Hours
@@ -56,6 +61,9 @@ class Machine:
             name: State(name, state, detector.metadata.namespace) for name, state in detector.spec.states.items()
         }
         self._scope = scope
+        self.agenda = Agenda(detector, zone)
+        self.plan = plan(detector)
+        self._run = _serially if detector.spec.evaluation == "serial" else _together
         self._windows = {name: Hours(window, zone) for name, window in detector.spec.windows.items()}
         self._join()
 
@@ -68,29 +76,28 @@ class Machine:
         return {name: _plain(value) for name, value in self.detector.spec.variables.items()}
 
     def take(
-        self, record: Record, name: str, value: Scalar | None, device: str, cause: str, now: int
+        self, record: Record, name: str, value: Scalar | None, device: str, cause: str, now: int, steady: int
     ) -> list[Instruction]:
         """Evaluate an input; `value` is `None` when it cannot be read."""
-        fresh = record.key not in self.records
         if value is None:
             record.values.pop(name, None)
         else:
             record.values[name] = value
         record.device = device
-        turn = self._turn(record, name, name, "", cause, now)
-        if fresh:
-            self.records[record.key] = record
-            _run(self.states[record.state].enter, turn)
-        return self._evaluate(turn)
+        return self._evaluate(self._turn(record, name, name, "", cause, now, steady))
 
-    def expire(self, record: Record, timer: str, cause: str, now: int) -> list[Instruction]:
+    def strike(self, record: Record, name: str, due: int, cause: str, now: int, steady: int) -> list[Instruction]:
+        """Evaluate a schedule that is due."""
+        return self._evaluate(self._turn(record, "", f"schedule {name}@{due}", f"{AT}{name}", cause, now, steady))
+
+    def expire(self, record: Record, timer: str, cause: str, now: int, steady: int) -> list[Instruction]:
         """Evaluate a timer that is due."""
-        turn = self._turn(record, "", f"timer {timer}@{record.timers[timer]}", timer, cause, now)
+        turn = self._turn(record, "", f"timer {timer}@{record.timers[timer]}", timer, cause, now, steady)
         if not timer.startswith(HOLD):  # those are cleared where their condition is looked at
             turn.clear(timer)
         return self._evaluate(turn)
 
-    def _turn(self, record: Record, name: str, trigger: str, timer: str, cause: str, now: int) -> Turn:
+    def _turn(self, record: Record, name: str, trigger: str, timer: str, cause: str, now: int, steady: int) -> Turn:
         scope = self._scope
         scope.values = record.values
         scope.windows = self._windows
@@ -99,13 +106,17 @@ class Machine:
         scope.key = record.key
         scope.timer = timer
         scope.now = now
-        return Turn(self.id, record, scope, trigger=trigger, cause=cause, now=now)
+        return Turn(self.id, record, scope, self.plan, trigger=trigger, cause=cause, now=now, steady=steady)
 
     def _evaluate(self, turn: Turn) -> list[Instruction]:
-        _run(self.states[turn.record.state].events, turn)
-        for arrow, event in self._paths[turn.record.state]:
+        record = turn.record
+        if record.key not in self.records:
+            self.records[record.key] = record
+            self._run(self.states[record.state].enter, turn)
+        self._run(self.states[record.state].events, turn)
+        for arrow, event in self._paths[record.state]:
             if _ready(arrow, turn):
-                event.trigger(turn.record, turn)
+                event.trigger(record, turn)
                 break
         evaluation = turn.finish()
         self.story.add(evaluation)
@@ -137,7 +148,7 @@ class Machine:
         arrow = self._arrows[data.event.name]
         before = turn.record.state
         turn.decide(arrow.name, before, arrow.to)
-        _run(self.states[before].exit, turn)
+        self._run(self.states[before].exit, turn)
         for timer in [name for name in turn.record.timers if name.startswith(HOLD)]:
             turn.clear(timer)
         for action in arrow.do:
@@ -146,7 +157,7 @@ class Machine:
     def _enter(self, data: EventData) -> None:
         turn = _of(data)
         turn.record.since = turn.now
-        _run(self.states[turn.record.state].enter, turn)
+        self._run(self.states[turn.record.state].enter, turn)
 
 
 def _ready(arrow: Arrow, turn: Turn) -> bool:
@@ -158,21 +169,31 @@ def _ready(arrow: Arrow, turn: Turn) -> bool:
         return False
     due = turn.record.timers.get(arrow.timer)
     if due is None:
-        turn.arm(arrow.timer, turn.now + arrow.hold)
+        turn.arm(arrow.timer, arrow.hold)
         return False
-    return due <= turn.now
+    return due <= turn.steady
 
 
-def _run(steps: list[Step], turn: Turn) -> None:
+def _together(steps: list[Step], turn: Turn) -> None:
     """A batch: first all conditions, then the actions of those that hold."""
-    if not steps:
-        return
+    if steps:
+        for step in [each for each in steps if turn.holds(each.label, each.when)]:
+            _do(step, turn)
+
+
+def _serially(steps: list[Step], turn: Turn) -> None:
+    """One after the other: each condition sees what the events above it did."""
+    for step in steps:
+        if turn.holds(step.label, step.when):
+            _do(step, turn)
+
+
+def _do(step: Step, turn: Turn) -> None:
     state = turn.record.state
-    for step in [each for each in steps if turn.holds(each.label, each.when)]:
-        if step.do:
-            turn.decide(step.name, state, state)
-        for action in step.do:
-            action.perform(turn)
+    if step.do:
+        turn.decide(step.name, state, state)
+    for action in step.do:
+        action.perform(turn)
 
 
 def _of(data: EventData) -> Turn:

@@ -8,10 +8,12 @@ from rules import lint
 from rules.explain import Evaluation
 from rules.expression import Scope
 from rules.instance import Record, revive
-from rules.instructions import Decided, Drop, Instruction, Keep, Wake
+from rules.instructions import Decided, Drop, Instruction, Keep, Raise, Wake
+from rules.late import Start, take_up
 from rules.machine import Machine
 from rules.manifest.detector import Detector
-from rules.migration import adopt, drop
+from rules.manifest.schedule import AT
+from rules.migration import adopt, check, drop, migrate, reset, told
 from rules.view import View, view
 from rules.watch import Watches
 from rules.window import find_zone
@@ -34,6 +36,9 @@ class Rules:
         self._history = history
         self._machines: dict[str, Machine] = {}
         self._waiting: dict[str, dict[str, Record]] = {}
+        self._found: dict[str, tuple[int, bytes]] = {}
+        self._start: Start | None = None
+        self._ahead = 0
         self._evaluated: dict[Record, Machine] = {}
         self._open: tuple[Scope, Watches] | None = None
         self._watched: Collection[str] = ()
@@ -47,25 +52,29 @@ class Rules:
         """The detectors by `namespace/name`."""
         return {name: machine.detector for name, machine in self._machines.items()}
 
-    def apply(self, detector: Detector) -> list[Instruction]:
+    def apply(self, detector: Detector, now: int = 0, cause: str = "") -> list[Instruction]:
         """Add a detector or put it in place of its older self. Raises `Rejected`, and then nothing has changed.
 
-        Instances go on in their state, with their variables and timers, as far as the new one still has them.
+        `now`, microseconds UTC, is when, and `cause` what led to it. Instances go on, or not, as `migration` tells.
         """
         old = self._machines.get(detector.id)
         if old is not None and old.detector == detector:
             return []
         lint.check(detector, self._zone)
         scope, watches = self._opened()
-        machine = Machine(detector, scope, self._zone, self._history)
-        records = self._waiting.pop(detector.id, {}) if old is None else old.records
+        records = self._waiting.get(detector.id, {}) if old is None else old.records
         if old is not None:
-            watches.remove(old)
+            check(detector, old.detector, records.values())
+        machine = Machine(detector, scope, self._zone, self._history)
         self._machines[detector.id] = machine
         watches.add(machine)
-        if old is not None and old.detector.spec.key != detector.spec.key:
-            return drop(machine.id, records)
-        return [each for record in records.values() for each in adopt(machine, record)]
+        if old is None:
+            return self._take_up(machine, now, cause)
+        watches.remove(old)
+        agenda = machine.agenda.begin(now, old.agenda)
+        if detector.spec.migration == "reset":
+            return [*agenda, *reset(machine.id, records, "its manifest was changed", now, cause)]
+        return [*agenda, *(each for record in records.values() for each in migrate(machine, old.detector, record))]
 
     def remove(self, name: str) -> list[Instruction]:
         """Remove the detector `namespace/name` and its instances."""
@@ -73,7 +82,7 @@ class Rules:
         if machine is None:
             return drop(name, self._waiting.pop(name, {}))
         self._opened()[1].remove(machine)
-        return drop(name, machine.records)
+        return [*machine.agenda.end(), *drop(name, machine.records)]
 
     def forget(self, device: str) -> list[Instruction]:
         """A device left: its own instances go, those it shared with others stay."""
@@ -84,17 +93,24 @@ class Rules:
                 out += drop(machine.id, {device: record})
         return out
 
-    def restore(self, states: dict[str, bytes], timers: dict[str, tuple[int, bytes]]) -> list[Instruction]:
+    def restore(
+        self, states: dict[str, bytes], timers: dict[str, tuple[int, bytes]], start: Start | None = None
+    ) -> list[Instruction]:
         """Take up what `Keep` and `Wake` wrote, before or after `apply`.
 
-        Instructions come only where an applied detector differs from the one that was kept, and where the bytes of an
-        instance cannot be read: it begins anew, told by a decision called `reset`.
+        Without a `start` no time has passed. Instructions come only where a timer says what becomes of it when it is
+        late, where a detector differs from the one that was kept, and where the bytes of an instance cannot be read:
+        it begins anew, which is told.
         """
+        self._start = start
+        self._found = timers
         out: list[Instruction] = []
+        lost: dict[str, list[str]] = {}
         for key, body in states.items():
             name, instance = _split(key)
             record = revive(instance, body)
             if record is None:
+                lost.setdefault(name, []).append(instance)
                 out += [Decided(name, instance, "reset", "", "", ""), Drop(key)]
             else:
                 self._waiting.setdefault(name, {})[instance] = record
@@ -104,10 +120,15 @@ class Rules:
             record = self._waiting.get(name, {}).get(instance)
             if record is not None:
                 record.timers[clock] = due
-        for name in [name for name in self._waiting if name in self._machines]:
-            for record in self._waiting.pop(name).values():
-                out += adopt(self._machines[name], record)
+        now = 0 if start is None else start.now
+        out += [Raise(told(name, keys, "what was kept cannot be read", now, "")) for name, keys in lost.items()]
+        for machine in self._machines.values():
+            out += self._take_up(machine, now, "")
         return out
+
+    def set_clock(self, now: int, jump: int) -> list[Instruction]:
+        """The wall clock was set to `now`, by `jump` microseconds: schedules go by it, timers do not."""
+        return [each for machine in self._machines.values() for each in machine.agenda.set_clock(now, jump)]
 
     def changes(self) -> list[Instruction]:
         """What is to be written of the instances that were evaluated since the last call: once each, however often."""
@@ -121,14 +142,16 @@ class Rules:
         self._evaluated.clear()
         return out
 
-    def handle(self, fact: Fact, now: int) -> list[Instruction]:
+    def handle(self, fact: Fact, now: int, steady: int | None = None) -> list[Instruction]:
         """Evaluate a fact that arrived at `now`, microseconds UTC, in every instance it concerns.
 
-        Its new state is in `changes`, which must be written in the same commit.
+        `steady` is the same moment on the scale of the timers, which no jump of the wall clock touches; it is `now`
+        where the clock does not jump. Its new state is in `changes`, which must be written in the same commit.
         """
         out: list[Instruction] = []
         if self._open is None or fact.name not in self._watched:
             return out
+        steady = self._at(now, steady)
         for machine, name, key, read in self._open[1].of(fact):
             record = machine.records.get(key)
             if record is None:
@@ -137,24 +160,29 @@ class Rules:
                     continue
                 record = machine.create(key, now)
             elif record.timers:
-                out += _catch_up(machine, record, fact.cause, now)
+                out += _catch_up(machine, record, fact.cause, now, steady)
             self._evaluated[record] = machine
-            out += machine.take(record, name, read(fact), fact.device, fact.cause, now)
+            out += machine.take(record, name, read(fact), fact.device, fact.cause, now, steady)
         return out
 
-    def expire(self, timer: str, now: int, cause: str) -> list[Instruction]:
-        """Evaluate a timer. One that was cleared or has run already does nothing; one not yet due is set again."""
+    def expire(self, timer: str, now: int, cause: str, steady: int | None = None) -> list[Instruction]:
+        """Evaluate a timer or a schedule. One that was cleared or has run already does nothing; one not yet due is set
+        again.
+        """
+        steady = self._at(now, steady)
         key, _, clock = timer.rpartition("#")
         name, instance = _split(key)
         machine = self._machines.get(name)
+        if machine is not None and clock.startswith(AT):
+            return self._strike(machine, clock.removeprefix(AT), now, cause, steady)
         record = None if machine is None else machine.records.get(instance)
         if machine is None or record is None or clock not in record.timers:
             return []
         due = record.timers[clock]
-        if due > now:
-            return [Wake(timer, due, cause.encode())]
+        if due > steady:
+            return [Wake(timer, due, cause.encode(), clock in machine.plan.pausing)]
         self._evaluated[record] = machine
-        return _catch_up(machine, record, cause, now)
+        return _catch_up(machine, record, cause, now, steady)
 
     @property
     def instances(self) -> int:
@@ -163,7 +191,7 @@ class Rules:
 
     def views(self, limit: int = 100) -> list[View]:
         """Every detector, with at most `limit` of its instances."""
-        return [view(machine, limit) for machine in self._machines.values()]
+        return [view(machine, limit, self._ahead) for machine in self._machines.values()]
 
     def explain(self, name: str, key: str | None = None) -> list[Evaluation]:
         """The last evaluations of the detector `namespace/name`, of one instance or all. Raises `Rejected`."""
@@ -176,6 +204,57 @@ class Rules:
         """The remembered evaluations of all detectors that a cause led to."""
         return [evaluation for machine in self._machines.values() for evaluation in machine.story.why(cause)]
 
+    def _at(self, now: int, steady: int | None) -> int:
+        """The moment on the scale of the timers; how far the wall clock is ahead of it is kept for people."""
+        if steady is None:
+            return now
+        self._ahead = now - steady
+        return steady
+
+    def _take_up(self, machine: Machine, now: int, cause: str) -> list[Instruction]:
+        """Let the instances that wait for this machine go on, and its schedules."""
+        start, found, spec = self._start, self._found, machine.detector.spec
+        head = f"{machine.id}/#{AT}"
+        due = {timer.removeprefix(head): due for timer, (due, _) in found.items() if timer.startswith(head)}
+        out: list[Instruction] = []
+        if due and start is not None:
+            out += machine.agenda.resume(due, start.now, start.back)
+        else:
+            out += machine.agenda.begin(now)
+        records = self._waiting.pop(machine.id, {})
+        for record in records.values():
+            record.state = (
+                spec.map.states.get(record.state, record.state) if record.state not in spec.states else record.state
+            )
+        gone = {key: record for key, record in records.items() if record.state not in spec.states}
+        out += reset(machine.id, gone, "the state they were in is gone", now, cause)
+        for key, record in records.items():
+            if key not in gone:
+                out += adopt(machine, record)
+                if start is not None:
+                    out += take_up(machine, record, found, start)
+        if not self._waiting:
+            self._found = {}
+        return out
+
+    def _strike(self, machine: Machine, name: str, now: int, cause: str, steady: int) -> list[Instruction]:
+        """Evaluate a schedule in every instance, by key. A rule whose key is a constant has its one instance then."""
+        due = machine.agenda.due.get(name)
+        if due is None or due > now:
+            return [] if due is None else [machine.agenda.move(name, due - 1)]
+        out: list[Instruction] = [machine.agenda.move(name, now)]
+        single = machine.detector.spec.key
+        keys = sorted(machine.records)
+        if not keys and single != "device" and "${" not in single and self.instances < self._limit:
+            keys = [single]
+        for key in keys:
+            record = machine.records.get(key) or machine.create(key, now)
+            self._evaluated[record] = machine
+            if record.timers:
+                out += _catch_up(machine, record, cause, now, steady)
+            out += machine.strike(record, name, due, cause, now, steady)
+        return out
+
     def _opened(self) -> tuple[Scope, Watches]:
         if self._open is None:
             scope = Scope()
@@ -184,12 +263,12 @@ class Rules:
         return self._open
 
 
-def _catch_up(machine: Machine, record: Record, cause: str, now: int) -> list[Instruction]:
+def _catch_up(machine: Machine, record: Record, cause: str, now: int, steady: int) -> list[Instruction]:
     """Evaluate all timers of an instance that are due, the earliest first. Each is gone or moved on afterwards."""
     out: list[Instruction] = []
-    while record.timers and (timer := record.overdue(now)) is not None:
+    while record.timers and (timer := record.overdue(steady)) is not None:
         due = record.timers[timer]
-        out += machine.expire(record, timer, cause, now)
+        out += machine.expire(record, timer, cause, now, steady)
         if record.timers.get(timer) == due:
             msg = f"timer {timer!r} of {machine.id}/{record.key} is overdue still after it was evaluated"
             raise Broken(msg)

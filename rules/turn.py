@@ -6,28 +6,34 @@ from rules.explain import Evaluation, Verdict
 from rules.expression import Expression, Scope, Undecided
 from rules.instance import Record
 from rules.instructions import Command, Decided, Instruction, Raise, Wake
+from rules.lint.plan import Plan
 
 
 class Turn:
     """Passed through the state graph's callbacks; instructions gather in `out` until `finish`."""
 
-    __slots__ = ("_alerts", "_chosen", "_state", "_wakes", "cause", "id", "now", "out", "record", "rule", "scope",
-                 "trigger", "verdicts")  # fmt: skip
+    __slots__ = ("_alerts", "_chosen", "_state", "_wakes", "cause", "id", "now", "out", "plan", "record", "rule",
+                 "scope", "steady", "trigger", "verdicts")  # fmt: skip
 
-    def __init__(self, rule: str, record: Record, scope: Scope, *, trigger: str, cause: str, now: int) -> None:
+    def __init__(
+        self, rule: str, record: Record, scope: Scope, plan: Plan, *, trigger: str, cause: str, now: int, steady: int
+    ) -> None:
+        """`now` is wall time, for stamps; timers are due in `steady` time."""
         self.rule = rule
         self.record = record
         self.id = f"{rule}/{record.key}"
         self.scope = scope
         self.trigger = trigger
         self.cause = cause
+        self.plan = plan
         self.now = now
+        self.steady = steady
         self.out: list[Instruction] = []
         self.verdicts: list[Verdict] = []
         self._state = record.state
         self._chosen = ""
         self._alerts = 0
-        self._wakes: dict[str, int | None] = {}
+        self._wakes: dict[str, int | None] = {}  # lengths by name
 
     def holds(self, label: str, when: Expression | None) -> bool:
         """Evaluate a condition. What cannot be evaluated is false, and is noted."""
@@ -51,9 +57,13 @@ class Turn:
     def raise_(self, event: Raise) -> None:
         self.out.append(event)
 
-    def arm(self, timer: str, due: int) -> None:
-        self.record.timers[timer] = due
-        self._wakes[timer] = due
+    def arm(self, timer: str, length: int) -> None:
+        """Start a timer, or start it again: so many microseconds from now."""
+        record = self.record
+        record.timers[timer] = self.steady + length
+        self._wakes[timer] = length
+        if timer in self.plan.restarted:
+            record.lengths = {**record.lengths, timer: length}
 
     def clear(self, timer: str) -> None:
         if self.record.timers.pop(timer, None) is not None:
@@ -73,11 +83,15 @@ class Turn:
         """Add the timers to be written, before all else: a command may lead to another evaluation of this instance."""
         if self._wakes:
             cause = self.cause.encode()
-            self.out[:0] = [
-                Wake(f"{self.id}#{timer}", due, b"" if due is None else cause) for timer, due in self._wakes.items()
-            ]
+            self.out[:0] = [self._wake(timer, length, cause) for timer, length in self._wakes.items()]
         record = self.record
         return Evaluation(
             self.now, self.cause, record.key, self.trigger, self._state, record.state, self._chosen,
-            tuple(self.verdicts), tuple(self.out),
+            tuple(self.verdicts), tuple(self.out), self.now - self.steady,
         )  # fmt: skip
+
+    def _wake(self, timer: str, length: int | None, cause: bytes) -> Wake:
+        name = f"{self.id}#{timer}"
+        if length is None:
+            return Wake(name, None)
+        return Wake(name, self.steady + length, cause, timer in self.plan.pausing)

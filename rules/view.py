@@ -33,17 +33,18 @@ class View(Struct, frozen=True):
     faults: int
 
 
-def view(machine: Machine, limit: int) -> View:
-    """A detector with at most `limit` of its instances, by key."""
+def view(machine: Machine, limit: int, ahead: int = 0) -> View:
+    """A detector with at most `limit` of its instances, by key. The wall clock is `ahead` of the timers' time."""
     states = dict.fromkeys(machine.states, 0)
     for record in machine.records.values():
         states[record.state] += 1
     spec, story = machine.detector.spec, machine.story
-    shown = tuple(_instance(machine.records[key]) for key in sorted(machine.records)[:limit])
+    shown = tuple(_instance(machine.records[key], ahead) for key in sorted(machine.records)[:limit])
     return View(
         machine.id, spec.description, spec.initial, states, shown, story.evaluations, story.decisions, story.faults
     )
 
 
-def _instance(record: Record) -> InstanceView:
-    return InstanceView(record.key, record.state, record.since, record.device, dict(record.values), dict(record.timers))
+def _instance(record: Record, ahead: int) -> InstanceView:
+    timers = {name: due + ahead for name, due in record.timers.items()}
+    return InstanceView(record.key, record.state, record.since, record.device, dict(record.values), timers)

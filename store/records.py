@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from store.checksums import SUMMED, checksum
+from store.checksums import SUMMED, checksum, note
 from store.columns import fitted, fitted_time
-from twins.exchange import Batch, Event, OutboxRow, Recovered, Result, Severity
+from twins.exchange import Batch, Event, Mark, OutboxRow, Recovered, Result, Severity
 
 _EVENTS = 200
 
@@ -27,6 +27,10 @@ def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
     _keyed(connection, "manifests", "kind, name", "body", _merged(batch.manifests for batch in batches))
     outbox = {key: row and _outbox_row(row) for key, row in _merged(batch.outbox for batch in batches).items()}
     _keyed(connection, "outbox", "key", "kind, device, seq, body, cause", outbox, moves=True)
+    marks = [batch.clock for batch in batches if batch.clock is not None]
+    if marks:
+        note(connection, "steady", marks[-1].steady)
+        note(connection, "wall", marks[-1].wall)
     results = [row for batch in batches for result in batch.results for row in _result_rows(result)]
     if results:
         connection.executemany(
@@ -62,7 +66,12 @@ def read(connection: sqlite3.Connection) -> Recovered:
         seen=seen,
         events=[_event(*row) for row in events][::-1],
         streams=dict(everything("SELECT key, body FROM streams").fetchall()),
+        clock=_clock(dict(everything("SELECT key, value FROM meta WHERE key IN ('steady', 'wall')").fetchall())),
     )
+
+
+def _clock(found: dict[str, int]) -> Mark | None:
+    return Mark(found["steady"], found["wall"]) if len(found) == 2 else None
 
 
 def reader(file: Path) -> sqlite3.Connection:

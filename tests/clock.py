@@ -36,6 +36,19 @@ class VirtualClock:
         await asyncio.sleep(seconds)
 
 
+class SetClock(VirtualClock):
+    """One whose wall time somebody sets."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def now(self) -> int:
+        return super().now() + round(self.ahead * 1e6)
+
+    def jump(self, seconds: float) -> None:
+        self.ahead += seconds
+
+
 class SleepingClock:
     """A clock in real time's place that moves by sleeping alone, at once; `slept` keeps what was slept."""
 

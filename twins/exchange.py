@@ -147,6 +147,13 @@ class OutboxRow(Struct, frozen=True):
     cause: str = ""
 
 
+class Mark(Struct, frozen=True):
+    """One moment on the two clocks, microseconds: a time that never jumps, and the wall clock's."""
+
+    steady: int
+    wall: int
+
+
 class Batch(Struct):
     """Everything one commit writes. `None` in place of bytes deletes."""
 
@@ -161,6 +168,8 @@ class Batch(Struct):
     outbox: dict[str, OutboxRow | None] = {}
     seen: list[int] = []
     """Digests of the messages this batch stored, so that a repeat is known after a restart."""
+    clock: Mark | None = None
+    """By which the deadlines of timers are read after a restart."""
 
 
 class Recovered(Struct):
@@ -175,6 +184,7 @@ class Recovered(Struct):
     seen: list[int]
     events: list[Event]
     streams: dict[str, bytes] = {}
+    clock: Mark | None = None
 
 
 class Rows(Struct, frozen=True):

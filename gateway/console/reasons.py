@@ -27,7 +27,7 @@ def _lines(e: Evaluation) -> Iterator[str]:
         yield f"{'✓' if verdict.holds else '✗'} {verdict.source}{f' ({verdict.fault})' if verdict.fault else ''}"
     for each in e.instructions:
         if type(each) is Wake and each.due is not None:
-            yield f"→ {_timer(each)} in {_length(each.due - e.at)}"
+            yield f"→ {_timer(each)} in {_length(each.due + e.ahead - e.at)}"
     if e.chosen:
         yield f"→ {decision(e)}"
 
@@ -45,9 +45,9 @@ def _effects(instructions: Iterable[Instruction]) -> Iterator[str]:
 
 
 def _trigger(trigger: str) -> str:
-    """`timer patience@1760…` is `timer patience was due`; an input's name says that it came."""
+    """`timer patience@1760…` is `timer patience was due`; the name of an input or a schedule says that it came."""
     if not trigger.startswith("timer "):
-        return f"{trigger} came"
+        return f"{trigger.partition('@')[0]} came"
     name = trigger.removeprefix("timer ").rpartition("@")[0]
     return f"it held long enough for {name.removeprefix(HOLD)}" if name.startswith(HOLD) else f"timer {name} was due"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.lint.fault import Fault, attempt
+from rules.lint.plan import plan
 from rules.lint.walk import steps, timers
 from rules.manifest import action as manifest
 from rules.manifest.detector import Detector, microseconds
@@ -26,10 +27,17 @@ def _action(path: str, action: manifest.Action, detector: Detector, started: set
     for name in action.assign or {}:
         if name not in detector.spec.variables:
             yield Fault(f"{path}.assign.{name}", f"is no variable; {nearest(name, detector.spec.variables)}")
-    if action.clear is not None and action.clear not in started:
-        yield Fault(f"{path}.clear", f"no action starts the timer {action.clear!r}; {nearest(action.clear, started)}")
+    for field, timer in (("clear", action.clear), ("restart", action.restart)):
+        if timer is not None and timer not in started:
+            yield Fault(f"{path}.{field}", f"no action starts the timer {timer!r}; {nearest(timer, started)}")
     if action.timer is not None:
-        if (action.timer.seconds is None) == (action.timer.after is None):
-            yield Fault(f"{path}.timer", "either seconds or after is needed")
-        else:
-            yield from attempt(f"{path}.timer", microseconds, action.timer.length)
+        yield from _timer(f"{path}.timer", action.timer, detector)
+
+
+def _timer(path: str, timer: manifest.TimerAction, detector: Detector) -> Iterator[Fault]:
+    if [timer.seconds, timer.after, timer.expression].count(None) != 2:
+        yield Fault(path, "one of seconds, after and expression is needed")
+    elif timer.length is not None:
+        yield from attempt(path, microseconds, timer.length)
+    if plan(detector).late[timer.name] != timer.late:
+        yield Fault(f"{path}.late", f"another action starts {timer.name!r} with another policy; give all the same")

@@ -6,7 +6,7 @@ from rules.lint.actions import actions
 from rules.lint.expressions import expressions
 from rules.lint.fault import Fault
 from rules.lint.graph import graph
-from rules.lint.names import names, windows
+from rules.lint.names import names, renamed, schedules, windows
 from rules.lint.walk import uses
 from rules.manifest.detector import Detector
 from twins.errors import Rejected
@@ -26,7 +26,14 @@ def check(detector: Detector, zone: str = "UTC") -> None:
 
 def faults(detector: Detector, zone: str = "UTC") -> list[Fault]:
     """All that is wrong, in the order of the manifest. `zone` is the site's."""
-    found = [*names(detector), *windows(detector, zone), *graph(detector), *actions(detector)]
+    found = [
+        *names(detector),
+        *windows(detector, zone),
+        *schedules(detector, zone),
+        *renamed(detector),
+        *graph(detector),
+        *actions(detector),
+    ]
     if not found:  # expressions are tried out with the detector's names, which must be sound for that
         found = [fault for use in uses(detector) for fault in expressions(detector, use, zone)]
     return found

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from rules import trial
 from rules.expression import FUNCTIONS, NATIVE, RESERVED, Expression, Template
 from rules.lint.fault import Fault
-from rules.lint.walk import Use, timers
+from rules.lint.walk import Role, Use, timers
 from rules.manifest.detector import Detector
 from rules.manifest.form import InputType
 from twins import bound
 from twins.errors import Rejected
 from twins.schema import nearest
+
+_TYPES: dict[Role, InputType] = {"condition": "boolean", "number": "number"}
 
 
 def expressions(detector: Detector, use: Use, zone: str) -> Iterator[Fault]:
@@ -33,7 +35,7 @@ def expressions(detector: Detector, use: Use, zone: str) -> Iterator[Fault]:
 def _wanted(detector: Detector, use: Use) -> InputType | None:
     if use.variable:
         return trial.type_of(detector.spec.variables[use.variable])
-    return "boolean" if use.role == "condition" else None
+    return _TYPES.get(use.role)
 
 
 def _unknown(detector: Detector, use: Use, expression: Expression) -> Iterator[Fault]:
@@ -44,7 +46,12 @@ def _unknown(detector: Detector, use: Use, expression: Expression) -> Iterator[F
     functions = NATIVE | FUNCTIONS | bound.MACROS
     for name in sorted(expression.functions() - functions):
         yield Fault(use.path, f"{name}() is no function; {nearest(name, functions)}")
-    arguments = (("within", spec.windows.keys()), ("timeout", timers(detector)), ("known", spec.inputs.keys()))
+    arguments = (
+        ("within", spec.windows.keys()),
+        ("timeout", timers(detector)),
+        ("known", spec.inputs.keys()),
+        ("schedule", spec.schedules.keys()),
+    )
     for function, names in arguments:
         for argument in expression.calls(function):
             if argument not in names:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from rules.expression import RESERVED
 from rules.lint.fault import Fault, attempt
 from rules.manifest.detector import Detector
+from rules.schedule import check
 from rules.window import find_zone
 from twins import bound
+from twins.schema import nearest
 
 # CEL's own words and those it keeps for later cannot be names.
 KEYWORDS = frozenset(
@@ -38,3 +40,23 @@ def windows(detector: Detector, zone: str) -> Iterator[Fault]:
         if window.start == window.end:
             yield Fault(f"spec.windows.{name}.to", "equals from, so the window never opens")
         yield from attempt(f"spec.windows.{name}.zone", find_zone, window.zone or zone)
+
+
+def schedules(detector: Detector, zone: str) -> Iterator[Fault]:
+    if not detector.spec.inputs and not detector.spec.schedules:
+        yield Fault("spec.inputs", "nothing ever evaluates this rule: it needs an input or a schedule")
+    for name, schedule in detector.spec.schedules.items():
+        yield from attempt(f"spec.schedules.{name}", check, (schedule.cron, schedule.zone or zone))
+
+
+def renamed(detector: Detector) -> Iterator[Fault]:
+    """The names of `map` must be there."""
+    spec = detector.spec
+    if (spec.map.states or spec.map.variables) and spec.migration != "map":
+        yield Fault("spec.map", f"is only looked at with migration: map, not {spec.migration}")
+    for old, new in spec.map.states.items():
+        if new not in spec.states:
+            yield Fault(f"spec.map.states.{old}", f"{new!r} is no state; {nearest(new, spec.states)}")
+    for old, new in spec.map.variables.items():
+        if new not in spec.variables:
+            yield Fault(f"spec.map.variables.{old}", f"{new!r} is no variable; {nearest(new, spec.variables)}")

@@ -10,7 +10,7 @@ from msgspec import Struct
 from rules.manifest import action as manifest
 from rules.manifest.detector import Detector, Step, Transition
 
-Role = Literal["condition", "value", "text"]
+Role = Literal["condition", "value", "text", "number"]
 
 
 class Use(Struct, frozen=True):
@@ -55,6 +55,8 @@ def _action_uses(path: str, action: manifest.Action) -> Iterator[Use]:
     if action.set is not None:
         yield Use(f"{path}.set.device", action.set.device, "text")
         yield Use(f"{path}.set.value", action.set.value, "value")
+    if action.timer is not None and action.timer.expression is not None:
+        yield Use(f"{path}.timer.expression", action.timer.expression, "number")
     if action.alert is not None:
         yield Use(f"{path}.alert.message", action.alert.message, "text")
     for name, source in (action.assign or {}).items():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from rules.manifest.form import Name, Node, Source, Text
 from twins.duration import Duration
 from twins.exchange import Severity
+
+Late = Literal["fire", "skip", "resume"]
 
 
 class SetAction(Node, frozen=True):
@@ -31,13 +33,17 @@ class AlertAction(Node, frozen=True):
 
 
 class TimerAction(Node, frozen=True):
-    """Start a timer, or start it again. `seconds` or `after`, one of them; from 10 ms."""
+    """Start a timer, or start it again. `seconds`, `after` or `expression`, one of them; from 10 ms to 366 days."""
 
     name: Name
     seconds: float | None = None
     """How long, from 0.01."""
     after: str | None = None
     """How long in words, as `5m`."""
+    expression: Source | None = None
+    """How long in seconds, as a CEL expression; whole milliseconds of it count."""
+    late: Late = "fire"
+    """If it is due while the gateway is down: at once, not at all, or its time counts only while the gateway runs."""
 
     @property
     def length(self) -> Duration | None:
@@ -57,6 +63,8 @@ class Action(Node, frozen=True):
     """Start a timer."""
     clear: Name | None = None
     """Stop the timer of this name."""
+    restart: Name | None = None
+    """Start the timer of this name again with the length that it had last."""
 
     @property
     def given(self) -> tuple[str, ...]:

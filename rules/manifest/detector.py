@@ -9,6 +9,8 @@ from msgspec import Meta, field
 from rules.manifest.action import Actions
 from rules.manifest.form import Metadata, Name, Node, Scalar, Source, Text, Title
 from rules.manifest.input import Input
+from rules.manifest.migration import Migration, Names
+from rules.manifest.schedule import Schedule
 from rules.manifest.window import Window
 from twins import schema
 from twins.duration import Duration
@@ -76,7 +78,7 @@ class Spec(Node, frozen=True):
 
     initial: Title
     """The state in which an instance begins."""
-    inputs: Annotated[dict[Name, Input], Meta(min_length=1, max_length=32)]
+    inputs: Annotated[dict[Name, Input], Meta(max_length=32)]
     """What the rule sees, by the names that expressions use."""
     states: Annotated[dict[Title, State], Meta(min_length=1, max_length=64)]
     """The states, by name."""
@@ -87,6 +89,14 @@ class Spec(Node, frozen=True):
     """Values that an instance keeps, with what they begin as."""
     windows: Annotated[dict[Name, Window], Meta(max_length=16)] = field(default_factory=dict)
     """Times of day that expressions ask for by name."""
+    schedules: Annotated[dict[Name, Schedule], Meta(max_length=16)] = field(default_factory=dict)
+    """Times of the calendar at which every instance is evaluated, by name."""
+    evaluation: Literal["batch", "serial"] = "batch"
+    """Whether the conditions of a list see the values from before it, or what the events above them did."""
+    migration: Migration = "keep"
+    """What becomes of instances when this manifest takes another's place: they go on, are mapped, or begin anew."""
+    map: Names = Names()
+    """New names of states and variables, for `migration: map`."""
 
 
 class Detector(Node, frozen=True):

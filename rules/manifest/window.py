@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
 from rules.manifest.form import Node
 
 Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="hour and minute, 22:00")]
+
+
+End = Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", description="hour and minute, 06:00")]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class Window(Node, frozen=True):
@@ -18,6 +22,8 @@ class Window(Node, frozen=True):
     """
 
     start: Clock = field(name="from")
-    end: Clock = field(name="to")
+    end: End = field(name="to")
     zone: str = ""
     """IANA name, as `Europe/Berlin`."""
+    days: Annotated[tuple[Day, ...], Meta(max_length=7)] = ()
+    """Days on which it opens; every day if absent."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field
 
-from store.uploads import schedule
+from twins.cron import following
 from twins.duration import Duration, microseconds
 from twins.exchange import Severity
 from twins.manifests import OwnMetadata
@@ -260,7 +260,7 @@ def _is_loopback(host: str) -> bool:
 
 def _check_cron(cron: str) -> None:
     try:
-        schedule.check(cron)
+        following(cron, 0, "UTC")
     except ValueError as error:
         raise _fault("policy.scheduled.cron", str(error)) from None
 

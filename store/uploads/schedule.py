@@ -1,38 +1,9 @@
-"""When a scheduled upload begins, and the hours in which its bytes may go. Pure: the time is given."""
+"""The hours in which an upload's bytes may go. Pure: the time is given."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from zoneinfo import ZoneInfo
-
-
-def check(cron: str) -> None:
-    """Raise `ValueError` for an expression that can't be meant. Without the extra `upload` anything passes."""
-    if find_spec("cronsim") is not None:
-        following(cron, 0, "UTC")
-
-
-def following(cron: str, after: int, zone: str) -> int:
-    """The first time of the expression after `after`, in microseconds. Raises `ValueError`.
-
-    Across a change to summer time and back as Debian's cron has it: what falls into the missing hour runs right after.
-    """
-    from cronsim import CronSim, CronSimError
-
-    if len(cron.split()) != 5:
-        msg = f"{cron!r}: five fields are minute, hour, day of the month, month, day of the week"
-        raise ValueError(msg)
-    start = datetime.fromtimestamp(after / 1e6, UTC).astimezone(ZoneInfo(zone))
-    try:
-        found = next(CronSim(cron, start))
-    except CronSimError as error:
-        msg = f"{cron!r}: {str(error).lower()}; `*/15 * * * *` is each quarter of an hour"
-        raise ValueError(msg) from None
-    except StopIteration:
-        msg = f"{cron!r} never comes"
-        raise ValueError(msg) from None
-    return round(found.timestamp() * 1e6)
 
 
 def opens(window: tuple[str, str] | None, now: int, zone: str) -> int:

@@ -31,6 +31,7 @@ from store.uploads.selection import Gate
 from store.uploads.shelf import Shelf, is_segment
 from store.uploads.standing import Standing
 from store.uploads.work import ALWAYS, Job, Part, Span
+from twins.cron import following
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Severity
 
@@ -102,7 +103,7 @@ class Uploader:
         await self._shelf.tidy(rest_prefix(self.upload.id), {rest.name for rest in self._ledger.rests})
         scheduled = self.upload.spec.policy.scheduled
         if scheduled is not None:
-            self._fires = schedule.following(scheduled.cron, self._clock.now(), self._zone)
+            self._fires = following(scheduled.cron, self._clock.now(), self._zone)
         self._open.set()
 
     async def want(self, span: Span) -> None:
@@ -128,7 +129,7 @@ class Uploader:
         now, policy = self._clock.now(), self.upload.spec.policy
         if policy.scheduled is not None and now >= self._fires:
             await self._ledger.want(ALWAYS, now, SCHEDULE)
-            self._fires = schedule.following(policy.scheduled.cron, now, self._zone)
+            self._fires = following(policy.scheduled.cron, now, self._zone)
         if policy.on_event is not None:
             await self._ledger.follow(reading(policy.on_event))
         due = [want for want in self._ledger.wants if want.due <= now]

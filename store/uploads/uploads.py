@@ -24,7 +24,7 @@ from twins.schema import nearest
 
 logger = logging.getLogger(__name__)
 
-_EXTRA = ("obstore", "pyarrow", "cronsim", "cryptography")
+_EXTRA = ("obstore", "pyarrow", "cryptography")
 _START = 10.0
 """Seconds that one who asks waits for an upload to start."""
 _NAMED = 3

@@ -68,6 +68,7 @@ class Disk:
                         kept.pop(key, None)  # type: ignore[call-overload]
                     else:
                         kept[key] = value  # type: ignore[index]
+            found.clock = batch.clock or found.clock
             found.seen += batch.seen
             found.events += batch.events
         found.outbox.extend(outbox.values())

@@ -162,9 +162,12 @@ async def test_what_the_rules_decide_at_a_start_is_the_first_batch() -> None:
         assert second.told == []
         await disk.commit()
         assert second.told[0].decisions == decided
+        assert [event.message for event in second.told[0].events] == [
+            "1 instance of rule default/rule began anew: the state they were in is gone"
+        ]
         assert second.core.idle
     assert disk.found().timers == {}
-    assert disk.found().rules != found.rules
+    assert disk.found().rules == {}
     assert disk.batches[-1].timers == {timer: None}
 
 

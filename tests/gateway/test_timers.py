@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.timers import LOOK_AGAIN, STALE, Timers
-from tests.clock import START, VirtualClock, in_virtual_time
+from tests.clock import START, SetClock, in_virtual_time
 from tests.gateway.stage import Disk, Stage, rule, settle
 from twins.exchange import Batch
 
@@ -17,7 +17,7 @@ class Bells:
     """Timers that run, and what they called, with the virtual second of each call."""
 
     def __init__(self) -> None:
-        self.clock = VirtualClock()
+        self.clock = SetClock()
         self.timers = Timers(self.clock)
         self.rung: list[tuple[str, float]] = []
 
@@ -107,32 +107,35 @@ async def test_overdue_timers_of_an_earlier_life_ring_at_once() -> None:
 
 
 @in_virtual_time
-async def test_a_wall_clock_that_is_set_forward_delays_no_timer() -> None:
-    class SetForward(VirtualClock):
-        ahead = 0
+async def test_a_wall_clock_that_is_set_forward_delays_no_time_of_day() -> None:
+    async with bells() as here:
+        here.set("query:default/q", 3600)
+        await here.clock.sleep(10)
+        here.clock.jump(3600)
+        await here.clock.sleep(LOOK_AGAIN)
+        assert [timer for timer, _ in here.rung] == ["query:default/q"]
 
-        def now(self) -> int:
-            return super().now() + self.ahead
 
-    here = Bells()
-    clock = here.clock = SetForward()
-    here.timers = Timers(clock)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(here.timers.run(here.ring))
-        here.set("a", 3600)
-        await clock.sleep(10)
-        clock.ahead = 3_600_000_000
-        await clock.sleep(LOOK_AGAIN)
-        assert [timer for timer, _ in here.rung] == ["a"]
-        running.cancel()
+@in_virtual_time
+async def test_a_wall_clock_that_is_set_back_delays_a_time_of_day_and_no_length_of_time() -> None:
+    async with bells() as here:
+        here.set("rule/#at:morning", 100)
+        here.set("rule/instance#patience", 100)
+        await here.clock.sleep(50)
+        here.clock.jump(-3600)
+        await here.clock.sleep(3660)
+    assert [(timer, round(at)) for timer, at in here.rung] == [
+        ("rule/instance#patience", 100),
+        ("rule/#at:morning", 3700),
+    ]
 
 
 @in_virtual_time
 async def test_a_watchdog_set_anew_with_every_message_leaves_little_behind() -> None:
     async with bells() as here:
         for n in range(10 * STALE):
-            here.set("watchdog", 600 + n * 1e-6)
-        assert len(here.timers._heap) <= STALE + 2
+            here.set("rule#watchdog", 600 + n * 1e-6)
+        assert len(here.timers._lasting) <= STALE + 2
         await here.clock.sleep(601)
     assert len(here.rung) == 1
 

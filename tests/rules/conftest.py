@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from rules.instructions import Command, Decided, Drop, Instruction, Keep, Raise, Wake
+from rules.late import Start
 from rules.manifest.detector import Detector, decode
 from rules.rules import Rules
 from twins.instructions import Fact
@@ -41,7 +42,7 @@ class Site:
 
     def apply(self, *detectors: Detector) -> Site:
         for detector in detectors:
-            self._carry_out(self.rules.apply(detector))
+            self._carry_out(self.rules.apply(detector, self.now))
         return self
 
     def fact(self, device: str, name: str, value: str | float) -> list[Instruction]:
@@ -64,8 +65,14 @@ class Site:
 
     def restart(self, *detectors: Detector) -> None:
         """The process dies and comes back from disk."""
+        self.down(0, *detectors)
+
+    def down(self, seconds: float, *detectors: Detector) -> None:
+        """The process dies and comes back from disk after a while."""
         self.rules = Rules(self.zone)
-        self._carry_out(self.rules.restore(dict(self.states), dict(self.timers)))
+        away = round(seconds * 1e6)
+        self.now += away
+        self._carry_out(self.rules.restore(dict(self.states), dict(self.timers), Start(self.now, self.now, away)))
         self.apply(*detectors)
 
     def state(self, key: str = "default/t-1") -> str:

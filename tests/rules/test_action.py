@@ -112,3 +112,54 @@ def test_starting_a_timer_again_moves_its_deadline_and_clearing_takes_it_back(si
     assert Wake(name, 3_000_000, b"test:1:2") in site.fact("t-1", "t", 1)
     assert Wake(name, None) in site.fact("t-1", "t", -1)
     assert not [each for each in site.fact("t-1", "t", -1) if isinstance(each, Wake)]
+
+
+def lengths(out):
+    return [each.due for each in out if isinstance(each, Wake) and each.due is not None]
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "length"),
+    [
+        ("t", 0.01, 10_000),
+        ("t", 1.2349, 1_234_000),  # whole milliseconds, rounded down
+        ("t * 60.0", 2, 120_000_000),
+        ("t", 366 * 86400, 366 * 86400 * 1_000_000),
+        ("t > 1.0 ? 5.0 : 7.0", 0, 7_000_000),
+    ],
+)
+def test_the_length_of_a_timer_may_be_computed(site, detector, source, value, length):
+    do = [{"timer": {"name": "x", "expression": source}}]
+    site.apply(detector(states={"A": {"onInput": {"events": [{"do": do}]}}}))
+    assert lengths(site.fact("t-1", "t", value)) == [length]
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [(0.009, "is not between 10ms"), (-1, "is not between 10ms"), (1e9, "366 days"), ("?", "no value yet of t")],
+)
+def test_a_length_that_no_timer_has_starts_none_and_is_told(site, detector, value, why):
+    do = [{"timer": {"name": "x", "expression": "t"}}]
+    site.apply(detector(states={"A": {"onInput": {"events": [{"do": do}]}}}))
+    assert lengths(site.fact("t-1", "t", value)) == []
+    assert why in site.rules.explain("default/rule")[-1].verdicts[-1].fault
+
+
+def test_a_restarted_timer_has_the_length_that_it_had_last_also_in_another_life(site, detector):
+    events = [
+        {"when": "t > 0.0", "do": [{"timer": {"name": "x", "expression": "t"}}]},
+        {"when": "t == 0.0", "do": [{"restart": "x"}]},
+        {"when": "t < 0.0", "do": [{"clear": "x"}]},
+    ]
+    made = detector(states={"A": {"onInput": {"events": events}}})
+    site.apply(made)
+    assert lengths(site.fact("t-1", "t", 0)) == []  # it was never started
+    assert "it was never started" in site.rules.explain("default/rule")[-1].verdicts[-1].fault
+    site.fact("t-1", "t", 30)
+    site.wait(5)
+    assert lengths(site.fact("t-1", "t", 0)) == [35_000_000]  # while it runs, and not of the value of now
+    site.fact("t-1", "t", -1)
+    site.restart(made)
+    assert lengths(site.fact("t-1", "t", 0)) == [35_000_000]  # when it was cleared
+    site.wait(60)
+    assert lengths(site.fact("t-1", "t", 0)) == [95_000_000]  # when it is over

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from rules.instructions import Command, Decided, Keep, Wake
 
 
@@ -188,3 +191,68 @@ def test_since_is_when_the_state_was_entered(site, detector):
     site.wait(4)
     site.fact("t-1", "t", 11)
     assert site.rules.views()[0].instances[0].since == 7_000_000
+
+
+SEEN = [
+    {"do": [{"assign": {"n": "n + 1.0"}}]},
+    event("seen", "n > 0.0"),
+    {"when": 'n > 0.0 && !timeout("x")', "do": [{"timer": {"name": "x", "expression": "n * 2.0"}}]},
+]
+SIDES = {
+    "A": {
+        "onEnter": {"events": SEEN},
+        "onInput": {"events": SEEN, "transitions": [{"to": "B", "when": "n == 2.0", "do": [note("go")]}]},
+        "onExit": {"events": SEEN},
+    },
+    "B": {"onEnter": {"events": [event("B", "n > 2.0")]}},
+}
+
+
+def test_what_a_batch_and_a_series_see_side_by_side(make_site, detector):
+    sides = {}
+    for evaluation in ("batch", "serial"):
+        site = make_site().apply(detector(variables={"n": 0}, states=SIDES, evaluation=evaluation))
+        out = site.fact("t-1", "t", 1)
+        wakes = [each.due for each in out if isinstance(each, Wake)]
+        sides[evaluation] = notes(out), wakes, site.state(), site.rules.views()[0].instances[0].values["n"]
+    # onEnter, then onInput with its transition, then onExit; the timer has the length of what n was when it was started
+    assert sides["batch"] == (["seen", "seen", "go", "B"], [6_000_000], "B", 3.0)
+    assert sides["serial"] == (["seen", "seen", "seen", "go", "B"], [6_000_000], "B", 3.0)
+
+
+def test_only_a_condition_above_is_seen_by_one_below_when_the_evaluation_is_serial(make_site, detector):
+    events = [event("first", "n > 0.0"), {"do": [{"assign": {"n": "1.0"}}]}, event("last", "n > 0.0")]
+    states = {"A": {"onInput": {"events": events}}}
+    told = {}
+    for evaluation in ("batch", "serial"):
+        site = make_site().apply(detector(variables={"n": 0}, states=states, evaluation=evaluation))
+        told[evaluation] = [notes(site.fact("t-1", "t", 1)) for _ in range(2)]
+    assert told == {"batch": [[], ["first", "last"]], "serial": [["last"], ["first", "last"]]}
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from("<>"), st.integers(0, 3), st.sampled_from("+-"), st.integers(0, 2)), max_size=6
+    ),
+    inputs=st.lists(st.integers(-1, 1), min_size=1, max_size=5),
+)
+@settings(max_examples=60, deadline=None)
+def test_both_evaluations_are_what_they_say(make_site, detector, steps, inputs):
+    """Against a model of a few lines: conditions all at once, or each in its turn."""
+    events = [
+        {"when": f"n {than} {limit}.0", "do": [{"assign": {"n": f"n {sign} {by}.0 + t"}}]}
+        for than, limit, sign, by in steps
+    ]
+    for evaluation in ("batch", "serial"):
+        site = make_site().apply(
+            detector(variables={"n": 1}, states={"A": {"onInput": {"events": events}}}, evaluation=evaluation)
+        )
+        n = 1.0
+        for t in inputs:
+            site.fact("t-1", "t", t)
+            before = n
+            for than, limit, sign, by in steps:
+                looked = before if evaluation == "batch" else n
+                if looked < limit if than == "<" else looked > limit:
+                    n += (by if sign == "+" else -by) + t
+            assert site.rules.views()[0].instances[0].values["n"] == n

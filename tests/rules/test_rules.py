@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.instructions import Decided, Drop, Keep, Wake
+from rules.instructions import Decided, Drop, Keep, Raise, Wake
 from rules.rules import Rules
 from twins.errors import Rejected
 from twins.instructions import Fact
@@ -116,7 +116,10 @@ def test_an_instance_whose_kept_state_cannot_be_read_begins_anew_and_the_others_
     again = make_site().apply(made)
     key = "default/rule/default/t-9"
     out = again.rules.restore(site.states | {key: b"?"}, site.timers)
-    assert out == [Decided("default/rule", "default/t-9", "reset", "", "", ""), Drop(key)]
+    assert out[:2] == [Decided("default/rule", "default/t-9", "reset", "", "", ""), Drop(key)]
+    assert [each.event.message for each in out[2:] if isinstance(each, Raise)] == [
+        "1 instance of rule default/rule began anew: what was kept cannot be read"
+    ]
     assert again.rules.views()[0].instances == site.rules.views()[0].instances
 
 

@@ -64,3 +64,16 @@ def test_a_window_and_its_complement_share_no_moment(second, start, end):
 def test_an_unknown_zone_is_refused(zone):
     with pytest.raises(Rejected, match="IANA"):
         Hours(Window("22:00", "06:00", zone), "UTC")
+
+
+def test_a_window_over_midnight_belongs_to_the_day_on_which_it_opens():
+    weekend = Hours(Window("22:00", "06:00", "UTC", ("fri", "sat")), BERLIN)
+    opened = ("2026-11-20T22:00", "2026-11-21T05:59", "2026-11-21T22:00", "2026-11-22T05:59")  # Friday to Sunday
+    shut = ("2026-11-20T05:59", "2026-11-21T06:00", "2026-11-22T06:00", "2026-11-22T22:00", "2026-11-23T05:00")
+    assert [time for time in (*opened, *shut) if weekend.contains(at(time))] == list(opened)
+
+
+def test_a_window_of_whole_days_ends_at_24_o_clock():
+    days = Hours(Window("00:00", "24:00", BERLIN, ("sat", "sun")), "UTC")
+    times = ["2026-11-20T22:59", "2026-11-20T23:00", "2026-11-22T22:59", "2026-11-22T23:00"]
+    assert [days.contains(at(time)) for time in times] == [False, True, True, False]

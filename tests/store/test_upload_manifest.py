@@ -15,6 +15,7 @@ from store.uploads.selection import Gate, Selection, blocks_of
 from store.uploads.work import Job, Part, Source, jobs, less, together
 from tests.clock import SleepingClock
 from tests.store.lab import upload
+from twins.cron import following
 from twins.errors import Rejected
 
 TO = {"url": "s3://lake/plant"}
@@ -81,7 +82,7 @@ def micros(text: str, zone: str) -> int:
 )
 def test_a_schedule_goes_by_the_clock_on_the_wall(cron: str, after: str, due: str) -> None:
     zone = "Europe/Berlin"
-    assert schedule.following(cron, micros(after, zone), zone) == micros(due, zone)
+    assert following(cron, micros(after, zone), zone) == micros(due, zone)
 
 
 @pytest.mark.parametrize(
