@@ -5,6 +5,7 @@ from __future__ import annotations
 from rules.actions.action import Action
 from rules.actions.alert import Alert
 from rules.actions.desired import SetDesired
+from rules.actions.notice import Notice
 from rules.actions.timers import Clear, Start
 from rules.actions.variables import Assign
 from rules.manifest import action as manifest
@@ -20,4 +21,6 @@ def compile_action(action: manifest.Action, label: str, namespace: str) -> Actio
         return Assign(action.assign, label)
     if action.timer is not None:
         return Start(action.timer, label)
+    if action.notice is not None:
+        return Notice(action.notice, label)
     return Clear(action.clear or "", label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -44,6 +44,20 @@ class TimerAction(Node, frozen=True):
         return self.seconds if self.after is None else self.after
 
 
+What = Literal["raised", "acknowledged", "cleared", "snoozed", "disabled", "enabled", "reset", "escalated", "reminded"]
+
+
+class NoticeAction(Node, frozen=True):
+    """Say what became of an alarm, and note it in its variables: made by `kind: Alarm`, not written by hand."""
+
+    what: What
+    """What became of it."""
+    state: str
+    """The state that it is in from now on."""
+    message: Text
+    """What was told when it was raised, or is told now."""
+
+
 class Action(Node, frozen=True):
     """One thing to do: exactly one field is given."""
 
@@ -57,6 +71,8 @@ class Action(Node, frozen=True):
     """Start a timer."""
     clear: Name | None = None
     """Stop the timer of this name."""
+    notice: NoticeAction | None = None
+    """Say what became of an alarm: of use to `kind: Alarm` alone."""
 
     @property
     def given(self) -> tuple[str, ...]:
