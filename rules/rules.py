@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from rules import lint
+from rules.alarms.alarms import Alarms
 from rules.explain import Evaluation
 from rules.expression import Scope
 from rules.instance import Record, revive
@@ -12,7 +13,7 @@ from rules.instructions import Decided, Drop, Instruction, Keep, Wake
 from rules.machine import Machine
 from rules.manifest.detector import Detector
 from rules.migration import adopt, drop
-from rules.view import View, view
+from rules.view import InstanceView, View, instance, view
 from rules.watch import Watches
 from rules.window import find_zone
 from twins.errors import Broken, Rejected
@@ -29,6 +30,7 @@ class Rules:
     def __init__(self, zone: str = "UTC", *, limit: int = 200_000, history: int = 64) -> None:
         find_zone(zone)
         self.turned_away = 0
+        self.alarms = Alarms(self, zone)
         self._zone = zone
         self._limit = limit
         self._history = history
@@ -155,6 +157,26 @@ class Rules:
             return [Wake(timer, due, cause.encode())]
         self._evaluated[record] = machine
         return _catch_up(machine, record, cause, now)
+
+    def catch_up(self, name: str, key: str, now: int, cause: str) -> list[Instruction]:
+        """Evaluate the timers of one instance of the detector `namespace/name` that are overdue."""
+        machine = self._machines.get(name)
+        record = None if machine is None else machine.records.get(key)
+        if machine is None or record is None:
+            return []
+        self._evaluated[record] = machine
+        return _catch_up(machine, record, cause, now)
+
+    def instance(self, name: str, key: str) -> InstanceView | None:
+        """One instance of the detector `namespace/name`."""
+        machine = self._machines.get(name)
+        record = None if machine is None else machine.records.get(key)
+        return None if record is None else instance(record)
+
+    def instances_of(self, name: str) -> Iterator[InstanceView]:
+        """The instances of the detector `namespace/name`, none if there is no such."""
+        machine = self._machines.get(name)
+        return iter(()) if machine is None else (instance(record) for record in machine.records.values())
 
     @property
     def instances(self) -> int:

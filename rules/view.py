@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from rules.instance import Record
-from rules.machine import Machine
 from rules.manifest.form import Scalar
+
+if TYPE_CHECKING:
+    from rules.machine import Machine
 
 
 class InstanceView(Struct, frozen=True):
@@ -39,11 +43,12 @@ def view(machine: Machine, limit: int) -> View:
     for record in machine.records.values():
         states[record.state] += 1
     spec, story = machine.detector.spec, machine.story
-    shown = tuple(_instance(machine.records[key]) for key in sorted(machine.records)[:limit])
+    shown = tuple(instance(machine.records[key]) for key in sorted(machine.records)[:limit])
     return View(
         machine.id, spec.description, spec.initial, states, shown, story.evaluations, story.decisions, story.faults
     )
 
 
-def _instance(record: Record) -> InstanceView:
+def instance(record: Record) -> InstanceView:
+    """One instance as it is now."""
     return InstanceView(record.key, record.state, record.since, record.device, dict(record.values), dict(record.timers))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from msgspec import structs
 
-from rules.alarms import variables
+from rules.alarms import notes, variables
 from rules.alarms.order import Order, read
+from rules.alarms.standing import standing
 from rules.alarms.variables import INPUT
 from rules.expression import Expression, Template, show
 from rules.instructions import Raise
 from rules.manifest import action as manifest
 from rules.manifest.alarm import PREFIX
 from rules.turn import Turn
+from rules.view import instance
 from twins.bound import LONGEST_TEXT
-from twins.exchange import Event, Severity
-
-_LOUD = frozenset({"raised", "escalated", "reminded"})
 
 
 class Notice:
@@ -42,26 +41,24 @@ class Notice:
             values[variables.WHO], values[variables.NOTE] = order.who, order.note
         if self._what == "snoozed" and order is not None and order.length:
             turn.arm(variables.SNOOZE, turn.now + order.length)
-        turn.raise_(Raise(self._event(turn, order)))
+        self._tell(turn, order)
 
     def expressions(self) -> list[Expression]:
         return self._message.expressions
 
-    def _event(self, turn: Turn, order: Order | None) -> Event:
-        values, key, alarm = turn.record.values, turn.record.key, turn.rule.replace(PREFIX, "", 1)
-        severity: Severity = "info"
-        if self._what in _LOUD:
-            severity = variables.severity(values)
-        detail = {"alarm": alarm, "key": key, "what": self._what, "state": self._state, "device": turn.record.device}
-        detail |= {"trigger": turn.trigger, "raised": str(int(float(values[variables.RAISED])))}
-        detail |= {"count": show(values[variables.COUNT])}
-        if order is not None:
-            detail |= {"command": order.command, "who": order.who, "note": order.note}
-        detail |= {f"value.{name}": show(value) for name, value in values.items() if not name.startswith("alarm_")}
-        seed = f"{turn.cause}|{turn.id}|{self._what}|{turn.trigger}|{turn.next_alert()}"
-        name = blake2b(seed.encode(), digest_size=12).hexdigest()
+    def _tell(self, turn: Turn, order: Order | None) -> None:
+        """The alarm as it is once it has come into its new state."""
+        record = turn.record
+        since = record.since if record.state == self._state else turn.now
+        now = structs.replace(instance(record), state=self._state, since=since)
+        each = standing(turn.rule.replace(PREFIX, "", 1), now)
+        if self._state != "SnoozeDisabled":
+            each = structs.replace(each, until=0)
+        more = {"trigger": turn.trigger, "command": "" if order is None else order.command}
+        more |= {f"value.{name}": show(value) for name, value in record.values.items() if not name.startswith("alarm_")}
+        seed = f"{turn.cause}|{turn.id}|{turn.trigger}|{turn.next_alert()}"
         said = self._said(turn, order)
-        return Event(name, turn.now, "alarm", f"{alarm}/{key}", severity, said, turn.cause, detail)
+        turn.raise_(Raise(notes.note(each, self._what, said, seed=seed, cause=turn.cause, now=turn.now, more=more)))
 
     def _said(self, turn: Turn, order: Order | None) -> str:
         told = str(turn.record.values[variables.MESSAGE])

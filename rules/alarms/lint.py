@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from rules import lint
 from rules.alarms import condition
@@ -55,7 +56,7 @@ def _times(spec: Spec) -> Iterator[Fault]:
     yield from wrong
     if not wrong:
         lengths = [microseconds(each.after) for each in spec.escalate]
-        if any(later <= earlier for earlier, later in zip(lengths, lengths[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(lengths)):
             yield Fault("spec.escalate", "each must come after the one before it")
 
 
@@ -77,7 +78,7 @@ def _path(spec: Spec, places: dict[str, Step | Transition], path: str) -> str:
         return path
     step, number, rest = places[found[1]], found[2], found[3]
     if number is None:
-        return "spec.condition"
+        return _side(spec, step.name)
     action = step.do[int(number)]
     if action.notice is not None:
         return "spec.message"
@@ -86,6 +87,13 @@ def _path(spec: Spec, places: dict[str, Step | Transition], path: str) -> str:
             if each is action:
                 return f"spec.{where}[{at}]{rest}"
     return "spec"
+
+
+def _side(spec: Spec, step: str | None) -> str:
+    """Where the expression stands that a step's condition was made of."""
+    if spec.condition.when is None:
+        return "spec.condition"
+    return f"spec.condition.{'clearWhen' if step == 'clear' and spec.condition.clear_when else 'when'}"
 
 
 def _actions(spec: Spec) -> Iterator[tuple[str, tuple[Action, ...]]]:

@@ -1,0 +1,99 @@
+"""All alarms of the gateway: manifests and commands in, what they mean to the rules out, and how each stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from rules.alarms import lint, notes
+from rules.alarms.detector import command_property, name
+from rules.alarms.order import Order, refusal, written
+from rules.alarms.standing import Standing, standing
+from rules.instructions import Instruction, Raise
+from rules.manifest.alarm import Alarm
+from rules.manifest.detector import Detector
+from rules.view import InstanceView
+from twins.errors import Rejected
+from twins.instructions import Fact
+from twins.schema import nearest
+
+
+class Detectors(Protocol):
+    """The rules, as far as alarms need them."""
+
+    def apply(self, detector: Detector) -> list[Instruction]: ...
+
+    def remove(self, name: str) -> list[Instruction]: ...
+
+    def instances_of(self, name: str) -> Iterator[InstanceView]: ...
+
+    def instance(self, name: str, key: str) -> InstanceView | None: ...
+
+
+class Alarms:
+    """Each alarm is a detector among `detectors`; `zone` is the site's time zone."""
+
+    def __init__(self, detectors: Detectors, zone: str) -> None:
+        self._detectors = detectors
+        self._zone = zone
+        self._alarms: dict[str, Alarm] = {}
+
+    def __iter__(self) -> Iterator[Alarm]:
+        return iter(self._alarms.values())
+
+    def apply(self, alarm: Alarm, cause: str, now: int) -> list[Instruction]:
+        """Add an alarm or put it in place of its older self. Raises `Rejected`, and then nothing has changed.
+
+        Those that stood and do not any more, for the new one has not their state or key, are cleared.
+        """
+        stood = [each for each in self._of(alarm.id) if each.stands]
+        decided = self._detectors.apply(lint.check(alarm, self._zone))
+        self._alarms[alarm.id] = alarm
+        for each in stood:
+            found = self._find(alarm.id, each.key)
+            if found is None or not found.stands:
+                decided.append(_gone(each, "the alarm's manifest changed", cause, now))
+        return decided
+
+    def remove(self, alarm: str, cause: str, now: int) -> list[Instruction]:
+        """Remove the alarm `namespace/name`. Those of its that stand are cleared."""
+        self._alarms.pop(alarm, None)
+        cleared = [_gone(each, "the alarm was deleted", cause, now) for each in self._of(alarm) if each.stands]
+        return [*cleared, *self._detectors.remove(name(alarm))]
+
+    def forget(self, device: str, cause: str, now: int) -> list[Instruction]:
+        """A device leaves, and its own alarms with it: those that stand are cleared."""
+        mine = [a for a, manifest in self._alarms.items() if manifest.spec.key == "device"]
+        found = [each for a in mine if (each := self._find(a, device)) is not None]
+        return [_gone(each, "the device left", cause, now) for each in found if each.stands]
+
+    def take(self, alarm: str, key: str, order: Order, cause: str, now: int) -> Fact:
+        """The fact that a command is. Raises `Rejected`: 404 for what is not there, 409 for what makes no sense now.
+
+        What is overdue of the instance must have been evaluated.
+        """
+        manifest = self._alarms.get(alarm)
+        if manifest is None:
+            raise Rejected(f"there is no alarm {alarm[:200]}: {nearest(alarm, self._alarms)}", 404)
+        found = self._detectors.instance(name(alarm), key)
+        if found is None:
+            keys = [view.key for view in self._detectors.instances_of(name(alarm))]
+            raise Rejected(f"alarm {alarm} has none of {key[:200]!r}: {nearest(key, keys)}", 404)
+        if why := refusal(manifest, found.state, order.command):
+            raise Rejected(why, 409)
+        return Fact(found.device, cause, command_property(alarm), written(order), None, now, 0)
+
+    def standings(self) -> Iterator[Standing]:
+        """How every alarm stands, by alarm."""
+        return (each for alarm in self._alarms for each in self._of(alarm))
+
+    def _of(self, alarm: str) -> Iterator[Standing]:
+        return (standing(alarm, view) for view in self._detectors.instances_of(name(alarm)))
+
+    def _find(self, alarm: str, key: str) -> Standing | None:
+        view = self._detectors.instance(name(alarm), key)
+        return None if view is None else standing(alarm, view)
+
+
+def _gone(each: Standing, why: str, cause: str, now: int) -> Raise:
+    return Raise(notes.cleared(each, why, cause, now))
