@@ -21,7 +21,7 @@ from twins.schema import nearest
 class Detectors(Protocol):
     """The rules, as far as alarms need them."""
 
-    def apply(self, detector: Detector) -> list[Instruction]: ...
+    def apply(self, detector: Detector, *, checked: bool) -> list[Instruction]: ...
 
     def remove(self, name: str) -> list[Instruction]: ...
 
@@ -47,7 +47,7 @@ class Alarms:
         Those that stood and do not any more, for the new one has not their state or key, are cleared.
         """
         stood = [each for each in self._of(alarm.id) if each.stands]
-        decided = self._detectors.apply(lint.check(alarm, self._zone))
+        decided = self._detectors.apply(lint.check(alarm, self._zone), checked=True)
         self._alarms[alarm.id] = alarm
         for each in stood:
             found = self._find(alarm.id, each.key)
