@@ -44,8 +44,8 @@ def _unknown(detector: Detector, use: Use, expression: Expression) -> Iterator[F
     functions = NATIVE | FUNCTIONS | bound.MACROS
     for name in sorted(expression.functions() - functions):
         yield Fault(use.path, f"{name}() is no function; {nearest(name, functions)}")
-    arguments = (("within", spec.windows.keys), ("timeout", lambda: timers(detector)), ("known", spec.inputs.keys))
-    for function, known in arguments:
+    arguments = (("within", spec.windows.keys()), ("timeout", timers(detector)), ("known", spec.inputs.keys()))
+    for function, names in arguments:
         for argument in expression.calls(function):
-            if argument not in (names := known()):
+            if argument not in names:
                 yield Fault(use.path, f"{function}() needs one name in quotes; {nearest(argument or '', set(names))}")
