@@ -56,9 +56,9 @@ class Notice:
             each = structs.replace(each, until=0)
         more = {"trigger": turn.trigger, "command": "" if order is None else order.command}
         more |= {f"value.{name}": show(value) for name, value in record.values.items() if not name.startswith("alarm_")}
-        seed = f"{turn.cause}|{turn.id}|{turn.trigger}|{turn.next_alert()}"
+        seed = f"{turn.cause}|{turn.id}|{turn.trigger}"
         said = self._said(turn, order)
-        turn.raise_(Raise(notes.note(each, self._what, said, seed=seed, cause=turn.cause, now=turn.now, more=more)))
+        turn.out.append(Raise(notes.note(each, self._what, said, seed=seed, cause=turn.cause, now=turn.now, more=more)))
 
     def _said(self, turn: Turn, order: Order | None) -> str:
         told = str(turn.record.values[variables.MESSAGE])

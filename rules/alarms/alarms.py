@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from rules.alarms import lint, notes
 from rules.alarms.detector import command_property, name
-from rules.alarms.order import Order, refusal, written
+from rules.alarms.order import Order, known, refusal, ways, written
 from rules.alarms.standing import Standing, standing
 from rules.instructions import Instruction, Raise
 from rules.manifest.alarm import Alarm
@@ -46,26 +46,27 @@ class Alarms:
 
         Those that stood and do not any more, for the new one has not their state or key, are cleared.
         """
-        stood = [each for each in self._of(alarm.id) if each.stands]
+        before = [each for each in self._of(alarm.id) if each.matters]
         decided = self._detectors.apply(lint.check(alarm, self._zone), checked=True)
         self._alarms[alarm.id] = alarm
-        for each in stood:
+        for each in before:
             found = self._find(alarm.id, each.key)
-            if found is None or not found.stands:
-                decided.append(_gone(each, "the alarm's manifest changed", cause, now))
+            if found is None or found.state != each.state:
+                state = "" if found is None else found.state
+                decided.append(Raise(notes.gone(each, state, "the alarm's manifest changed", cause, now)))
         return decided
 
     def remove(self, alarm: str, cause: str, now: int) -> list[Instruction]:
         """Remove the alarm `namespace/name`. Those of its that stand are cleared."""
         self._alarms.pop(alarm, None)
-        cleared = [_gone(each, "the alarm was deleted", cause, now) for each in self._of(alarm) if each.stands]
-        return [*cleared, *self._detectors.remove(name(alarm))]
+        told = _gone((each for each in self._of(alarm) if each.matters), "the alarm was deleted", cause, now)
+        return [*told, *self._detectors.remove(name(alarm))]
 
     def forget(self, device: str, cause: str, now: int) -> list[Instruction]:
         """A device leaves, and its own alarms with it: those that stand are cleared."""
-        mine = [a for a, manifest in self._alarms.items() if manifest.spec.key == "device"]
-        found = [each for a in mine if (each := self._find(a, device)) is not None]
-        return [_gone(each, "the device left", cause, now) for each in found if each.stands]
+        own = [alarm for alarm, manifest in self._alarms.items() if manifest.spec.key == "device"]
+        found = (each for alarm in own if (each := self._find(alarm, device)) is not None and each.matters)
+        return _gone(found, "the device left", cause, now)
 
     def take(self, alarm: str, key: str, order: Order, cause: str, now: int) -> Fact:
         """The fact that a command is. Raises `Rejected`: 404 for what is not there, 409 for what makes no sense now.
@@ -87,6 +88,16 @@ class Alarms:
         """How every alarm stands, by alarm."""
         return (each for alarm in self._alarms for each in self._of(alarm))
 
+    def standing(self, alarm: str, key: str) -> Standing | None:
+        """How the alarm `namespace/name` of a key stands."""
+        return self._find(alarm, key)
+
+    def commands(self, each: Standing) -> tuple[str, ...]:
+        """The commands that make sense now."""
+        manifest = self._alarms.get(each.alarm)
+        state = known(each.state)
+        return () if manifest is None or state is None else tuple(ways(manifest.spec, state))
+
     def _of(self, alarm: str) -> Iterator[Standing]:
         return (standing(alarm, view) for view in self._detectors.instances_of(name(alarm)))
 
@@ -95,5 +106,5 @@ class Alarms:
         return None if view is None else standing(alarm, view)
 
 
-def _gone(each: Standing, why: str, cause: str, now: int) -> Raise:
-    return Raise(notes.cleared(each, why, cause, now))
+def _gone(those: Iterable[Standing], why: str, cause: str, now: int) -> list[Instruction]:
+    return [Raise(notes.gone(each, "", why, cause, now)) for each in those]

@@ -24,11 +24,12 @@ def note(each: Standing, what: What, message: str, *, seed: str, cause: str, now
     return Event(name, now, KIND, f"{each.alarm}/{each.key}", severity, message, cause, detail)
 
 
-def cleared(each: Standing, why: str, cause: str, now: int) -> Event:
-    """The event that tells of an alarm that stood and is gone."""
-    after = structs.replace(each, state="", since=now)
+def gone(each: Standing, state: str, why: str, cause: str, now: int) -> Event:
+    """The event that tells of an alarm that was dropped, or came into `state`, by what is none of its ways."""
+    what: What = "cleared" if each.stands else "removed"
+    after = structs.replace(each, state=state, since=now, until=0)
     seed = f"{cause}|{each.alarm}/{each.key}"
-    return note(after, "cleared", f"over, as {why}: {each.message}", seed=seed, cause=cause, now=now, more={})
+    return note(after, what, f"{what}, as {why}: {each.message}", seed=seed, cause=cause, now=now, more={})
 
 
 def standing_of(event: Event) -> Standing | None:

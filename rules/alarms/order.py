@@ -81,11 +81,11 @@ class Order(Struct, frozen=True):
 
 def order(command: str, *, who: str = "", note: str = "", length: Duration | None = None) -> Order:
     """Check a command. Raises `Rejected`."""
-    known = next((each for each in COMMANDS if each == command), None)
-    if known is None:
+    found = next((each for each in COMMANDS if each == command), None)
+    if found is None:
         raise Rejected(f"{command[:40]!r} is no command to an alarm: {', '.join(COMMANDS)} are", 404)
-    if length is not None and known != "snooze":
-        raise Rejected(f"{known} takes no time: only snooze does")
+    if length is not None and found != "snooze":
+        raise Rejected(f"{found} takes no time: only snooze does")
     for name, text, most in (("who", who, LONGEST_WHO), ("note", note, LONGEST_NOTE)):
         if len(text) > most or not text.isprintable():
             raise Rejected(f"{name}: at most {most} printable characters on one line are taken")
@@ -93,7 +93,7 @@ def order(command: str, *, who: str = "", note: str = "", length: Duration | Non
         micros = 0 if length is None else microseconds(length, 1_000_000)
     except ValueError as error:
         raise Rejected(f"for: {error}") from None
-    return Order(known, who, note, micros)
+    return Order(found, who, note, micros)
 
 
 def ways(spec: Spec, state: StateName) -> dict[Command, StateName]:
@@ -105,11 +105,16 @@ def ways(spec: Spec, state: StateName) -> dict[Command, StateName]:
 
 def refusal(alarm: Alarm, state: str, command: Command) -> str:
     """Why a command makes no sense in a state, in words; empty when it does."""
-    known = next((each for each in STATES if each == state), None)
-    if known is not None and command in ways(alarm.spec, known):
+    source = known(state)
+    if source is not None and command in ways(alarm.spec, source):
         return ""
     why = _WHY.get((state, command), "its manifest says acknowledge: false; snooze, disable or reset it")
     return f"{alarm.id}: can't {command}: {why}"
+
+
+def known(state: str) -> StateName | None:
+    """A state by its name; `None` when alarms have none such."""
+    return next((each for each in STATES if each == state), None)
 
 
 def written(order: Order) -> str:
@@ -120,8 +125,8 @@ def written(order: Order) -> str:
 def read(text: str) -> Order | None:
     """What `written` gave."""
     command, length, who, note = (*text.split(_SEPARATOR, 3), "", "", "")[:4]
-    known = next((each for each in COMMANDS if each == command), None)
-    return None if known is None or not length.isdigit() else Order(known, who, note, int(length))
+    found = next((each for each in COMMANDS if each == command), None)
+    return None if found is None or not length.isdigit() else Order(found, who, note, int(length))
 
 
 def given(command: Command) -> str:

@@ -39,6 +39,11 @@ class Standing(Struct, frozen=True):
         """It was raised, and is not cleared."""
         return self.state in STANDING
 
+    @property
+    def matters(self) -> bool:
+        """It is not as it would be had nothing happened to it."""
+        return self.state not in {"", "Normal", "Disabled"} or (self.state == "Disabled" and self.who != "")
+
 
 def standing(alarm: str, view: InstanceView) -> Standing:
     """An instance of the detector of the alarm `namespace/name`."""

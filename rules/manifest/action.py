@@ -44,7 +44,9 @@ class TimerAction(Node, frozen=True):
         return self.seconds if self.after is None else self.after
 
 
-What = Literal["raised", "acknowledged", "cleared", "snoozed", "disabled", "enabled", "reset", "escalated", "reminded"]
+What = Literal[
+    "raised", "acknowledged", "cleared", "snoozed", "disabled", "enabled", "reset", "escalated", "reminded", "removed"
+]
 
 
 class NoticeAction(Node, frozen=True):
