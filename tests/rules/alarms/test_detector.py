@@ -318,7 +318,7 @@ def test_an_alarm_that_is_deleted_or_whose_device_leaves_is_cleared(plant):
     (left,) = rules.alarms.forget("default/t-1", "test:1:9", found.site.now)
     assert (left.event.detail["what"], left.event.detail["state"]) == ("cleared", "")
     gone = rules.alarms.remove("default/hot", "test:1:9", found.site.now)
-    assert gone[0].event.message == "over, as the alarm was deleted: default/t-1 has 90"
+    assert gone[0].event.message == "cleared, as the alarm was deleted: default/t-1 has 90"
 
 
 def test_a_changed_manifest_leaves_what_stands_standing_and_clears_what_it_has_no_state_for(plant, alarm):
@@ -326,4 +326,4 @@ def test_a_changed_manifest_leaves_what_stands_standing_and_clears_what_it_has_n
     assert found.apply(alarm(severity="error")) == []
     assert found.state == "Acknowledged"
     assert found.apply(alarm(acknowledge=False)) == ["cleared"]
-    assert found.state == "Normal"
+    assert (found.state, found.last_told().state) == ("Normal", "Normal")
