@@ -27,7 +27,7 @@ class Notice:
         self.label = label
         self._what = action.what
         self._state = action.state
-        self._message = Template(action.message)
+        self._message = Template(action.message or "")
 
     def perform(self, turn: Turn) -> None:
         values = turn.record.values

@@ -46,6 +46,8 @@ class Alarms:
 
         Those that stood and do not any more, for the new one has not their state or key, are cleared.
         """
+        if self._alarms.get(alarm.id) == alarm:
+            return []
         before = [each for each in self._of(alarm.id) if each.matters]
         decided = self._detectors.apply(lint.check(alarm, self._zone), checked=True)
         self._alarms[alarm.id] = alarm

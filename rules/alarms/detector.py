@@ -198,7 +198,7 @@ class _Compiler:
         return (self._notice("cleared", to), *self._spec.on_clear)
 
     def _notice(self, what: What, state: StateName) -> Action:
-        return Action(notice=NoticeAction(what, state, self._spec.message))
+        return Action(notice=NoticeAction(what, state, self._spec.message if what == "raised" else None))
 
 
 def _timer(name: str, length: Duration) -> Action:

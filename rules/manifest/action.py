@@ -56,8 +56,8 @@ class NoticeAction(Node, frozen=True):
     """What became of it."""
     state: str
     """The state that it is in from now on."""
-    message: Text
-    """What was told when it was raised, or is told now."""
+    message: Text | None = None
+    """When it is raised: what people are told."""
 
 
 class Action(Node, frozen=True):
