@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rules.lint.fault import Fault
+from rules.expression import Expression
+from rules.lint.fault import Fault, attempt
 from rules.manifest.alarm import Condition, Spec
 from rules.manifest.form import Scalar
 from twins.schema import nearest
@@ -51,6 +52,15 @@ def faults(spec: Spec) -> Iterator[Fault]:
             yield Fault(f"{path}.deadband", "belongs to a comparison; with when, write clearWhen")
     else:
         yield from _comparison(spec, path)
+    for name, source in (
+        ("when", c.when),
+        ("clearWhen", c.clear_when),
+        ("threshold", c.threshold),
+        ("clearBelow", c.clear_below),
+        ("clearAbove", c.clear_above),
+    ):
+        if isinstance(source, str):
+            yield from attempt(f"{path}.{name}", Expression, source)
 
 
 def _comparison(spec: Spec, path: str) -> Iterator[Fault]:
