@@ -12,6 +12,7 @@ from typing import Any
 import aiomqtt
 import pytest
 
+from devices.mqtt.rights import password_line
 from tests.gateway.process import Gateway, invoke, until
 
 ALARM = """
@@ -44,8 +45,8 @@ WHERE kind = 'alarm' AND object = 'default/hot-boiler/default/boiler-1' ORDER BY
 class Broker:
     """A client of the gateway's broker, where anybody may do everything."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._client = aiomqtt.Client("127.0.0.1", gateway.broker(), timeout=5)
+    def __init__(self, gateway: Gateway, **login: str) -> None:
+        self._client = aiomqtt.Client("127.0.0.1", gateway.broker(), timeout=5, **login)  # type: ignore[arg-type]
 
     async def __aenter__(self) -> Broker:
         await self._client.__aenter__()
@@ -59,9 +60,13 @@ class Broker:
         body = json.dumps({"temperature": temperature})
         await self._client.publish(f"gemelo/telemetry/default/{device}", body, qos=1)
 
+    async def say(self, place: str = ID, **body: Any) -> None:
+        """Command it, and wait for nothing."""
+        await self._client.publish(f"gemelo/alarms/command/{place}", json.dumps(body), qos=1)
+
     async def command(self, place: str = ID, **body: Any) -> dict[str, Any]:
         """Command it, and wait for what becomes of that."""
-        await self._client.publish(f"gemelo/alarms/command/{place}", json.dumps(body), qos=1)
+        await self.say(place, **body)
         return await self.hears(f"gemelo/alarms/result/{place}", lambda said: said["id"] == body["id"])
 
     async def hears(self, topic: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -73,6 +78,11 @@ class Broker:
                     if wanted(said):
                         return dict(said)
         raise AssertionError("the broker went away")
+
+    @property
+    def heard(self) -> list[Any]:
+        """What has come and was not waited for."""
+        return [self._client._queue.get_nowait() for _ in range(self._client._queue.qsize())]
 
     async def stands(self, state: str) -> dict[str, Any]:
         """Wait until it is told that the alarm is in a state."""
@@ -189,6 +199,30 @@ async def test_an_alarm_that_is_deleted_is_told_no_more_and_a_bad_command_says_w
         assert gateway.ask("DELETE", "/api/v1/manifests/Alarm/default/hot-boiler")[0] in (200, 204)
         assert await broker.stands("") == {}
         assert until(lambda: gateway.ask("GET", "/api/v1/alarms")[1] == [])
+
+
+def test_at_a_broker_with_rights_only_who_may_commands_and_reads(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text(password_line("app", "secret", b"salt" * 3) + "\n")
+    (tmp_path / "rights").write_text("user app\ntopic read gemelo/alarms/#\ntopic write gemelo/alarms/command/#\n")
+    closed = 'listen = "127.0.0.1:0"\nusers_file = "users"\nrights_file = "rights"'
+    with Gateway(tmp_path, broker=closed).start() as gateway:
+        gateway.apply(f"{SIREN}---{ALARM}")
+        status, device = gateway.ask("POST", "/api/v1/credentials", {"device": "default/boiler-1", "means": "password"})
+        assert status == 200, device
+
+        async def life() -> None:
+            login = {"username": device["user"], "password": device["password"]}
+            async with Broker(gateway, username="app", password="secret") as app, Broker(gateway, **login) as boiler:
+                await boiler.report(90)
+                await app.stands("Active")
+                await boiler.say(command="acknowledge", who="the boiler itself")
+                await boiler.report(91)  # both have come when this one has
+                assert until(lambda: gateway.reported("boiler-1", "temperature") == "91")
+                assert standing(gateway)["state"] == "Active"
+                assert "cause" in await app.command(command="acknowledge", id="1")
+                assert boiler.heard == []
+
+        asyncio.run(life())
 
 
 BAD = [
