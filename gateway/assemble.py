@@ -15,6 +15,9 @@ import logging
 from devices.mqtt.credentials import Credentials
 from devices.telemetry.mappings import Mappings
 from gateway import wiring
+from gateway.alarms.board import Board
+from gateway.alarms.desk import Desk
+from gateway.alarms.herald import Herald
 from gateway.causes import Causes
 from gateway.config import Config, changed
 from gateway.console import Console, News, Portraits
@@ -69,13 +72,17 @@ class Gateway:
         limits, strict = wiring.limits(config), config.twins.compat == "strict"
         revisions = Revisions()
         news = News(kernel.rules, revisions)
+        self._board = board = Board(kernel.rules.alarms)
 
         mappings, credentials = Mappings(), Credentials(config.store.path / "credentials.json", clock)
         self._discoverer = discoverer = Discoverer(mappings, registry)
         self._sparkplug = heard = SparkplugHost(discoverer, registry, twins, clock, core.ask)
         relay = Relay(heard, core, clock, causes.of("router"))
-        self._mqtt = mqtt = Messaging(self._now, core, clock, causes.of("mqtt"), news.note, relay, credentials)
+        desk = Desk(board, core, clock, causes.of("alarm"))
+        self._herald = herald = Herald(relay, kernel.rules.alarms, desk, clock)
+        self._mqtt = mqtt = Messaging(self._now, core, clock, causes.of("mqtt"), news.note, herald, credentials)
         heard.speak_by(mqtt)
+        herald.speak_by(mqtt)
         relay.speak_by(mqtt)
         self._enrolment = Enrolment(
             self._now, credentials, mqtt, registry, core.offer_nowait, clock, causes.of("enrolment"), heard.granted
@@ -131,6 +138,7 @@ class Gateway:
             portraits,
             revisions,
             news,
+            board,
             clock,
             cameras=sight.cameras.views,
             cloud=cloud.view,
@@ -150,6 +158,7 @@ class Gateway:
             uploads=uploads,
             groups=groups,
             node=nodes.manifest,
+            alarms=desk,
         )
         self._front = Front(config, clock, views)
 
@@ -163,8 +172,19 @@ class Gateway:
             registry.watch(kind, watcher)
             registry.watch(kind, lambda name, manifest: mqtt.remap())  # after it: other topics are heard now
         registry.watch("Upload", uploads.apply)
+        registry.watch("Alarm", herald.apply)
         registry.watch("Device", heard.follow)
-        for listener in (mqtt, self._orders, self._mappers, self._presence, cloud, edge, sight.album, self._console):
+        for listener in (
+            mqtt,
+            self._orders,
+            self._mappers,
+            self._presence,
+            cloud,
+            edge,
+            sight.album,
+            herald,
+            self._console,
+        ):
             core.listen(listener)
         core.keep(cloud)
 
@@ -220,6 +240,7 @@ class Gateway:
             Part("discovery", self._discoverer.run),
             Part("sparkplug", self._sparkplug.run),
             Part("enrolment", self._enrolment.run),
+            Part("alarms", self._herald.run),
         )
         kernel = group.create_task(self.kernel.run(*others), name="kernel")
         try:
@@ -234,6 +255,7 @@ class Gateway:
         self._cloud.restore(found.outbox)
         self._cloud.build(self.config, found.manifests, found.boot)  # before the first commit: it may be news there
         self.kernel.recover(found)
+        self._board.restore()
         self._mappers.follow(self.kernel.registry)
         self._enrolment.restore()
         self._console.restore(found.events)

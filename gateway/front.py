@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway import wiring
+from gateway.alarms.desk import Desk
 from gateway.config import Config
 from gateway.console import Console
 from gateway.enrolment import Enrolment
@@ -20,6 +21,7 @@ from runtime.clock import Clock
 from runtime.supervision import Part, Supervisor
 from store.sql.service import Sql
 from twins.errors import Unavailable
+from web.alarms import AlarmApi
 from web.cloud import CloudApi, CloudStatus
 from web.enrolment import EnrolmentApi
 from web.nodes.api import NodeApi
@@ -43,6 +45,7 @@ class Views(Struct, frozen=True):
     uploads: Uploading
     groups: Groups
     node: Callable[[], dict[str, Any]]
+    alarms: Desk
 
 
 class Front:
@@ -74,6 +77,7 @@ class Front:
                 *PointsApi(views.recording).routes(),
                 *UploadApi(views.uploads).routes(),
                 *NodeApi(views.node).routes(),
+                *AlarmApi(views.alarms).routes(),
             ),
             views.groups,
         )

@@ -77,6 +77,11 @@ class Kernel:
                 decided += self.rules.apply(manifest, start.now)
             except Rejected as error:
                 logger.warning("rule %s does not hold any more: %s", name, error)
+        for name, alarm in self.registry.of("Alarm"):
+            try:
+                decided += self.rules.alarms.apply(alarm, "", self._clock.now())
+            except Rejected as error:
+                logger.warning("alarm %s does not hold any more: %s", name, error)
         manifests = [manifest for kind in ("Pipeline", "Query") for _, manifest in self.registry.of(kind)]
         for fault in self.streams.restore(manifests, found.streams, self._clock.now()):
             logger.warning("%s", fault)

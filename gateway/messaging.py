@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
@@ -13,7 +14,7 @@ from devices.mqtt import telemetry
 from devices.mqtt.credentials import Credentials
 from devices.mqtt.door import Mapped, MqttDoor
 from devices.mqtt.fast import FastLink
-from devices.mqtt.link import Link, LinkConfig
+from devices.mqtt.link import Letter, Link, LinkConfig
 from devices.mqtt.rights import CONTROL
 from devices.mqtt.steady import SteadyLink
 from devices.sparkplug import topic as sparkplug
@@ -25,12 +26,16 @@ from gateway.config import Config
 from gateway.core import Core
 from gateway.ownbroker import OwnBroker
 from runtime.clock import Clock
+from twins.errors import Rejected, Unavailable
 from twins.exchange import Event
 from twins.instructions import Delta
 from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
 from twins.stimuli import Noted
 
 logger = logging.getLogger(__name__)
+
+CONFIRMED = 30.0
+"""Seconds that the broker may take to confirm a message before it is sent again."""
 
 
 class Plain(Mapped, Protocol):
@@ -108,6 +113,32 @@ class Messaging:
         """Publish what the topics of others call for; nothing before there is a broker."""
         if self._door is not None:
             self._door.link.publish(messages)
+
+    async def send(self, topic: str, payload: bytes, ident: str, *, qos: int, retain: bool) -> None:
+        """Publish, and return when the broker has it, at QoS 0 when it is sent.
+
+        Raises `Unavailable` when it has not, and `Rejected` for what no broker takes.
+        """
+        link = None if self._door is None else self._door.link
+        if link is None or not link.connected:
+            raise Unavailable("the broker is away")
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def done(sent: bool) -> None:
+            if not answer.done():
+                answer.set_result(sent)
+
+        unfit = link.counts.unfit
+        link.publish([Letter(topic, payload, done, qos, retain, ident)])
+        try:
+            async with asyncio.timeout(CONFIRMED):
+                sent = await answer
+        except TimeoutError:
+            raise Unavailable(f"the broker has not confirmed it within {CONFIRMED:g} s") from None
+        if not sent and link.counts.unfit > unfit:
+            raise Rejected("no broker takes such a message: it is too large, or its topic is none")
+        if not sent:
+            raise Unavailable("too much waits for the broker")
 
     @property
     def connects(self) -> int:

@@ -17,6 +17,9 @@ from gateway.committed import Committed
 from gateway.flow import KINDS, Flow
 from gateway.timers import Timers, lasts
 from gateway.watch import Watch
+from rules.alarms import detector as alarms
+from rules.alarms import order as orders
+from rules.manifest.alarm import decode as alarm
 from rules.manifest.detector import decode as detector
 from rules.rules import Rules
 from streams.streams import Streams
@@ -36,7 +39,19 @@ from twins.instructions import (
     Verdicts,
 )
 from twins.kinds import TEXT_KINDS, read, words
-from twins.stimuli import Applied, Confirmed, Edit, Expired, Inferred, Noted, Queued, Recorded, Stimulus, Updated
+from twins.stimuli import (
+    Applied,
+    Confirmed,
+    Edit,
+    Expired,
+    Inferred,
+    Noted,
+    Ordered,
+    Queued,
+    Recorded,
+    Stimulus,
+    Updated,
+)
 from twins.twin import Twins
 from twins.values import Property
 
@@ -127,6 +142,8 @@ class Turn:
             return None
         if type(stimulus) is Applied:
             return self._apply(stimulus)
+        if type(stimulus) is Ordered:
+            return self._order(stimulus)
         if type(stimulus) is Noted:
             self._note(stimulus.event)
             return None
@@ -196,6 +213,7 @@ class Turn:
                 self._fact(i, stimulus, depth)
             case Forget():
                 self._persist(i, stimulus)
+                self._follow(self._rules.alarms.forget(i.device, i.cause, stimulus.seen), stimulus, depth)
                 self._follow(self._rules.forget(i.device), stimulus, depth)
                 self._evaluate_all(self._flow.forget(i.device, stimulus), stimulus, depth)
             case Status():
@@ -243,7 +261,7 @@ class Turn:
     def _apply(self, applied: Applied) -> Outcome | None:
         """Write a manifest with this batch; a rule or a query holds from here on, or is refused and not written."""
         try:
-            if applied.kind == "Detector":
+            if applied.kind in ("Detector", "Alarm"):
                 self._follow(self._rule(applied), applied, 0)
             elif applied.kind in KINDS:
                 self._evaluate_all(self._flow.apply(applied), applied, 0)
@@ -254,10 +272,33 @@ class Turn:
         return None
 
     def _rule(self, applied: Applied) -> list[wanted.Instruction]:
+        rules, name = self._rules, applied.name
+        if applied.kind == "Alarm":
+            return self._alarm(applied)
         if applied.body is None:
-            return self._rules.remove(applied.name)
-        manifest = detector(msgspec.json.decode(applied.body), applied.name)
-        return self._rules.apply(manifest, applied.seen, applied.cause)
+            return rules.remove(name)
+        return rules.apply(detector(msgspec.json.decode(applied.body), name), applied.seen, applied.cause)
+
+    def _alarm(self, applied: Applied) -> list[wanted.Instruction]:
+        known, cause, now = self._rules.alarms, applied.cause, applied.seen
+        if applied.body is None:
+            return known.remove(applied.name, cause, now)
+        return known.apply(alarm(msgspec.json.decode(applied.body), applied.name), cause, now)
+
+    def _order(self, ordered: Ordered) -> Outcome | None:
+        """A command to an alarm: what is overdue of it comes first, for it may have moved on."""
+        rules, cause, now = self._rules, ordered.cause, ordered.seen
+        steady = self._timers.steady.of(now)
+        self._follow(rules.catch_up(alarms.name(ordered.alarm), ordered.key, now, cause, steady), ordered, 0)
+        order = orders.read(ordered.order)
+        if order is None:
+            return Outcome(f"{ordered.order[:40]!r} is no command to an alarm", 400)
+        try:
+            fact = rules.alarms.take(ordered.alarm, ordered.key, order, cause, now)
+        except Rejected as error:
+            return Outcome(error.reason, error.code)
+        self._evaluate(fact, ordered, 0)
+        return None
 
     def _follow(self, decided: Sequence[wanted.Instruction], stimulus: Stimulus, depth: int) -> None:
         """Carry what the rules want into the batch; their commands are stimuli of the same batch."""

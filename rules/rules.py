@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from rules import lint
+from rules.alarms.alarms import Alarms
 from rules.explain import Evaluation
 from rules.expression import Scope
 from rules.instance import Record, revive
@@ -14,7 +15,7 @@ from rules.machine import Machine
 from rules.manifest.detector import Detector
 from rules.manifest.schedule import AT
 from rules.migration import adopt, check, drop, migrate, reset, told
-from rules.view import View, view
+from rules.view import InstanceView, View, instance, view
 from rules.watch import Watches
 from rules.window import find_zone
 from twins.errors import Broken, Rejected
@@ -31,6 +32,7 @@ class Rules:
     def __init__(self, zone: str = "UTC", *, limit: int = 200_000, history: int = 64) -> None:
         find_zone(zone)
         self.turned_away = 0
+        self.alarms = Alarms(self, zone)
         self._zone = zone
         self._limit = limit
         self._history = history
@@ -52,15 +54,17 @@ class Rules:
         """The detectors by `namespace/name`."""
         return {name: machine.detector for name, machine in self._machines.items()}
 
-    def apply(self, detector: Detector, now: int = 0, cause: str = "") -> list[Instruction]:
+    def apply(self, detector: Detector, now: int = 0, cause: str = "", *, checked: bool = False) -> list[Instruction]:
         """Add a detector or put it in place of its older self. Raises `Rejected`, and then nothing has changed.
 
         `now`, microseconds UTC, is when, and `cause` what led to it. Instances go on, or not, as `migration` tells.
+        One that is `checked` has passed `lint.check`.
         """
         old = self._machines.get(detector.id)
         if old is not None and old.detector == detector:
             return []
-        lint.check(detector, self._zone)
+        if not checked:
+            lint.check(detector, self._zone)
         scope, watches = self._opened()
         records = self._waiting.get(detector.id, {}) if old is None else old.records
         if old is not None:
@@ -183,6 +187,26 @@ class Rules:
             return [Wake(timer, due, cause.encode(), clock in machine.plan.pausing)]
         self._evaluated[record] = machine
         return _catch_up(machine, record, cause, now, steady)
+
+    def catch_up(self, name: str, key: str, now: int, cause: str, steady: int | None = None) -> list[Instruction]:
+        """Evaluate the timers of one instance of the detector `namespace/name` that are overdue."""
+        machine = self._machines.get(name)
+        record = None if machine is None else machine.records.get(key)
+        if machine is None or record is None:
+            return []
+        self._evaluated[record] = machine
+        return _catch_up(machine, record, cause, now, self._at(now, steady))
+
+    def instance(self, name: str, key: str) -> InstanceView | None:
+        """One instance of the detector `namespace/name`."""
+        machine = self._machines.get(name)
+        record = None if machine is None else machine.records.get(key)
+        return None if record is None else instance(record, self._ahead)
+
+    def instances_of(self, name: str) -> Iterator[InstanceView]:
+        """The instances of the detector `namespace/name`, none if there is no such."""
+        machine = self._machines.get(name)
+        return iter(()) if machine is None else (instance(record, self._ahead) for record in machine.records.values())
 
     @property
     def instances(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rules.actions.action import Action
 from rules.actions.catalogue import compile_action
-from rules.expression import Expression
+from rules.gate import condition
 from rules.manifest import detector as manifest
 from rules.manifest.action import Actions
 
@@ -20,7 +20,7 @@ class Step:
     def __init__(self, name: str, label: str, when: str | None, do: Actions, namespace: str) -> None:
         self.name = name
         self.label = label
-        self.when = None if when is None else Expression(when)
+        self.when = None if when is None else condition(when)
         self.do: list[Action] = [compile_action(each, f"{label}.do[{at}]", namespace) for at, each in enumerate(do)]
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from rules.instance import Record
-from rules.machine import Machine
 from rules.manifest.form import Scalar
+
+if TYPE_CHECKING:
+    from rules.machine import Machine
 
 
 class InstanceView(Struct, frozen=True):
@@ -39,12 +43,13 @@ def view(machine: Machine, limit: int, ahead: int = 0) -> View:
     for record in machine.records.values():
         states[record.state] += 1
     spec, story = machine.detector.spec, machine.story
-    shown = tuple(_instance(machine.records[key], ahead) for key in sorted(machine.records)[:limit])
+    shown = tuple(instance(machine.records[key], ahead) for key in sorted(machine.records)[:limit])
     return View(
         machine.id, spec.description, spec.initial, states, shown, story.evaluations, story.decisions, story.faults
     )
 
 
-def _instance(record: Record, ahead: int) -> InstanceView:
+def instance(record: Record, ahead: int) -> InstanceView:
+    """One instance as it is now; its timers are `ahead` microseconds later by the wall clock than by the steady one."""
     timers = {name: due + ahead for name, due in record.timers.items()}
     return InstanceView(record.key, record.state, record.since, record.device, dict(record.values), timers)

@@ -24,7 +24,8 @@ from devices.telemetry.manifest import Mapping
 from gateway.config import load, parse
 from gateway.manifests.documents import documents_of
 from rules import lint
-from rules.manifest import detector
+from rules.alarms import lint as alarms
+from rules.manifest import alarm, detector
 from store.counts import Counts
 from store.manifest import Retention
 from store.schema import TABLES
@@ -192,6 +193,8 @@ def test_every_example_manifest_can_be_applied(file: Path) -> None:
         match document["kind"]:
             case "Detector":
                 assert lint.faults(detector.decode(document)) == []
+            case "Alarm":
+                assert alarms.faults(alarm.decode(document)) == []
             case kind:
                 decode(document, KINDS[kind], name(file))
 

@@ -200,6 +200,17 @@ class Confirmed(Stimulus, frozen=True, tag=True):
     joined: int = 0
 
 
+class Ordered(Stimulus, frozen=True, tag=True):
+    """A person or a program gives a command to the alarm `namespace/name` of `key`; `device` is empty.
+
+    `order` is the command as the rules write it.
+    """
+
+    alarm: str
+    key: str
+    order: str
+
+
 class Applied(Stimulus, frozen=True, tag=True):
     """A manifest is applied, or deleted with `body` `None`; `device` is empty, `name` is `namespace/name`."""
 

@@ -160,6 +160,30 @@ class RuleView(Struct, frozen=True):
     states: dict[str, int] = {}
 
 
+class AlarmView(Struct, frozen=True):
+    """One alarm of one key. `since` is when it came into its state, `raised` when it was raised last, 0 for never.
+
+    `until` ends its snooze, 0 for none. `count` is how often its condition began to hold since it was raised, `level`
+    how often it was escalated; `who` gave the last command since then, and `note` says why. `commands` make sense now.
+    """
+
+    alarm: str
+    key: str
+    state: str
+    severity: Severity
+    since: int = 0
+    message: str = ""
+    raised: int = 0
+    until: int = 0
+    count: int = 0
+    level: int = 0
+    who: str = ""
+    note: str = ""
+    device: str = ""
+    cause: str = ""
+    commands: tuple[str, ...] = ()
+
+
 class CloudView(Struct, frozen=True):
     """The ledger of the sync: `pending` waits here, `sent` is on its way or there, `confirmed` is there for certain."""
 
@@ -237,7 +261,7 @@ class Snapshot(Struct, frozen=True):
     """What changed after some revision; all there is when `whole`.
 
     `revision` is what to ask from next. In a change, `None` and empty mean unchanged; `members` is there when
-    something left; `events` are the new ones only.
+    something left; `events` are the new ones only; `alarms` are all of those that matter, the worst first.
     """
 
     revision: int
@@ -250,6 +274,7 @@ class Snapshot(Struct, frozen=True):
     cameras: tuple[CameraView, ...] = ()
     rules: tuple[RuleView, ...] = ()
     events: tuple[EventView, ...] = ()
+    alarms: tuple[AlarmView, ...] | None = None
     members: Members | None = None
     hints: tuple[HintView, ...] = ()
     queries: tuple[QueryView, ...] = ()

@@ -12,8 +12,20 @@ from collections.abc import Collection, Sequence
 import mqtt5
 
 from devices.mqtt.connection import Connection
-from devices.mqtt.link import Hearing, LinkConfig, LinkCounts, Message, Outgoing, Patience, Receive, presence
-from devices.mqtt.packets import publish, subscribe, unsubscribe
+from devices.mqtt.link import (
+    Hearing,
+    Letter,
+    LinkConfig,
+    LinkCounts,
+    Message,
+    Outgoing,
+    Patience,
+    Receive,
+    Sendable,
+    presence,
+    settle,
+)
+from devices.mqtt.packets import frame, publish, subscribe, unsubscribe
 from runtime.clock import Clock
 from twins.errors import Unavailable
 
@@ -27,7 +39,7 @@ class FastLink:
         self._subscriptions = tuple(subscriptions)
         self._clock = clock
         self._outgoing = Outgoing(config.outgoing_limit, self.counts)
-        self._unconfirmed: dict[int, tuple[str, bytes]] = {}
+        self._unconfirmed: dict[int, Sendable] = {}
         self._hearing = Hearing()
         self._asked: dict[int, list[str]] = {}
         self._packet = 0
@@ -65,7 +77,7 @@ class FastLink:
         if self.connected:
             self._ask()
 
-    def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+    def publish(self, messages: Sequence[Sendable]) -> None:
         self._outgoing.add(messages)
         self._send_waiting()
 
@@ -109,7 +121,7 @@ class FastLink:
         self._unconfirmed = dict(unconfirmed[: connection.window])
         self._outgoing.again(message for _, message in unconfirmed[connection.window :])
         again = granted.session_present
-        connection.write([publish(*message, packet, duplicate=again) for packet, message in self._unconfirmed.items()])
+        connection.write([frame(message, packet, duplicate=again) for packet, message in self._unconfirmed.items()])
 
     def _ask(self) -> None:
         """Tell the broker what changed of what we hear."""
@@ -137,15 +149,19 @@ class FastLink:
         unconfirmed = self._unconfirmed
         while len(unconfirmed) < connection.window and (message := self._outgoing.take(connection.limit)) is not None:
             packet = self._next_packet()
-            unconfirmed[packet] = message
-            frames.append(publish(*message, packet))
+            frames.append(frame(message, packet))
+            if type(message) is Letter and not message.qos:
+                settle(message, sent=True)
+            else:
+                unconfirmed[packet] = message
         self.counts.published += len(frames)
         connection.write(frames)
 
     def _confirmed(self, packets: Sequence[int]) -> None:
         for packet in packets:
-            if self._unconfirmed.pop(packet, None) is not None:
+            if (message := self._unconfirmed.pop(packet, None)) is not None:
                 self.counts.confirmed += 1
+                settle(message, sent=True)
         if self._outgoing:
             self._send_waiting()
 

@@ -6,7 +6,7 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -33,6 +33,23 @@ class Message(Struct, frozen=True, gc=False):
     packet: int
     duplicate: bool
     epoch: int
+
+
+class Letter(NamedTuple):
+    """A message whose sender wants to know what becomes of it: `done(True)` once the broker has it, at QoS 0 once it is
+    sent; `done(False)` when it was let go. `ident` goes with it where the protocol has room for that (MQTT 5).
+    """
+
+    topic: str
+    payload: bytes
+    done: Callable[[bool], None]
+    qos: int = 1
+    retain: bool = False
+    ident: str = ""
+
+
+Sendable = tuple[str, bytes] | Letter
+"""Topic and payload, or more."""
 
 
 class LinkConfig(Struct, frozen=True):
@@ -100,7 +117,7 @@ class Link(Protocol):
         """
         ...
 
-    def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+    def publish(self, messages: Sequence[Sendable]) -> None:
         """Send at QoS 1, in order, never waiting; beyond the outgoing limit the oldest go, counted."""
         ...
 
@@ -125,31 +142,38 @@ class Outgoing:
     def __init__(self, limit: int, counts: LinkCounts) -> None:
         self._limit = limit
         self._counts = counts
-        self._queue: deque[tuple[str, bytes]] = deque()
+        self._queue: deque[Sendable] = deque()
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def add(self, messages: Sequence[tuple[str, bytes]]) -> None:
+    def add(self, messages: Sequence[Sendable]) -> None:
         """Put messages behind all others."""
         queue = self._queue
         queue.extend(messages)
         while len(queue) > self._limit:
-            queue.popleft()
+            settle(queue.popleft(), sent=False)
             self._counts.dropped += 1
 
-    def again(self, messages: Iterable[tuple[str, bytes]]) -> None:
+    def again(self, messages: Iterable[Sendable]) -> None:
         """Put messages that were sent and not confirmed before all others; none goes for them."""
         self._queue.extendleft(reversed(list(messages)))
 
-    def take(self, packet_limit: int) -> tuple[str, bytes] | None:
+    def take(self, packet_limit: int) -> Sendable | None:
         """The next message that a packet of `packet_limit` bytes can carry; what can't be sent is left out, counted."""
         while self._queue:
-            topic, payload = self._queue.popleft()
-            if _fits(topic, payload, packet_limit):
-                return topic, payload
+            message = self._queue.popleft()
+            if _fits(message[0], message[1], packet_limit):
+                return message
+            settle(message, sent=False)
             self._counts.unfit += 1
         return None
+
+
+def settle(message: Sendable, *, sent: bool) -> None:
+    """Tell the sender what became of it, if it wants to know."""
+    if type(message) is Letter:
+        message.done(sent)
 
 
 class Hearing:

@@ -1,4 +1,4 @@
-"""Packets of MQTT 5 as we write them: everything at QoS 1, and retained messages with a new subscription alone."""
+"""Packets of MQTT 5 as we write them: QoS 1 but for letters, and retained messages with a new subscription alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import mqtt5
 
-from devices.mqtt.link import LinkConfig, presence
+from devices.mqtt.link import Letter, LinkConfig, Sendable, presence
 
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE
 _ONCE = mqtt5.RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS
@@ -40,3 +40,18 @@ def unsubscribe(packet: int, topics: Sequence[str]) -> bytes:
 
 def publish(topic: str, payload: bytes, packet: int, *, duplicate: bool = False, retain: bool = False) -> bytes:
     return mqtt5.PublishPacket(topic, payload, qos=_QOS1, packet_id=packet, duplicate=duplicate, retain=retain).write()
+
+
+def frame(message: Sendable, packet: int, *, duplicate: bool = False) -> bytes:
+    """A message; the `ident` of a letter is the user property `id`. At QoS 0 the packet's number is of no meaning."""
+    if type(message) is not Letter:
+        return publish(message[0], message[1], packet, duplicate=duplicate)
+    return mqtt5.PublishPacket(
+        message.topic,
+        message.payload,
+        qos=mqtt5.QoS(message.qos),
+        packet_id=packet if message.qos else None,
+        duplicate=duplicate,
+        retain=message.retain,
+        user_properties=[("id", message.ident)] if message.ident else None,
+    ).write()

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from devices.mqtt.link import (
     Hearing,
+    Letter,
     LinkConfig,
     LinkCounts,
     Message,
     Outgoing,
     Patience,
     Receive,
+    Sendable,
     check_granted,
     presence,
+    settle,
 )
 from runtime.clock import Clock
 from twins.errors import Unavailable
@@ -38,7 +41,7 @@ class SteadyLink:
         self._subscriptions = tuple(subscriptions)
         self._clock = clock
         self._outgoing = Outgoing(config.outgoing_limit, self.counts)
-        self._unconfirmed: dict[int, tuple[str, bytes]] = {}
+        self._unconfirmed: dict[int, Sendable] = {}
         self._hearing = Hearing()
         self._asked: dict[int, list[str]] = {}
         self._resumed = False
@@ -77,7 +80,7 @@ class SteadyLink:
         if self._subscribed:
             self._ask()
 
-    def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+    def publish(self, messages: Sequence[Sendable]) -> None:
         self._outgoing.add(messages)
         self._send_waiting()
 
@@ -171,8 +174,9 @@ class SteadyLink:
 
         def on_publish(client: Any, userdata: Any, mid: int, code: Any = None, properties: Any = None) -> None:
             inner(client, userdata, mid, code, properties)
-            if epoch == self._epoch and self._unconfirmed.pop(mid, None) is not None:
+            if epoch == self._epoch and (message := self._unconfirmed.pop(mid, None)) is not None:
                 self.counts.confirmed += 1
+                settle(message, sent=True)
                 self._send_waiting()
 
         paho.on_connect, paho.on_subscribe, paho.on_unsubscribe = on_connect, on_subscribe, on_unsubscribe
@@ -200,6 +204,11 @@ class SteadyLink:
             message = self._outgoing.take(config.packet_limit)
             if message is None:
                 return
-            info = self._paho.publish(*message, qos=1)
-            self._unconfirmed[info.mid] = message
             self.counts.published += 1
+            if type(message) is Letter and not message.qos:
+                self._paho.publish(message.topic, message.payload, qos=0, retain=message.retain)
+                settle(message, sent=True)
+                continue
+            retain = type(message) is Letter and message.retain
+            info = self._paho.publish(message[0], message[1], qos=1, retain=retain)
+            self._unconfirmed[info.mid] = message

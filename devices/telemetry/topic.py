@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import combinations, zip_longest
 
-RESERVED = ("gemelo/telemetry/#",)
+RESERVED = ("gemelo/telemetry/#", "gemelo/alarms/command/#")
 """Topics of our own that a pattern must not touch: they would be heard twice."""
 LENGTH = 1024
 _NAMED = re.compile(r"\{([a-z][a-z0-9_]{0,31})\}")

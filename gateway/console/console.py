@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import rules.instructions as wanted
 from devices.camera.view import CameraView as Feed
+from gateway.alarms.board import Board
 from gateway.committed import Committed
 from gateway.console.news import News
 from gateway.console.portraits import Portraits
 from gateway.console.rulebook import Rulebook
+from rules.alarms import detector as alarms
 from rules.instructions import Instruction
 from rules.rules import Rules
 from runtime.clock import Clock
@@ -32,6 +34,7 @@ class Console:
         portraits: Portraits,
         revisions: Revisions,
         news: News,
+        board: Board,
         clock: Clock,
         *,
         cameras: Callable[[], Iterable[Feed]],
@@ -47,6 +50,7 @@ class Console:
         self._portraits = portraits
         self._revisions = revisions
         self._news = news
+        self._board = board
         self._clock = clock
         self._cameras = cameras
         self._cloud = cloud
@@ -73,6 +77,8 @@ class Console:
             touched.update(self._applied(applied))
         for event in committed.events:
             self._news.note(event)
+        if self._board.note(committed.events):
+            touched.add("alarms")
         if touched:
             self._revisions.touch(*touched)
 
@@ -104,6 +110,7 @@ class Console:
             cameras=tuple(self._portraits.camera(feed) for feed in self._cameras() if whole or feed.id in cameras),
             rules=tuple(self._rulebook.views(rules)) if whole or rules else (),
             events=self._news.since(since),
+            alarms=self._board.views() if whole or any(kind == "alarms" for kind, _, _ in changed) else None,
             members=self._members() if whole or self._revisions.dropped(since) else None,
             hints=tuple(self._hints()) if whole else (),
             queries=self._queries if whole else (),
@@ -136,10 +143,11 @@ class Console:
     def _applied(self, applied: Applied) -> list[str]:
         """What a manifest touches: itself, so that whoever follows manifests is woken, and the rule that it is."""
         keys = [f"manifest:{applied.kind}/{applied.name}"]
-        if applied.kind == "Detector":
-            keys.append(f"rule:{applied.name}")
+        if applied.kind in ("Detector", "Alarm"):
+            rule = alarms.name(applied.name) if applied.kind == "Alarm" else applied.name
+            keys.append(f"rule:{rule}")
             if applied.body is None:
-                self._rulebook.forget(applied.name)
+                self._rulebook.forget(rule)
         if applied.body is not None:
             return keys
         for key in keys:

@@ -16,7 +16,8 @@ from devices.dmi.manifest import Mapper
 from devices.sparkplug.manifest import Sparkplug
 from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
-from rules.manifest import detector
+from rules.manifest import alarm, detector
+from rules.manifest.alarm import Alarm
 from rules.manifest.detector import Detector
 from store.manifest import Retention
 from store.uploads.manifest import Upload
@@ -69,6 +70,7 @@ KINDS = {
     "Node": kind(Node, "nodes"),
     "Group": kind(Group, "groups"),
     "Detector": Kind(detector.decode, names=("detectors", "rule", "rules"), shape=Detector),
+    "Alarm": Kind(alarm.decode, names=("alarms",), shape=Alarm),
     "Pipeline": kind(Pipeline, "pipelines"),
     "Query": kind(Query, "queries"),
 }

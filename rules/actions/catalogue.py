@@ -5,6 +5,7 @@ from __future__ import annotations
 from rules.actions.action import Action
 from rules.actions.alert import Alert
 from rules.actions.desired import SetDesired
+from rules.actions.notice import Notice
 from rules.actions.timers import Clear, Restart, Start
 from rules.actions.variables import Assign
 from rules.manifest import action as manifest
@@ -22,4 +23,6 @@ def compile_action(action: manifest.Action, label: str, namespace: str) -> Actio
         return Start(action.timer, label)
     if action.restart is not None:
         return Restart(action.restart, label)
+    if action.notice is not None:
+        return Notice(action.notice, label)
     return Clear(action.clear or "", label)

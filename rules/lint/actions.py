@@ -8,6 +8,7 @@ from rules.lint.fault import Fault, attempt
 from rules.lint.plan import plan
 from rules.lint.walk import steps, timers
 from rules.manifest import action as manifest
+from rules.manifest.alarm import PREFIX
 from rules.manifest.detector import Detector, microseconds
 from twins.schema import nearest
 
@@ -24,6 +25,8 @@ def _action(path: str, action: manifest.Action, detector: Detector, started: set
         given = ", ".join(action.given) or "none"
         yield Fault(path, f"one of {', '.join(manifest.Action.__struct_fields__)} is needed, given: {given}")
         return
+    if action.notice is not None and not detector.metadata.name.startswith(PREFIX):
+        yield Fault(f"{path}.notice", "is made by kind: Alarm; in a detector, write alert")
     for name in action.assign or {}:
         if name not in detector.spec.variables:
             yield Fault(f"{path}.assign.{name}", f"is no variable; {nearest(name, detector.spec.variables)}")

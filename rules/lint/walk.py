@@ -59,5 +59,7 @@ def _action_uses(path: str, action: manifest.Action) -> Iterator[Use]:
         yield Use(f"{path}.timer.expression", action.timer.expression, "number")
     if action.alert is not None:
         yield Use(f"{path}.alert.message", action.alert.message, "text")
+    if action.notice is not None and action.notice.message is not None:
+        yield Use(f"{path}.notice.message", action.notice.message, "text")
     for name, source in (action.assign or {}).items():
         yield Use(f"{path}.assign.{name}", source, "value", name)

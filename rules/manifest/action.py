@@ -50,6 +50,22 @@ class TimerAction(Node, frozen=True):
         return self.seconds if self.after is None else self.after
 
 
+What = Literal[
+    "raised", "acknowledged", "cleared", "snoozed", "disabled", "enabled", "reset", "escalated", "reminded", "removed"
+]
+
+
+class NoticeAction(Node, frozen=True):
+    """Say what became of an alarm, and note it in its variables: made by `kind: Alarm`, not written by hand."""
+
+    what: What
+    """What became of it."""
+    state: str
+    """The state that it is in from now on."""
+    message: Text | None = None
+    """When it is raised: what people are told."""
+
+
 class Action(Node, frozen=True):
     """One thing to do: exactly one field is given."""
 
@@ -65,6 +81,8 @@ class Action(Node, frozen=True):
     """Stop the timer of this name."""
     restart: Name | None = None
     """Start the timer of this name again with the length that it had last."""
+    notice: NoticeAction | None = None
+    """Say what became of an alarm: of use to `kind: Alarm` alone."""
 
     @property
     def given(self) -> tuple[str, ...]:

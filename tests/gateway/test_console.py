@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import Any
 
+from gateway.alarms.board import Board
 from gateway.console import Console, News, Portraits
 from gateway.presence import Presence
 from tests.clock import in_virtual_time
@@ -40,7 +41,8 @@ async def showing() -> Any:
         Trends(), Limits(), unit=lambda device, name: "", picture=lambda _: 0, conditions=lambda _: ()
     )
     console = Console(
-        NodeView("edge-1"), stage.twins, stage.rules, portraits, revisions, News(stage.rules, revisions), stage.clock,
+        NodeView("edge-1"), stage.twins, stage.rules, portraits, revisions, News(stage.rules, revisions),
+        Board(stage.rules.alarms), stage.clock,
         cameras=tuple, cloud=CloudView, health=lambda: Health(live=True, ready=True), hints=tuple, queries=(),
     )  # fmt: skip
     stage.core.listen(console)

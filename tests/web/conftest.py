@@ -22,10 +22,12 @@ from runtime.clock import Clock, SystemClock
 from tests.web.browser import browse
 from twins.errors import Rejected
 from twins.exchange import Encoded, Newest, Rows, Scalar
+from web.alarms import AlarmApi
 from web.config import WebConfig
 from web.revisions import Revisions
 from web.server import Web
 from web.views import (
+    AlarmView,
     CameraView,
     CloudView,
     DeviceView,
@@ -82,6 +84,8 @@ class Room:
         self.devices: dict[str, DeviceView] = {}
         self.cameras: dict[str, CameraView] = {}
         self.rules: dict[str, RuleView] = {}
+        self.alarms: list[AlarmView] = []
+        self.commanded: list[tuple[str, ...]] = []
         self.recent: deque[tuple[int, EventView]] = deque(maxlen=200)
         self.ledger = CloudView()
         self.well = Health(live=True, ready=True, parts=(PartView("core", "ok"), PartView("store", "ok")))
@@ -109,6 +113,7 @@ class Room:
             cameras=tuple(self.cameras[name] for name in ids["camera"]),
             rules=tuple(self.rules[name] for name in ids["rule"]),
             events=tuple(event for revision, event in self.recent if revision > since),
+            alarms=tuple(self.alarms) if whole or any(kind == "alarms" for kind, _, _ in keys) else None,
             members=self._members() if self.revisions.dropped(since) else None,
             hints=self.hints if whole else (),
             queries=self.queries if whole else (),
@@ -206,6 +211,23 @@ class Room:
     def decide(self, rule: RuleView) -> None:
         self.rules[rule.name] = rule
         self.revisions.touch(f"rule:{rule.name}")
+
+    def views(self, state: str, limit: int) -> Sequence[AlarmView]:
+        return [alarm for alarm in self.alarms if state in ("", alarm.state)][:limit]
+
+    async def command(
+        self, alarm: str, key: str, command: str, *, who: str, note: str, length: str | float | None
+    ) -> str:
+        found = [one for one in self.alarms if (one.alarm, one.key) == (alarm, key)]
+        if not found or command not in found[0].commands:
+            message = f"{alarm}: can't {command}: it is acknowledged already"
+            raise Rejected(message, 409 if found else 404)
+        self.commanded.append((alarm, key, command, who, note, str(length)))
+        return f"alarm:1:{len(self.commanded)}"
+
+    def alarm(self, *alarms: AlarmView) -> None:
+        self.alarms = list(alarms)
+        self.revisions.touch("alarms")
 
     def happen(self, event: EventView) -> None:
         self.revisions.touch("events")
@@ -341,7 +363,8 @@ def serve(room: Room, tables: Tables, album: Album) -> Serve:
     async def serving(
         config: WebConfig = LOOPBACK, clock: Clock | None = None
     ) -> AsyncIterator[tuple[Web, ClientSession]]:
-        web = Web(config, room, room, tables, album, clock or SystemClock(), CollectorRegistry())
+        more = AlarmApi(room).routes()
+        web = Web(config, room, room, tables, album, clock or SystemClock(), CollectorRegistry(), more)
         async with asyncio.TaskGroup() as group:
             running = group.create_task(web.run(), name="web")
             try:

@@ -1,5 +1,6 @@
 // The page: one live stream in, each part shows what concerns it.
 
+import { Alarms } from "./alarms.js";
 import { Cameras } from "./cameras.js";
 import { Cloud } from "./cloud.js";
 import { Detail } from "./detail.js";
@@ -16,7 +17,7 @@ import { Sql } from "./sql.js";
 const header = new Header();
 const devices = new Devices((id) => detail.open(id));
 const detail = new Detail(devices);
-const parts = [header, devices, detail, new Cameras(), new Rules(), new Cloud(), new Events(), new Sql()];
+const parts = [header, new Alarms(), devices, detail, new Cameras(), new Rules(), new Cloud(), new Events(), new Sql()];
 
 function show(view) {
   setNow(view.now);
