@@ -17,6 +17,7 @@ from gateway.committed import Committed
 from gateway.flow import KINDS, Flow
 from gateway.timers import Timers
 from gateway.watch import Watch
+from rules.account import written
 from rules.manifest.detector import decode as detector
 from rules.rules import Rules
 from streams.streams import Streams
@@ -75,7 +76,7 @@ class Turn:
         self._written: dict[str, None] = {}  # in order, unlike a set
         self._flow = Flow(streams, rules.watches, self.batch)
         b, c = self.batch, self.committed
-        stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.seen)
+        stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.decisions, b.seen)
         self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied, c.statuses]
 
     def take(self, stimuli: Sequence[Stimulus]) -> Outcome:
@@ -251,6 +252,8 @@ class Turn:
         for d in decided:
             if isinstance(d, wanted.Command):
                 self._command(d, stimulus, depth)
+            elif isinstance(d, wanted.Explained):
+                self.batch.decisions.append(written(d.evaluation, getattr(stimulus, "topic", "")))
             else:
                 self._write(d)
 

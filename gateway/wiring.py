@@ -70,6 +70,8 @@ def store(config: Config) -> StoreConfig:
         points_mib=section.points_mb,
         total_mib=section.total_mb,
         pictures_mib=section.pictures_mb,
+        decisions=section.decisions,
+        decisions_mib=section.decisions_mb,
     )
 
 

@@ -1,28 +1,51 @@
 """Why did it do that: the last evaluations of each detector, in two bounded rings.
 
 Evaluations that decided something have a ring of their own, so that a chatty sensor does not push a rare decision out.
+Those are kept on disk too (`rules/account.py`), with the values that were seen then.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from rules.instructions import Command, Instruction, Raise, Wake
+from rules.manifest.form import Scalar
 
 
-class Verdict(Struct, frozen=True, gc=False):
-    """One condition or value: where it stands, its source, what came out, and why it counts as false."""
+class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One condition or value: where it stands, its source, what came out, and why it counts as false.
+
+    `given` are the values that its names had then, and what each function that it called gave, as
+    `{"temperature": 81.5, 'within("night")': True}`; a name without a value is not among them.
+    """
 
     label: str
     source: str
     holds: bool
     fault: str = ""
+    given: dict[str, Scalar] = {}
 
 
-class Evaluation(Struct, frozen=True):
-    """One input or timer and what it led to. `chosen` names the events and the transition, in order, or is empty."""
+class Effect(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One thing that was wanted: `set` a `value` of a `target`, `device/property`; `alert` a person of a `target`, `id`
+    being that of the event; `wake` the timer `target` at `at`, `clear` it; or what else rules want, by its name.
+    """
+
+    kind: str
+    target: str = ""
+    value: str = ""
+    id: str = ""
+    at: int = 0
+
+
+class Evaluation(Struct, frozen=True, omit_defaults=True):
+    """One input or timer and what it led to. `chosen` names the events and the transition, in order, or is empty.
+
+    `trigger` is the input's name, or `timer NAME@DUE`; `source` the `device/property` that came with `value`, which is
+    `None` when it could not be read; of a timer empty.
+    """
 
     at: int
     cause: str
@@ -32,7 +55,12 @@ class Evaluation(Struct, frozen=True):
     after: str
     chosen: str
     verdicts: tuple[Verdict, ...]
-    instructions: tuple[Instruction, ...]
+    effects: tuple[Effect, ...]
+    rule: str = ""
+    source: str = ""
+    value: Scalar | None = None
+    topic: str = ""
+    """Where the input came in, of one that is kept."""
 
     @property
     def faults(self) -> int:
@@ -60,6 +88,11 @@ class Story:
             self.decisions += 1
             self._decided.append(entry)
 
+    def recall(self, evaluations: Iterable[Evaluation]) -> None:
+        """Remember decisions of an earlier run, oldest first, before any of this one. They count no more."""
+        found = [each for each in evaluations if each.chosen]
+        self._decided.extendleft((at - len(found), each) for at, each in reversed(list(enumerate(found, 1))))
+
     def last(self, key: str | None = None) -> list[Evaluation]:
         """What is remembered of one instance, or of all, oldest first."""
         both = dict((*self._decided, *self._all))
@@ -68,29 +101,3 @@ class Story:
     def why(self, cause: str) -> list[Evaluation]:
         """The remembered evaluations that a cause led to."""
         return [evaluation for evaluation in self.last() if evaluation.cause == cause]
-
-
-def tell(evaluation: Evaluation) -> str:
-    """An evaluation as lines for people."""
-    lines = [f"{evaluation.key}: {evaluation.trigger} ({evaluation.cause})"]
-    for verdict in evaluation.verdicts:
-        outcome = f"false: {verdict.fault}" if verdict.fault else str(verdict.holds).lower()
-        lines.append(f"  {verdict.label}: {verdict.source} = {outcome}")
-    moved = f", {evaluation.before} → {evaluation.after}" if evaluation.before != evaluation.after else ""
-    lines.append(f"  chosen: {evaluation.chosen or 'nothing'}{moved}")
-    lines += [f"  {line}" for each in evaluation.instructions if (line := _line(each))]
-    return "\n".join(lines)
-
-
-def _line(instruction: Instruction) -> str:
-    """What it did to the world; empty for what only keeps the books."""
-    match instruction:
-        case Command(device, values):
-            return f"asked of {device}: " + ", ".join(f"{name} = {value}" for name, value in values.items())
-        case Raise(event):
-            return f"told ({event.severity}): {event.message}"
-        case Wake(timer, due):
-            name = timer.rpartition("#")[2]
-            return f"timer {name} cleared" if due is None else f"timer {name} set to {due}"
-        case _:
-            return ""

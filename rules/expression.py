@@ -9,10 +9,11 @@ on a timer), `key` (of the instance). Numbers are doubles: CEL does not mix `int
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from rules.manifest.form import Scalar
+from rules.values import call
 from twins import bound
 from twins.errors import Rejected
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 RESERVED = ("device", "input", "key")
 FUNCTIONS = frozenset({"within", "timeout", "known", "part"})
+HEARD = 64
+"""Results of functions that are noted of one condition."""
 NATIVE = frozenset(
     {"size", "contains", "startsWith", "endsWith", "int", "uint", "double", "string", "type", "dyn", "has"}
 )
@@ -41,7 +44,7 @@ class Undecided(Exception):
 class Scope:
     """What expressions see. One serves all rules: the fields are set before each evaluation."""
 
-    __slots__ = ("context", "device", "input", "key", "now", "timer", "values", "windows")
+    __slots__ = ("context", "device", "heard", "input", "key", "now", "timer", "values", "windows")
 
     def __init__(self) -> None:
         import cel  # 14 MB, and only needed once there is a rule
@@ -50,6 +53,8 @@ class Scope:
         self.windows: Mapping[str, Hours] = {}
         self.device = self.input = self.key = self.timer = ""
         self.now = 0
+        self.heard: dict[str, Scalar] = {}
+        """What each function gave since this was cleared."""
         self.context: cel.Context = cel.Context()
         self.context.set_variable_resolver(self._resolve)
         # What a Python function raises is printed to stderr by the extension: ours return None, which is no boolean.
@@ -60,13 +65,27 @@ class Scope:
             "part": _part,
         }
         for name, function in functions.items():
-            self.context.add_function(name, function)
+            self.context.add_function(name, self._noting(name, function))
 
     def _resolve(self, name: str) -> Scalar | None:
         value = self.values.get(name)
         if value is None and name in RESERVED:
             return str(getattr(self, name))
         return value
+
+    def given(self, names: Iterable[str]) -> dict[str, Scalar]:
+        """The values that these names have, and what functions gave since `heard` was cleared."""
+        found = {name: value for name in names if (value := self._resolve(name)) is not None}
+        return found | self.heard if self.heard else found
+
+    def _noting(self, name: str, function: Callable[..., Scalar | None]) -> Callable[..., Scalar | None]:
+        def noting(*given: object) -> Scalar | None:
+            value = function(*given)
+            if value is not None and len(self.heard) < HEARD:
+                self.heard[call(name, given)] = value
+            return value
+
+        return noting
 
     def _within(self, *names: object) -> bool | None:
         window = self.windows.get(str(names[0])) if len(names) == 1 else None
@@ -82,7 +101,7 @@ class Scope:
 class Expression:
     """A compiled expression. Raises `Rejected` when it cannot be compiled or may cost too much."""
 
-    __slots__ = ("_program", "source")
+    __slots__ = ("_program", "source", "uses")
 
     def __init__(self, source: str) -> None:
         import cel
@@ -94,6 +113,7 @@ class Expression:
         except ValueError as error:
             msg = f"not a CEL expression: {_first_fault(str(error))}"
             raise Rejected(msg) from error
+        self.uses = tuple(sorted(self.names()))
 
     def value(self, scope: Scope) -> Scalar:
         """Evaluate to a boolean, a double or a text. Raises `Undecided`."""

@@ -78,6 +78,7 @@ class Machine:
             record.values[name] = value
         record.device = device
         turn = self._turn(record, name, name, "", cause, now)
+        turn.source, turn.value = f"{device}/{self.detector.spec.inputs[name].property}", value
         if fresh:
             self.records[record.key] = record
             _run(self.states[record.state].enter, turn)

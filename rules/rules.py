@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from rules import lint
 from rules.explain import Evaluation
@@ -171,6 +171,15 @@ class Rules:
             msg = f"there is no detector {name!r}; there are: {', '.join(sorted(self._machines)) or 'none'}"
             raise Rejected(msg, 404)
         return self._machines[name].story.last(key)
+
+    def recall(self, evaluations: Iterable[Evaluation]) -> None:
+        """Remember decisions of an earlier run, oldest first; call it after `apply`, before the first fact."""
+        told: dict[str, list[Evaluation]] = {}
+        for evaluation in evaluations:
+            told.setdefault(evaluation.rule, []).append(evaluation)
+        for name, found in told.items():
+            if name in self._machines:
+                self._machines[name].story.recall(found)
 
     def why(self, cause: str) -> list[Evaluation]:
         """The remembered evaluations of all detectors that a cause led to."""

@@ -11,13 +11,15 @@ import msgspec
 
 from store.checksums import SUMMED, checksum
 from store.columns import fitted, fitted_time
+from store.decisions import newest
 from twins.exchange import Batch, Event, OutboxRow, Recovered, Result, Severity
 
 _EVENTS = 200
+_DECISIONS = 1000
 
 
 def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
-    """Everything but points and digests; of one key the last batch wins. Wild integers are made to fit."""
+    """Everything but points, digests and decisions; of one key the last batch wins. Wild integers are made to fit."""
     _keyed(connection, "twins", "device", "body", _merged(batch.twins for batch in batches))
     _keyed(connection, "rules", "key", "body", _merged(batch.rules for batch in batches))
     _keyed(connection, "streams", "key", "body", _merged(batch.streams for batch in batches))
@@ -45,13 +47,13 @@ def write_events(connection: sqlite3.Connection, events: Sequence[Event]) -> Non
 
 
 def read(connection: sqlite3.Connection) -> Recovered:
-    """What a start needs: all state, digests oldest first, the newest 200 events oldest first."""
+    """What a start needs: all state, digests oldest first, the newest events and decisions, these too oldest first."""
     everything = connection.execute
     (boot,) = everything("SELECT value FROM meta WHERE key = 'boot'").fetchone()
     seen = [digest for (blob,) in everything("SELECT digests FROM seen ORDER BY batch") for digest in unpack_seen(blob)]
     outbox = everything("SELECT key, kind, device, seq, body, cause FROM outbox ORDER BY rowid")
-    newest = f"SELECT {SUMMED['events']} FROM events ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608 - names of ours
-    events = everything(newest, [_EVENTS])
+    latest = f"SELECT {SUMMED['events']} FROM events ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608 - names of ours
+    events = everything(latest, [_EVENTS])
     return Recovered(
         boot=boot,
         twins=dict(everything("SELECT device, body FROM twins").fetchall()),
@@ -62,6 +64,7 @@ def read(connection: sqlite3.Connection) -> Recovered:
         seen=seen,
         events=[_event(*row) for row in events][::-1],
         streams=dict(everything("SELECT key, body FROM streams").fetchall()),
+        decisions=newest(connection, _DECISIONS),
     )
 
 

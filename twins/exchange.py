@@ -147,6 +147,25 @@ class OutboxRow(Struct, frozen=True):
     cause: str = ""
 
 
+class Decision(Struct, frozen=True):
+    """What a rule decided at one input or timer, kept so that `why` can be answered after a restart too.
+
+    `rule` is `namespace/detector`, `key` its instance; `input` what came: `device/property`, or `timer NAME`. `asked`
+    names each `device/property` that was asked of a device, every name between line breaks. `body` tells all, as JSON.
+    """
+
+    at: int
+    cause: str
+    rule: str
+    key: str
+    input: str
+    chosen: str
+    before: str
+    after: str
+    asked: str
+    body: str
+
+
 class Batch(Struct):
     """Everything one commit writes. `None` in place of bytes deletes."""
 
@@ -159,6 +178,7 @@ class Batch(Struct):
     results: list[Result] = []
     events: list[Event] = []
     outbox: dict[str, OutboxRow | None] = {}
+    decisions: list[Decision] = []
     seen: list[int] = []
     """Digests of the messages this batch stored, so that a repeat is known after a restart."""
 
@@ -175,6 +195,8 @@ class Recovered(Struct):
     seen: list[int]
     events: list[Event]
     streams: dict[str, bytes] = {}
+    decisions: list[Decision] = []
+    """The newest, oldest first."""
 
 
 class Rows(Struct, frozen=True):

@@ -22,7 +22,7 @@ class Assign:
                 value = expression.value(turn.scope)
                 _check_type(name, values[name], value)
             except Undecided as fault:
-                turn.fault(self.label, expression.source, fault)
+                turn.fault(self.label, expression, fault)
                 return
             changes[name] = value
         values.update(changes)
