@@ -43,6 +43,7 @@ from gateway.sight import Sight
 from gateway.skyward import Skyward
 from gateway.sparkplug import SparkplugHost
 from gateway.uploading import Uploading
+from gateway.why import Why
 from runtime.clock import Clock
 from runtime.supervision import Part
 from twins.exchange import Condition, Recovered
@@ -149,6 +150,7 @@ class Gateway:
             cloud=cloud.status,
             uploads=uploads,
             groups=groups,
+            reasons=Why(kernel.store.journal.file, twins, kernel.rules),
             node=nodes.manifest,
         )
         self._front = Front(config, clock, views)

@@ -16,6 +16,7 @@ from gateway.metrics import Metrics
 from gateway.operations import Operations
 from gateway.recording import Recording
 from gateway.uploading import Uploading
+from gateway.why import Why
 from runtime.clock import Clock
 from runtime.supervision import Part, Supervisor
 from store.sql.service import Sql
@@ -27,6 +28,7 @@ from web.points import PointsApi
 from web.ports import Pictures
 from web.server import Web
 from web.uploads import UploadApi
+from web.why import WhyApi
 
 
 class Views(Struct, frozen=True):
@@ -42,6 +44,7 @@ class Views(Struct, frozen=True):
     cloud: Callable[[], CloudStatus]
     uploads: Uploading
     groups: Groups
+    reasons: Why
     node: Callable[[], dict[str, Any]]
 
 
@@ -74,6 +77,7 @@ class Front:
                 *PointsApi(views.recording).routes(),
                 *UploadApi(views.uploads).routes(),
                 *NodeApi(views.node).routes(),
+                *WhyApi(views.reasons).routes(),
             ),
             views.groups,
         )

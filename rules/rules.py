@@ -172,6 +172,12 @@ class Rules:
             raise Rejected(msg, 404)
         return self._machines[name].story.last(key)
 
+    def pending(self, name: str, key: str, timer: str) -> int | None:
+        """When a timer of an instance is due; `None` when it is not set."""
+        machine = self._machines.get(name)
+        record = None if machine is None else machine.records.get(key)
+        return None if record is None else record.timers.get(timer)
+
     def recall(self, evaluations: Iterable[Evaluation]) -> None:
         """Remember decisions of an earlier run, oldest first; call it after `apply`, before the first fact."""
         told: dict[str, list[Evaluation]] = {}

@@ -39,7 +39,8 @@ class Journal:
 
     `wait` seconds let more batches gather before a commit (flash wear against latency). `capacity` is the number of
     rows waiting at which `pressure` is 1. So many `digests` at least are kept to know repeats after a restart, and as
-    many decisions as the `ring` has room for. The file takes `most` bytes (0: any): beyond, nothing is written, as on a full disk.
+    many decisions as the `ring` has room for. The file takes `most` bytes (0: any): beyond, nothing is written, as on a
+    full disk.
     """
 
     def __init__(

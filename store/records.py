@@ -68,6 +68,18 @@ def read(connection: sqlite3.Connection) -> Recovered:
     )
 
 
+def event(connection: sqlite3.Connection, ident: str) -> Event | None:
+    """The event of this id."""
+    row = connection.execute(f"SELECT {SUMMED['events']} FROM events WHERE id = ?", [ident]).fetchone()  # noqa: S608 - ours
+    return None if row is None else _event(*row)
+
+
+def told(connection: sqlite3.Connection, at: int) -> list[Event]:
+    """The events of this very moment."""
+    rows = connection.execute(f"SELECT {SUMMED['events']} FROM events WHERE at = ? LIMIT 200", [at])  # noqa: S608 - ours
+    return [_event(*row) for row in rows]
+
+
 def reader(file: Path) -> sqlite3.Connection:
     """A connection that only reads, beside the journal's: in WAL mode neither waits for the other."""
     return sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, isolation_level=None)

@@ -32,8 +32,8 @@ def effect(each: Effect) -> str:
     """What was asked of a device or told to people; empty for what is between the rule and its timers."""
     match each.kind:
         case "set":
-            device, _, name = each.target.rpartition("/")
-            return f"asked {device}: {name} = {each.value}"
+            namespace, device, name = each.target.split("/", 2)
+            return f"asked {namespace}/{device}: {name} = {each.value}"
         case "alert":
             return f"told: {each.value}"
         case "wake" | "clear":
@@ -50,17 +50,22 @@ def came(evaluation: Evaluation) -> str:
     return f"it held long enough for {name.removeprefix(HOLD)}" if name.startswith(HOLD) else f"timer {name} was due"
 
 
-def wait(each: Effect, at: int) -> str:
-    """The timer that began at `at`."""
+def wish(each: Effect, at: int) -> str:
+    """Any effect of an evaluation at `at`, timers too."""
     name = each.target
-    began = f"{name.removeprefix(HOLD)} if it still holds" if name.startswith(HOLD) else f"timer {name}"
-    return f"{began} in {_length(each.at - at)}"
+    match each.kind, name.startswith(HOLD):
+        case "wake", held:
+            began = f"{name.removeprefix(HOLD)} if it still holds" if held else f"timer {name}"
+            return f"{began} in {_length(each.at - at)}"
+        case "clear", held:
+            return f"{name.removeprefix(HOLD)} waits no more" if held else f"timer {name} stopped"
+    return effect(each)
 
 
 def _lines(e: Evaluation) -> Iterator[str]:
     yield f"{e.key}: {came(e)}"
     yield from map(condition, e.verdicts)
-    yield from (f"→ {wait(each, e.at)}" for each in e.effects if each.kind == "wake")
+    yield from (f"→ {wish(each, e.at)}" for each in e.effects if each.kind == "wake")
     if e.chosen:
         yield f"→ {decision(e)}"
 
