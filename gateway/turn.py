@@ -253,7 +253,7 @@ class Turn:
             if isinstance(d, wanted.Command):
                 self._command(d, stimulus, depth)
             elif isinstance(d, wanted.Explained):
-                self.batch.decisions.append(written(d.evaluation, getattr(stimulus, "topic", "")))
+                self.batch.decisions.append(written(d.evaluation, stimulus.topic if type(stimulus) is Updated else ""))
             else:
                 self._write(d)
 

@@ -96,7 +96,7 @@ class Why:
             e.after,
             e.chosen,
             tuple(map(_condition, e.verdicts)),
-            tuple(self._effect(e, each, events) for each in e.effects),
+            tuple(self._effect(e, each, events) for each in e.effects if not _spent(e, each)),
         )
 
     def _effect(self, e: Evaluation, each: Effect, events: Sequence[Event]) -> EffectView:
@@ -141,6 +141,11 @@ def _asker(connection: Connection, target: str, desired: Value) -> tuple[str, st
     if found is not None and found.decision.at == desired.at:
         return f"{about} by rule {found.decision.rule}", found.decision.cause
     return f"{about} by no rule, or by one whose decision is no longer kept", ""
+
+
+def _spent(e: Evaluation, each: Effect) -> bool:
+    """True of the timer that was due: that it is no more goes without saying."""
+    return each.kind == "clear" and e.trigger.startswith(f"timer {each.target}@")
 
 
 def _condition(verdict: Verdict) -> ConditionView:

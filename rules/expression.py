@@ -9,7 +9,7 @@ on a timer), `key` (of the instance). Numbers are doubles: CEL does not mix `int
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from rules.manifest.form import Scalar
@@ -73,9 +73,12 @@ class Scope:
             return str(getattr(self, name))
         return value
 
-    def given(self, names: Iterable[str]) -> dict[str, Scalar]:
+    def given(self, names: Collection[str]) -> dict[str, Scalar]:
         """The values that these names have, and what functions gave since `heard` was cleared."""
-        found = {name: value for name in names if (value := self._resolve(name)) is not None}
+        values = self.values
+        found = {name: value for name in names if (value := values.get(name)) is not None}
+        if len(found) < len(names):
+            found |= {name: str(getattr(self, name)) for name in RESERVED if name in names and name not in found}
         return found | self.heard if self.heard else found
 
     def _noting(self, name: str, function: Callable[..., Scalar | None]) -> Callable[..., Scalar | None]:

@@ -42,7 +42,7 @@ def _tree(steps: Sequence[Step], place: int, before: Step | None = None) -> Iter
         where = f"  on {step['topic']}" if step["topic"] else ""
         yield f"{step['cause']}  {_time(step['at'])}{where}"
     after = "" if before is None else f" {(step['at'] - before['at']) / 1e6:.3f} s later"
-    what = f"{step['source']} = {step['value']}" if step["source"] else step["came"]
+    what = f"{step['source']}: {step['came']}" if step["source"] else step["came"]
     yield f"  {what}{after}"
     yield f"    rule {step['rule']}, {step['instance']} in {step['before']}"
     for condition in step["conditions"]:

@@ -22,10 +22,10 @@ def why(evaluations: Iterable[Evaluation]) -> str:
 
 
 def condition(verdict: Verdict) -> str:
-    """`✓ temperature > limit: 81.5 > 60`, or why it counts as false."""
+    """`temperature > limit: 81.5 > 60`, or why it counts as false."""
     seen = filled(verdict.source, verdict.given)
     values = f": {seen}" if seen != verdict.source else ""
-    return f"{'✓' if verdict.holds else '✗'} {verdict.source}{values}{f' ({verdict.fault})' if verdict.fault else ''}"
+    return f"{verdict.source}{values}{f' ({verdict.fault})' if verdict.fault else ''}"
 
 
 def effect(each: Effect) -> str:
@@ -64,7 +64,7 @@ def wish(each: Effect, at: int) -> str:
 
 def _lines(e: Evaluation) -> Iterator[str]:
     yield f"{e.key}: {came(e)}"
-    yield from map(condition, e.verdicts)
+    yield from (f"{'✓' if verdict.holds else '✗'} {condition(verdict)}" for verdict in e.verdicts)
     yield from (f"→ {wish(each, e.at)}" for each in e.effects if each.kind == "wake")
     if e.chosen:
         yield f"→ {decision(e)}"

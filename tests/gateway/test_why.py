@@ -102,5 +102,44 @@ def test_the_chain_over_two_rules_and_a_timer_is_told_after_a_kill(tmp_path: Pat
         site.kill()
         gateway.start()
         told = site.why("valve-1/open")
-        print(site.asked("valve-1/open").stdout)
-        raise AssertionError(json.dumps(told, indent=1))
+        began, held, runs = told["steps"]
+        assert [step["led_by"] for step in told["steps"]] == [-1, 0, 1]
+        assert told["about"].startswith("default/valve-1/open = true, asked ")
+        assert told["about"].endswith(" by rule default/flow")
+        assert (began["source"], began["value"]) == ("default/thermometer-1/temperature", 81.5)
+        assert began["topic"] == "$hw/events/device/default/thermometer-1/twin/update"
+        for step in (began, held):
+            (condition,) = step["conditions"]
+            assert condition["values"] == {"temperature": 81.5, "limit": 60}
+            assert (condition["text"], condition["holds"]) == ("temperature > limit: 81.5 > 60", True)
+        assert (began["chosen"], held["chosen"], held["before"], held["after"]) == (
+            "",
+            "too-hot, cool",
+            "Normal",
+            "Hot",
+        )
+        assert began["cause"] == held["cause"] == "mqtt:1:3"
+        asked, alert = held["effects"]
+        assert (asked["target"], asked["value"], asked["became"]) == ("default/pump-1/speed", "80", "reported")
+        assert (runs["source"], runs["value"], runs["cause"]) == ("default/pump-1/speed", 80, told["cause"])
+        assert runs["effects"][0]["became"] == "not reported yet"
+        whole = {key: value for key, value in told.items() if key not in {"about", "cause"}}
+        for event in (alert["id"], "mqtt:1:3", "pump-1/speed", "default/pump-1/speed"):
+            assert _unasked(site.why(event)) == _unasked(whole), event
+        words = site.asked("valve-1/open").stdout
+        assert "temperature > limit: 81.5 > 60 → true" in words
+        assert "asked default/pump-1: speed = 80 (reported)" in words
+        refusals = [site.asked(event) for event in ("mqtt:9:9", "thermometer-1/temperature", "nobody", "a/b/c/d")]
+        assert [(done.returncode, done.stdout) for done in refusals] == [(1, "")] * 4
+        rows = gateway.rows("SELECT rule, decision, before, after, cause FROM decisions WHERE before <> after")
+        assert rows == [
+            ["default/overheat", "too-hot, cool", "Normal", "Hot", "mqtt:1:3"],
+            ["default/flow", "runs", "Still", "Running", told["cause"]],
+        ]
+        rules = {rule["name"]: rule["instances"][0] for rule in gateway.ask("GET", "/api/v1/rules")[1]}
+        assert "81.5 > 60" in rules["default/overheat"]["why"], "the page does not know the last decision any more"
+
+
+def _unasked(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """The steps, without which of them the question was about."""
+    return [{key: value for key, value in step.items() if key != "asked"} for step in told["steps"]]
