@@ -18,6 +18,7 @@ from gateway import wiring
 from gateway.causes import Causes
 from gateway.config import Config, changed
 from gateway.console import Console, News, Portraits
+from gateway.diagrams import Diagrams
 from gateway.discovery import Discoverer
 from gateway.doors import Door, Doors
 from gateway.edge import Edge
@@ -151,6 +152,7 @@ class Gateway:
             uploads=uploads,
             groups=groups,
             reasons=Why(kernel.store.journal.file, twins, kernel.rules),
+            diagrams=Diagrams(kernel.rules),
             node=nodes.manifest,
         )
         self._front = Front(config, clock, views)

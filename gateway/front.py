@@ -10,6 +10,7 @@ from msgspec import Struct
 from gateway import wiring
 from gateway.config import Config
 from gateway.console import Console
+from gateway.diagrams import Diagrams
 from gateway.enrolment import Enrolment
 from gateway.groups import Groups
 from gateway.metrics import Metrics
@@ -22,6 +23,7 @@ from runtime.supervision import Part, Supervisor
 from store.sql.service import Sql
 from twins.errors import Unavailable
 from web.cloud import CloudApi, CloudStatus
+from web.diagrams import DiagramApi
 from web.enrolment import EnrolmentApi
 from web.nodes.api import NodeApi
 from web.points import PointsApi
@@ -45,6 +47,7 @@ class Views(Struct, frozen=True):
     uploads: Uploading
     groups: Groups
     reasons: Why
+    diagrams: Diagrams
     node: Callable[[], dict[str, Any]]
 
 
@@ -78,6 +81,7 @@ class Front:
                 *UploadApi(views.uploads).routes(),
                 *NodeApi(views.node).routes(),
                 *WhyApi(views.reasons).routes(),
+                *DiagramApi(views.diagrams).routes(),
             ),
             views.groups,
         )
