@@ -12,20 +12,22 @@ from rules.manifest.detector import Detector
 
 _MARGIN = 16
 _LOOK = (
-    "svg{font-family:system-ui,sans-serif;--paper:#fff;--line:#5f6368;--box:#f6f7f8;--ink:#202124;--live:#137333;"
+    "svg{background:var(--paper);font-family:system-ui,sans-serif;--paper:#fff;--line:#5f6368;--box:#f6f7f8;--ink:#202124;--live:#137333;"
     "--lit:#e6f4ea}@media(prefers-color-scheme:dark){svg{--paper:#17191c;--line:#9aa0a6;--box:#24272b;--ink:#e8eaed;"
-    "--live:#5bb974;--lit:#16321f}}.paper{fill:var(--paper)}path{fill:none;stroke:var(--line);stroke-width:1.4}"
+    "--live:#5bb974;--lit:#16321f}}path{fill:none;stroke:var(--line);stroke-width:1.4}"
     "marker path,.initial{fill:var(--line);stroke:none}rect.box{fill:var(--box);stroke:var(--line)}"
     "text{fill:var(--ink);font-size:12px;text-anchor:middle}.edge text{stroke:var(--paper);stroke-width:4px;"
     "paint-order:stroke;stroke-linejoin:round}.state text{font-size:15px}.live .box{fill:var(--lit);stroke:var(--live);"
     "stroke-width:2.5}.live text{font-weight:700}.count circle{fill:var(--live)}.count text{fill:var(--paper);"
     "font-size:11px}"
 )
-"""For the drawing by itself; a page that takes it apart has colours of its own."""
+"""Light and dark, for the drawing by itself."""
 
 
-def svg(detector: Detector, live: Mapping[str, int] | None = None) -> str:
+def svg(detector: Detector, live: Mapping[str, int] | None = None, *, styled: bool = True) -> str:
     """The states left to right by distance from the initial one. `live` counts the instances in each.
+
+    Without `styled` it has no colours, for a page that has its own.
 
     Classes: `detector`, `state`, `state live`, `edge`, `edge back`, `count`; `data-state`, `data-from` and `data-to`
     name what stands for what. Conditions are tooltips, and all of it is told in the description.
@@ -43,10 +45,9 @@ def svg(detector: Detector, live: Mapping[str, int] | None = None) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" class="detector" {size} role="img">',
             f"<title>{escape(detector.id)}</title>",
             f"<desc>{escape(_told(detector, arrows, counts))}</desc>",
-            f"<style>{_LOOK}</style>",
+            *([f"<style>{_LOOK}</style>"] if styled else []),
             f'<defs><marker id="{head}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="11" markerHeight="11" '
             'markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>',
-            f'<path class="paper" stroke="none" d="M{left} {top}H{right}V{bottom}H{left}z"/>',
             f'<path class="edge" d="M{start.x - 34} {start.middle}H{start.x}" marker-end="url(#{head})"/>',
             f'<circle class="initial" cx="{start.x - 37}" cy="{start.middle}" r="5"/>',
             *(_state(name, box, counts[name]) for name, box in boxes.items()),

@@ -3,6 +3,7 @@
 import { arrange, make, mark, say } from "./dom.js";
 import { ago, fully, plain, plural, short, since } from "./format.js";
 import { crop, diagram, light, take, written } from "./diagram.js";
+import { Recent } from "./recent.js";
 import { Why } from "./why.js";
 
 const SHOWN = 30;
@@ -15,13 +16,14 @@ export class Rule {
     this.description = make("p.quiet");
     this.figure = make("div.diagram");
     this.last = new Decision();
+    this.recent = new Recent();
     this.summary = make("summary");
     this.list = make("ul");
     this.rest = make("p.quiet");
     this.machines = make("details.machines", this.summary, this.list, this.rest);
     this.machines.addEventListener("toggle", () => this.rule && this.tell());
     const head = make("div.rule-head", this.name, this.description);
-    const more = make("div.rule-more", this.last.why.element, this.machines);
+    const more = make("div.rule-more", this.last.why.element, this.recent.element, this.machines);
     this.element = make("article.panel.rule", head, this.figure, this.last.element, more);
   }
 
@@ -38,6 +40,7 @@ export class Rule {
     }
     const decided = rule.instances.filter((machine) => machine.decision);
     this.last.show(decided.reduce((a, b) => (!a || b.decided >= a.decided ? b : a), null));
+    this.recent.show(rule.recent);
     const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
     say(this.summary, total ? plural(total, "machine") : "No machine yet: nothing it looks at has reported.");
     mark(this.machines, "data-none", !total);
@@ -117,7 +120,7 @@ class Decision {
     this.machine = machine;
     say(this.who, short(machine.key));
     say(this.what, plain(machine.decision));
-    this.why.show(machine.why, machine.cause);
+    this.why.show(machine.why, machine.cause, machine.cause);
     this.tick();
   }
 

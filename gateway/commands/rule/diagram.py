@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway.manifests.documents import documents_of
 from gateway.terminal import client
 from gateway.terminal.objects import device_path
-from rules import diagram
+from rules import diagram, lint
 from rules.manifest.detector import Detector, decode
 from twins.errors import Rejected
 
@@ -48,4 +48,6 @@ def _of(file: Path, *, single: bool) -> Iterator[Detector]:
     found = [decode(each) for each in documents if isinstance(each, dict) and each.get("kind") == "Detector"]
     if not found or (single and len(found) > 1):
         raise Rejected(f"{file} has {len(found) or 'no'} rules, {'one is wanted' if found else 'no kind: Detector'}")
-    yield from found
+    for each in found:
+        lint.check(each, "UTC")
+        yield each
