@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Literal
 
 from msgspec import Struct
 
 from rules.manifest.form import Scalar
+
+Reason = Literal["", "missing", "mistyped", "failed"]
+"""Why an expression has no usable value: a name has none, one is of another type, or it cannot be computed."""
 
 
 class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -26,6 +30,27 @@ class Verdict(Struct, frozen=True, gc=False, omit_defaults=True):
     holds: bool
     fault: str = ""
     given: dict[str, Scalar] = {}
+    reason: Reason = ""
+
+
+class Counts(Struct):
+    """What there was of one detector, or of all: evaluations, those that decided something, and conditions and values
+    that had no usable one, by the reason.
+    """
+
+    evaluations: int = 0
+    decisions: int = 0
+    missing: int = 0
+    mistyped: int = 0
+    failed: int = 0
+
+    @property
+    def faults(self) -> int:
+        return self.missing + self.mistyped + self.failed
+
+    def add(self, other: Counts) -> None:
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 class Effect(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -62,30 +87,25 @@ class Evaluation(Struct, frozen=True, omit_defaults=True):
     topic: str = ""
     """Where the input came in, of one that is kept."""
 
-    @property
-    def faults(self) -> int:
-        """How many expressions had no usable value."""
-        return sum(1 for verdict in self.verdicts if verdict.fault)
-
 
 class Story:
     """The last evaluations of one detector, with the counts of all there were."""
 
     def __init__(self, length: int = 64) -> None:
-        self.evaluations = 0
-        self.decisions = 0
-        self.faults = 0
+        self.counts = Counts()
         self._all: deque[tuple[int, Evaluation]] = deque(maxlen=length)
         self._decided: deque[tuple[int, Evaluation]] = deque(maxlen=length)
 
     def add(self, evaluation: Evaluation) -> None:
-        self.evaluations += 1
-        entry = self.evaluations, evaluation
+        counts = self.counts
+        counts.evaluations += 1
+        entry = counts.evaluations, evaluation
         self._all.append(entry)
-        if evaluation.verdicts:
-            self.faults += evaluation.faults
+        for verdict in evaluation.verdicts:
+            if verdict.reason:
+                setattr(counts, verdict.reason, getattr(counts, verdict.reason) + 1)
         if evaluation.chosen:
-            self.decisions += 1
+            counts.decisions += 1
             self._decided.append(entry)
 
     def recall(self, evaluations: Iterable[Evaluation]) -> None:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from rules.explain import Reason
 from rules.manifest.form import Scalar
 from rules.values import call
 from twins import bound
@@ -38,7 +39,11 @@ class Hours(Protocol):
 
 
 class Undecided(Exception):
-    """An expression has no usable value: something is missing, of the wrong type or out of range."""
+    """An expression has no usable value: something is `missing`, `mistyped`, or what it computes `failed`."""
+
+    def __init__(self, message: str, reason: Reason = "failed") -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
 
 
 class Scope:
@@ -123,7 +128,7 @@ class Expression:
         try:
             result = self._program.execute(scope.context)
         except _FAILURES as error:
-            raise Undecided(self._why(error, scope)) from error
+            raise self._why(error, scope) from error
         return _scalar(result)
 
     def holds(self, scope: Scope) -> bool:
@@ -132,7 +137,7 @@ class Expression:
         if result is True or result is False:
             return result
         msg = f"gives {result!r}, which is neither true nor false"
-        raise Undecided(msg)
+        raise Undecided(msg, "mistyped")
 
     def names(self) -> set[str]:
         """The variables it needs."""
@@ -151,11 +156,11 @@ class Expression:
             if kind == "name" and text == function and found[index + 1][1] == "("
         ]
 
-    def _why(self, error: Exception, scope: Scope) -> str:
+    def _why(self, error: Exception, scope: Scope) -> Undecided:
         missing = sorted(name for name in self.names() if name not in scope.values and name not in RESERVED)
         if missing and isinstance(error, RuntimeError):
-            return f"no value yet of {', '.join(missing)}"
-        return str(error).splitlines()[0][:200]
+            return Undecided(f"no value yet of {', '.join(missing)}", "missing")
+        return Undecided(str(error).splitlines()[0][:200], "mistyped" if isinstance(error, TypeError) else "failed")
 
 
 class Template:
@@ -209,7 +214,7 @@ def _scalar(result: object) -> Scalar:
         return result
     limit = bound.LONGEST_TEXT
     msg = f"gives {repr(result)[:60]}, which is no finite number, no boolean and no text of at most {limit} characters"
-    raise Undecided(msg)
+    raise Undecided(msg, "mistyped")
 
 
 def _part(*given: object) -> str | None:

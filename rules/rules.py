@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from copy import copy
 
 from rules import lint
-from rules.explain import Evaluation
+from rules.explain import Counts, Evaluation
 from rules.expression import Scope
 from rules.instance import Record, revive
 from rules.instructions import Decided, Drop, Instruction, Keep, Wake
@@ -35,6 +36,7 @@ class Rules:
         self._machines: dict[str, Machine] = {}
         self._waiting: dict[str, dict[str, Record]] = {}
         self._evaluated: dict[Record, Machine] = {}
+        self._gone = Counts()
         self._open: tuple[Scope, Watches] | None = None
         self._watched: Collection[str] = ()
 
@@ -61,6 +63,7 @@ class Rules:
         records = self._waiting.pop(detector.id, {}) if old is None else old.records
         if old is not None:
             watches.remove(old)
+            self._gone.add(old.story.counts)
         self._machines[detector.id] = machine
         watches.add(machine)
         if old is not None and old.detector.spec.key != detector.spec.key:
@@ -73,6 +76,7 @@ class Rules:
         if machine is None:
             return drop(name, self._waiting.pop(name, {}))
         self._opened()[1].remove(machine)
+        self._gone.add(machine.story.counts)
         return drop(name, machine.records)
 
     def forget(self, device: str) -> list[Instruction]:
@@ -160,6 +164,14 @@ class Rules:
     def instances(self) -> int:
         """How many instances there are."""
         return sum(len(machine.records) for machine in self._machines.values())
+
+    @property
+    def counts(self) -> Counts:
+        """What all detectors did since the start, those too that are no more."""
+        total = copy(self._gone)
+        for machine in self._machines.values():
+            total.add(machine.story.counts)
+        return total
 
     def views(self, limit: int = 100) -> list[View]:
         """Every detector, with at most `limit` of its instances."""

@@ -50,7 +50,7 @@ class Turn:
     def fault(self, label: str, expression: Expression, fault: Undecided) -> None:
         """Note an expression without a usable value."""
         given = self.scope.given(expression.uses)
-        self.verdicts.append(Verdict(label, expression.source, False, str(fault), given))
+        self.verdicts.append(Verdict(label, expression.source, False, str(fault), given, fault.reason))
 
     def command(self, device: str, name: str, value: str) -> None:
         self.out.append(Command(device, {name: value}, self.cause, self.id))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from msgspec import Struct
 
+from rules.explain import Counts
 from rules.instance import Record
 from rules.machine import Machine
 from rules.manifest.form import Scalar
@@ -28,9 +31,19 @@ class View(Struct, frozen=True):
     initial: str
     states: dict[str, int]
     instances: tuple[InstanceView, ...]
-    evaluations: int
-    decisions: int
-    faults: int
+    counts: Counts
+
+    @property
+    def evaluations(self) -> int:
+        return self.counts.evaluations
+
+    @property
+    def decisions(self) -> int:
+        return self.counts.decisions
+
+    @property
+    def faults(self) -> int:
+        return self.counts.faults
 
 
 def view(machine: Machine, limit: int) -> View:
@@ -40,9 +53,7 @@ def view(machine: Machine, limit: int) -> View:
         states[record.state] += 1
     spec, story = machine.detector.spec, machine.story
     shown = tuple(_instance(machine.records[key]) for key in sorted(machine.records)[:limit])
-    return View(
-        machine.id, spec.description, spec.initial, states, shown, story.evaluations, story.decisions, story.faults
-    )
+    return View(machine.id, spec.description, spec.initial, states, shown, copy(story.counts))
 
 
 def _instance(record: Record) -> InstanceView:

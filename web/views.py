@@ -157,7 +157,8 @@ class DecisionView(Struct, frozen=True):
 
 class RuleView(Struct, frozen=True):
     """One rule. `states` counts all its machines by state; `instances` are at most some hundred of them, `recent` its
-    last decisions, newest first.
+    last decisions, newest first. `counts` are its evaluations, its decisions, and by reason (`missing`, `mistyped`,
+    `failed`) the conditions without a usable value, since the start or its last change.
 
     In `svg`, whatever stands for a state carries `data-state="NAME"`, and for a way between two of them `data-from`
     and `data-to`: the page lights them. It takes shapes, text and geometry from there, never colours.
@@ -170,6 +171,7 @@ class RuleView(Struct, frozen=True):
     instances: tuple[InstanceView, ...] = ()
     states: dict[str, int] = {}
     recent: tuple[DecisionView, ...] = ()
+    counts: dict[str, int] = {}
 
 
 class CloudView(Struct, frozen=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 
+from msgspec import structs
+
 from gateway.console import reasons
 from rules import diagram
 from rules.explain import Evaluation
@@ -32,7 +34,16 @@ class Rulebook:
             decisions = [e for e in self._rules.explain(view.name) if e.chosen]
             decided = {e.key: e for e in decisions}
             machines = tuple(_machine(machine, decided.get(machine.key)) for machine in view.instances)
-            yield RuleView(view.name, view.description, svg, mermaid, machines, view.states, _recent(decisions))
+            yield RuleView(
+                view.name,
+                view.description,
+                svg,
+                mermaid,
+                machines,
+                view.states,
+                _recent(decisions),
+                structs.asdict(view.counts),
+            )
 
     def forget(self, name: str) -> None:
         """The rule is gone."""

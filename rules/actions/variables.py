@@ -34,7 +34,7 @@ class Assign:
 def _check_type(name: str, before: Scalar, after: Scalar) -> None:
     if type(before) is not type(after):
         msg = f"{name} is a {_TYPES[type(before)]} and cannot become {after!r}"
-        raise Undecided(msg)
+        raise Undecided(msg, "mistyped")
 
 
 _TYPES: dict[type, str] = {bool: "boolean", float: "number", str: "string"}

@@ -70,7 +70,7 @@ def test_why_nothing_happened_is_told_too(site, detector):
     (verdict,) = found.verdicts
     assert (verdict.source, verdict.holds, verdict.fault) == ('timeout("x") || u > 1.0', False, "no value yet of u")
     assert (found.chosen, found.effects) == ("", ())
-    assert site.rules.views()[0].faults == 1
+    assert site.rules.views()[0].counts.missing == 1
 
 
 def test_a_timer_is_told_with_the_cause_that_set_it(site, detector):
@@ -89,7 +89,7 @@ def test_a_chatty_sensor_does_not_push_a_rare_decision_out():
     for at in range(1, 100):
         story.add(evaluation(at))
     assert [each.at for each in story.last()] == [0, 96, 97, 98, 99]
-    assert (story.evaluations, story.decisions, story.faults) == (100, 1, 0)
+    assert (story.counts.evaluations, story.counts.decisions, story.counts.faults) == (100, 1, 0)
     assert story.why("c:0") == [evaluation(0, chosen="rare")]
 
 
@@ -113,4 +113,4 @@ def test_decisions_of_an_earlier_run_come_before_those_of_this_one():
     story.add(evaluation(4))
     story.add(evaluation(5, chosen="z"))
     assert [each.at for each in story.last()] == [1, 3, 4, 5]
-    assert (story.evaluations, story.decisions) == (2, 1)
+    assert (story.counts.evaluations, story.counts.decisions) == (2, 1)
