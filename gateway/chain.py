@@ -42,19 +42,20 @@ class Chain:
 
     def of(self, cause: str) -> list[Link]:
         """All links of the chain that this input is part of, in the order in which they were decided."""
-        self._descend(self._origin(cause), 0)
+        for each, led_by in reversed(self._back(cause)):
+            self._descend(each, led_by)  # of a chain that has many branches the asked one is told in any case
         return [self._links[number] for number in sorted(self._links)]
 
-    def _origin(self, cause: str) -> str:
-        """The input with which it began."""
-        passed = [cause]
-        while len(passed) < CAUSES:
-            steps = self._of_cause(passed[-1])
-            asker = next((found for each in steps if (found := self._asker(*each))), None)
-            if asker is None or asker.decision.cause in passed:
+    def _back(self, cause: str) -> list[tuple[str, int]]:
+        """The inputs from this one back to that with which it began, each with the number of what led to it."""
+        passed: dict[str, int] = {}
+        while cause not in passed and len(passed) < CAUSES:
+            asker = next((found for each in self._of_cause(cause) if (found := self._asker(*each))), None)
+            passed[cause] = 0 if asker is None else asker.id
+            if asker is None:
                 break
-            passed.append(asker.decision.cause)
-        return passed[-1]
+            cause = asker.decision.cause
+        return list(passed.items())
 
     def _asker(self, kept: Kept, evaluation: Evaluation) -> Kept | None:
         """Who asked the device for the value that came, in answer to another input."""
@@ -69,7 +70,7 @@ class Chain:
 
     def _descend(self, cause: str, led_by: int) -> None:
         """Take what this input led to."""
-        if cause in self._causes or len(self._causes) >= CAUSES:
+        if cause in self._causes:
             return
         self._causes[cause] = None
         taken: list[Link] = []
@@ -81,7 +82,9 @@ class Chain:
             self._links[kept.id] = link
         for link in taken:
             for effect in link.evaluation.effects:
-                if effect.kind == "set" and (answer := self._answer(link.id, effect)) is not None:
+                if effect.kind != "set" or len(self._causes) >= CAUSES:
+                    continue
+                if (answer := self._answer(link.id, effect)) is not None:
                     self._descend(answer, link.id)
 
     def _answer(self, number: int, wanted: Effect) -> str | None:

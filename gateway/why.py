@@ -16,6 +16,7 @@ from gateway.chain import Chain, Link
 from gateway.console import reasons
 from rules.explain import Effect, Evaluation, Verdict
 from rules.rules import Rules
+from rules.values import said
 from store import decisions, records
 from twins.errors import Rejected
 from twins.exchange import Event
@@ -91,7 +92,7 @@ class Why:
             e.source,
             e.value,
             e.topic,
-            reasons.came(e),
+            _came(e),
             e.before,
             e.after,
             e.chosen,
@@ -141,6 +142,13 @@ def _asker(connection: Connection, target: str, desired: Value) -> tuple[str, st
     if found is not None and found.decision.at == desired.at:
         return f"{about} by rule {found.decision.rule}", found.decision.cause
     return f"{about} by no rule, or by one whose decision is no longer kept", ""
+
+
+def _came(e: Evaluation) -> str:
+    """What it was that was evaluated."""
+    if not e.source:
+        return reasons.came(e)
+    return f"{e.source} came without a usable value" if e.value is None else f"{e.source} = {said(e.value)}"
 
 
 def _spent(e: Evaluation, each: Effect) -> bool:

@@ -41,9 +41,8 @@ def _tree(steps: Sequence[Step], place: int, before: Step | None = None) -> Iter
     if before is None or before["cause"] != step["cause"]:
         where = f"  on {step['topic']}" if step["topic"] else ""
         yield f"{step['cause']}  {_time(step['at'])}{where}"
-    after = "" if before is None else f" {(step['at'] - before['at']) / 1e6:.3f} s later"
-    what = f"{step['source']}: {step['came']}" if step["source"] else step["came"]
-    yield f"  {what}{after}"
+    later = "" if before is None else f"{(step['at'] - before['at']) / 1e6:.3f} s later: "
+    yield f"  {later}{step['came']}"
     yield f"    rule {step['rule']}, {step['instance']} in {step['before']}"
     for condition in step["conditions"]:
         yield f"      {condition['text']} → {str(condition['holds']).lower()}"

@@ -47,8 +47,7 @@ function branches(steps, place) {
 function branch(steps, step, number) {
   const time = make("time.quiet", at(step.at));
   mark(time, "title", `${fully(step.at)} · ${step.cause}${step.topic ? ` · ${step.topic}` : ""}`);
-  const came = step.source ? `${plain(step.source)} = ${step.value}` : step.came;
-  const head = make("p", make("strong", came), " ", time);
+  const head = make("p", make("strong", plain(step.came)), " ", time);
   const rule = make("p.quiet", `${short(step.rule)} · ${short(step.instance)}`);
   const lines = make("ul", ...step.conditions.map(condition), decision(step), ...step.effects.map(effect));
   const element = make("li", head, rule, lines);
