@@ -74,6 +74,7 @@ class Instruments:
             yield f"devices_{state}", f"Devices that are {state}", number
         yield "rules", "Rules that hold", len(kernel.rules.detectors)
         yield "rules_instances", "Instances of rules", kernel.rules.instances
+        yield "rules_turned_away", "Facts that would have made an instance too many", kernel.rules.turned_away
         yield "streams", "Queries and pipelines that hold", len(kernel.streams)
         yield "streams_keys", "Keys that queries keep windows of", kernel.streams.keys
         yield "streams_held", "Points that wait in pipelines", kernel.streams.held
