@@ -26,6 +26,7 @@ BENCHES = {
     "bad_input": (),
     "twins": (),
     "rules": (),
+    "decisions": (),
     "streams": (),
     "turn": (),
     "answers": (),

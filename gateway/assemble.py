@@ -21,6 +21,7 @@ from gateway.alarms.herald import Herald
 from gateway.causes import Causes
 from gateway.config import Config, changed
 from gateway.console import Console, News, Portraits
+from gateway.diagrams import Diagrams
 from gateway.discovery import Discoverer
 from gateway.doors import Door, Doors
 from gateway.edge import Edge
@@ -46,6 +47,7 @@ from gateway.sight import Sight
 from gateway.skyward import Skyward
 from gateway.sparkplug import SparkplugHost
 from gateway.uploading import Uploading
+from gateway.why import Why
 from runtime.clock import Clock
 from runtime.supervision import Part
 from twins.exchange import Condition, Recovered
@@ -157,6 +159,8 @@ class Gateway:
             cloud=cloud.status,
             uploads=uploads,
             groups=groups,
+            reasons=Why(kernel.store.journal.file, twins, kernel.rules),
+            diagrams=Diagrams(kernel.rules),
             node=nodes.manifest,
             alarms=desk,
         )

@@ -19,7 +19,7 @@ from twins.errors import Rejected, Unavailable
 
 COMMANDS = (
     *("demo", "run", "check", "doctor", "apply", "get", "describe", "set", "delete", "explain", "device", "sql"),
-    *("events", "tail", "import", "model", "mapper", "mapping", "cloud", "upload", "node", "alarm"),
+    *("events", "tail", "import", "model", "mapper", "mapping", "cloud", "upload", "node", "alarm", "rule", "why"),
 )
 
 

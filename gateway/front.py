@@ -11,24 +11,28 @@ from gateway import wiring
 from gateway.alarms.desk import Desk
 from gateway.config import Config
 from gateway.console import Console
+from gateway.diagrams import Diagrams
 from gateway.enrolment import Enrolment
 from gateway.groups import Groups
 from gateway.metrics import Metrics
 from gateway.operations import Operations
 from gateway.recording import Recording
 from gateway.uploading import Uploading
+from gateway.why import Why
 from runtime.clock import Clock
 from runtime.supervision import Part, Supervisor
 from store.sql.service import Sql
 from twins.errors import Unavailable
 from web.alarms import AlarmApi
 from web.cloud import CloudApi, CloudStatus
+from web.diagrams import DiagramApi
 from web.enrolment import EnrolmentApi
 from web.nodes.api import NodeApi
 from web.points import PointsApi
 from web.ports import Pictures
 from web.server import Web
 from web.uploads import UploadApi
+from web.why import WhyApi
 
 
 class Views(Struct, frozen=True):
@@ -44,6 +48,8 @@ class Views(Struct, frozen=True):
     cloud: Callable[[], CloudStatus]
     uploads: Uploading
     groups: Groups
+    reasons: Why
+    diagrams: Diagrams
     node: Callable[[], dict[str, Any]]
     alarms: Desk
 
@@ -78,6 +84,8 @@ class Front:
                 *UploadApi(views.uploads).routes(),
                 *NodeApi(views.node).routes(),
                 *AlarmApi(views.alarms).routes(),
+                *WhyApi(views.reasons).routes(),
+                *DiagramApi(views.diagrams).routes(),
             ),
             views.groups,
         )

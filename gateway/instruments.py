@@ -48,6 +48,7 @@ class Instruments:
     def counts(self) -> Iterator[tuple[str, Struct]]:
         """Structs of whole numbers that only grow, by the name of their part."""
         yield "core", self._kernel.core.counts
+        yield "rules", self._kernel.rules.counts
         yield "store", self._kernel.store.segments.counts
         yield "streams", self._kernel.streams.counts
         yield "pipelines", self._kernel.streams.offers
@@ -72,6 +73,8 @@ class Instruments:
         for state, number in self._presence.states().items():
             yield f"devices_{state}", f"Devices that are {state}", number
         yield "rules", "Rules that hold", len(kernel.rules.detectors)
+        yield "rules_instances", "Instances of rules", kernel.rules.instances
+        yield "rules_turned_away", "Facts that would have made an instance too many", kernel.rules.turned_away
         yield "streams", "Queries and pipelines that hold", len(kernel.streams)
         yield "streams_keys", "Keys that queries keep windows of", kernel.streams.keys
         yield "streams_held", "Points that wait in pipelines", kernel.streams.held

@@ -14,6 +14,7 @@ from gateway.manifests.registry import Registry
 from gateway.pseudonyms import Pseudonyms
 from gateway.tables import tables
 from gateway.timers import Timers
+from rules import account
 from rules.rules import Rules
 from runtime.clock import Clock
 from runtime.supervision import Health, Part, Supervisor
@@ -82,6 +83,7 @@ class Kernel:
                 decided += self.rules.alarms.apply(alarm, "", self._clock.now())
             except Rejected as error:
                 logger.warning("alarm %s does not hold any more: %s", name, error)
+        self.rules.recall(told for each in found.decisions if (told := account.read(each)) is not None)
         manifests = [manifest for kind in ("Pipeline", "Query") for _, manifest in self.registry.of(kind)]
         for fault in self.streams.restore(manifests, found.streams, self._clock.now()):
             logger.warning("%s", fault)

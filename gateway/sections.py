@@ -117,7 +117,7 @@ class Store(Section, frozen=True):
     segment_points: Positive = 200_000
     """Points that make a sealed segment."""
     retention_days: Annotated[float, Meta(gt=0)] = 30.0
-    """Days that points, results and events are kept; a `Retention` says otherwise of some series."""
+    """Days that points, results, events and decisions are kept; a `Retention` says otherwise of some series."""
     minutes_days: Annotated[float, Meta(gt=0)] = 180.0
     """Days that rollups of one minute are kept, but no fewer than their points."""
     hours_days: Annotated[float, Meta(gt=0)] = 1825.0
@@ -129,6 +129,10 @@ class Store(Section, frozen=True):
     A twentieth of the disk, at most 1 GiB, is left to others in any case."""
     pictures_mb: Positive = 512
     """Most space of pictures and clips in MiB, but no more than a quarter of `total_mb`; the oldest go first."""
+    decisions: Positive = 100_000
+    """Decisions of rules that are kept with what led to them, for `gemelo why`; the oldest go first."""
+    decisions_mb: Positive = 64
+    """Most space of decisions in MiB."""
 
 
 class Cloud(Section, frozen=True):

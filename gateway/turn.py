@@ -17,6 +17,7 @@ from gateway.committed import Committed
 from gateway.flow import KINDS, Flow
 from gateway.timers import Timers, lasts
 from gateway.watch import Watch
+from rules.account import written
 from rules.alarms import detector as alarms
 from rules.alarms import order as orders
 from rules.manifest.alarm import decode as alarm
@@ -90,7 +91,7 @@ class Turn:
         self._written: dict[str, None] = {}  # in order, unlike a set
         self._flow = Flow(streams, rules.watches, self.batch)
         b, c = self.batch, self.committed
-        stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.seen)
+        stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.decisions, b.seen)
         self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied, c.statuses]
         self._look()
 
@@ -306,6 +307,8 @@ class Turn:
         for d in decided:
             if isinstance(d, wanted.Command):
                 self._command(d, stimulus, depth)
+            elif isinstance(d, wanted.Explained):
+                self.batch.decisions.append(written(d.evaluation, stimulus.topic if type(stimulus) is Updated else ""))
             else:
                 self._write(d)
 

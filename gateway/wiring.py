@@ -40,7 +40,10 @@ QUERIES = (
     QueryView(
         "What the camera saw", "SELECT time, device, label, score, infer_ms FROM results ORDER BY time DESC LIMIT 20"
     ),
-    QueryView("Last decisions", "SELECT time, kind, object, severity, message FROM events ORDER BY time DESC LIMIT 20"),
+    QueryView(
+        "Last decisions",
+        "SELECT time, rule, instance, decision, input, cause FROM decisions ORDER BY time DESC LIMIT 20",
+    ),
     QueryView("Twins in drift", "SELECT device, property, reported, desired FROM twins WHERE desired <> reported"),
 )
 
@@ -70,6 +73,8 @@ def store(config: Config) -> StoreConfig:
         points_mib=section.points_mb,
         total_mib=section.total_mb,
         pictures_mib=section.pictures_mb,
+        decisions=section.decisions,
+        decisions_mib=section.decisions_mb,
     )
 
 

@@ -9,11 +9,13 @@ and `part(text, separator, index)`, a piece of a text as a number of a device's 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from rules.explain import Reason
 from rules.manifest.form import Scalar
 from rules.manifest.schedule import AT
+from rules.values import call
 from twins import bound
 from twins.errors import Rejected
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 RESERVED = ("device", "input", "key")
 FUNCTIONS = frozenset({"within", "timeout", "known", "part", "schedule"})
+HEARD = 64
+"""Results of functions that are noted of one condition."""
 NATIVE = frozenset(
     {"size", "contains", "startsWith", "endsWith", "int", "uint", "double", "string", "type", "dyn", "has"}
 )
@@ -36,13 +40,17 @@ class Hours(Protocol):
 
 
 class Undecided(Exception):
-    """An expression has no usable value: something is missing, of the wrong type or out of range."""
+    """An expression has no usable value: something is `missing`, `mistyped`, or what it computes `failed`."""
+
+    def __init__(self, message: str, reason: Reason = "failed") -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
 
 
 class Scope:
     """What expressions see. One serves all rules: the fields are set before each evaluation."""
 
-    __slots__ = ("context", "device", "input", "key", "now", "timer", "values", "windows")
+    __slots__ = ("context", "device", "heard", "input", "key", "now", "timer", "values", "windows")
 
     def __init__(self) -> None:
         import cel  # 14 MB, and only needed once there is a rule
@@ -51,6 +59,8 @@ class Scope:
         self.windows: Mapping[str, Hours] = {}
         self.device = self.input = self.key = self.timer = ""
         self.now = 0
+        self.heard: dict[str, Scalar] = {}
+        """What each function gave since this was cleared."""
         self.context: cel.Context = cel.Context()
         self.context.set_variable_resolver(self._resolve)
         # What a Python function raises is printed to stderr by the extension: ours return None, which is no boolean.
@@ -62,13 +72,30 @@ class Scope:
             "part": _part,
         }
         for name, function in functions.items():
-            self.context.add_function(name, function)
+            self.context.add_function(name, self._noting(name, function))
 
     def _resolve(self, name: str) -> Scalar | None:
         value = self.values.get(name)
         if value is None and name in RESERVED:
             return str(getattr(self, name))
         return value
+
+    def given(self, names: Collection[str]) -> dict[str, Scalar]:
+        """The values that these names have, and what functions gave since `heard` was cleared."""
+        values = self.values
+        found = {name: value for name in names if (value := values.get(name)) is not None}
+        if len(found) < len(names):
+            found |= {name: str(getattr(self, name)) for name in RESERVED if name in names and name not in found}
+        return found | self.heard if self.heard else found
+
+    def _noting(self, name: str, function: Callable[..., Scalar | None]) -> Callable[..., Scalar | None]:
+        def noting(*given: object) -> Scalar | None:
+            value = function(*given)
+            if value is not None and len(self.heard) < HEARD:
+                self.heard[call(name, given)] = value
+            return value
+
+        return noting
 
     def _within(self, *names: object) -> bool | None:
         window = self.windows.get(str(names[0])) if len(names) == 1 else None
@@ -87,7 +114,7 @@ class Scope:
 class Expression:
     """A compiled expression. Raises `Rejected` when it cannot be compiled or may cost too much."""
 
-    __slots__ = ("_program", "source")
+    __slots__ = ("_program", "source", "uses")
 
     def __init__(self, source: str) -> None:
         import cel
@@ -99,13 +126,14 @@ class Expression:
         except ValueError as error:
             msg = f"not a CEL expression: {_first_fault(str(error))}"
             raise Rejected(msg) from error
+        self.uses = tuple(sorted(self.names()))
 
     def value(self, scope: Scope) -> Scalar:
         """Evaluate to a boolean, a double or a text. Raises `Undecided`."""
         try:
             result = self._program.execute(scope.context)
         except _FAILURES as error:
-            raise Undecided(self._why(error, scope)) from error
+            raise self._why(error, scope) from error
         return _scalar(result)
 
     def holds(self, scope: Scope) -> bool:
@@ -114,7 +142,7 @@ class Expression:
         if result is True or result is False:
             return result
         msg = f"gives {result!r}, which is neither true nor false"
-        raise Undecided(msg)
+        raise Undecided(msg, "mistyped")
 
     def names(self) -> set[str]:
         """The variables it needs."""
@@ -133,11 +161,11 @@ class Expression:
             if kind == "name" and text == function and found[index + 1][1] == "("
         ]
 
-    def _why(self, error: Exception, scope: Scope) -> str:
+    def _why(self, error: Exception, scope: Scope) -> Undecided:
         missing = sorted(name for name in self.names() if name not in scope.values and name not in RESERVED)
         if missing and isinstance(error, RuntimeError):
-            return f"no value yet of {', '.join(missing)}"
-        return str(error).splitlines()[0][:200]
+            return Undecided(f"no value yet of {', '.join(missing)}", "missing")
+        return Undecided(str(error).splitlines()[0][:200], "mistyped" if isinstance(error, TypeError) else "failed")
 
 
 class Template:
@@ -191,7 +219,7 @@ def _scalar(result: object) -> Scalar:
         return result
     limit = bound.LONGEST_TEXT
     msg = f"gives {repr(result)[:60]}, which is no finite number, no boolean and no text of at most {limit} characters"
-    raise Undecided(msg)
+    raise Undecided(msg, "mistyped")
 
 
 def _part(*given: object) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from rules.explain import Evaluation
 from twins.exchange import Event
 
 
@@ -63,3 +64,9 @@ class Decided(Instruction, frozen=True, tag=True):
     before: str
     after: str
     cause: str
+
+
+class Explained(Instruction, frozen=True, tag=True):
+    """An evaluation decided something: to be kept with this batch. It comes before what it decided."""
+
+    evaluation: Evaluation

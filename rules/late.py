@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from rules.account import effects
 from rules.explain import Evaluation, Verdict
 from rules.instance import Record
-from rules.instructions import Decided, Instruction, Wake
+from rules.instructions import Decided, Explained, Instruction, Wake
 from rules.machine import Machine
 
 
@@ -51,9 +52,9 @@ def _skipped(
     )
     why = Verdict("late", "skip", False, "it came due while the gateway was down")
     trigger = f"timer {name}@{due}"
-    machine.story.add(
-        Evaluation(
-            start.now, cause, record.key, trigger, state, state, f"skip {name}", (why,), done, start.now - start.steady
-        )
-    )
-    return done
+    evaluation = Evaluation(
+        start.now, cause, record.key, trigger, state, state, f"skip {name}", (why,),
+        effects(done, start.now - start.steady), machine.id,
+    )  # fmt: skip
+    machine.story.add(evaluation)
+    return (Explained(evaluation), *done)

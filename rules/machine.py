@@ -84,7 +84,9 @@ class Machine:
         else:
             record.values[name] = value
         record.device = device
-        return self._evaluate(self._turn(record, name, name, "", cause, now, steady))
+        turn = self._turn(record, name, name, "", cause, now, steady)
+        turn.source, turn.value = f"{device}/{self.detector.spec.inputs[name].property}", value
+        return self._evaluate(turn)
 
     def strike(self, record: Record, name: str, due: int, cause: str, now: int, steady: int) -> list[Instruction]:
         """Evaluate a schedule that is due."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from copy import copy
 
 from rules import lint
 from rules.alarms.alarms import Alarms
-from rules.explain import Evaluation
+from rules.explain import Counts, Evaluation
 from rules.expression import Scope
 from rules.instance import Record, revive
 from rules.instructions import Decided, Drop, Instruction, Keep, Raise, Wake
@@ -42,6 +43,7 @@ class Rules:
         self._start: Start | None = None
         self._ahead = 0
         self._evaluated: dict[Record, Machine] = {}
+        self._gone = Counts()
         self._open: tuple[Scope, Watches] | None = None
         self._watched: Collection[str] = ()
 
@@ -69,6 +71,7 @@ class Rules:
         records = self._waiting.get(detector.id, {}) if old is None else old.records
         if old is not None:
             check(detector, old.detector, records.values())
+            self._gone.add(old.story.counts)
         machine = Machine(detector, scope, self._zone, self._history)
         self._machines[detector.id] = machine
         watches.add(machine)
@@ -86,6 +89,7 @@ class Rules:
         if machine is None:
             return drop(name, self._waiting.pop(name, {}))
         self._opened()[1].remove(machine)
+        self._gone.add(machine.story.counts)
         return [*machine.agenda.end(), *drop(name, machine.records)]
 
     def forget(self, device: str) -> list[Instruction]:
@@ -213,6 +217,14 @@ class Rules:
         """How many instances there are."""
         return sum(len(machine.records) for machine in self._machines.values())
 
+    @property
+    def counts(self) -> Counts:
+        """What all detectors did since the start, those too that are no more."""
+        total = copy(self._gone)
+        for machine in self._machines.values():
+            total.add(machine.story.counts)
+        return total
+
     def views(self, limit: int = 100) -> list[View]:
         """Every detector, with at most `limit` of its instances."""
         return [view(machine, limit, self._ahead) for machine in self._machines.values()]
@@ -223,6 +235,21 @@ class Rules:
             msg = f"there is no detector {name!r}; there are: {', '.join(sorted(self._machines)) or 'none'}"
             raise Rejected(msg, 404)
         return self._machines[name].story.last(key)
+
+    def pending(self, name: str, key: str, timer: str) -> int | None:
+        """When a timer of an instance is due; `None` when it is not set."""
+        machine = self._machines.get(name)
+        record = None if machine is None else machine.records.get(key)
+        return None if record is None else record.timers.get(timer)
+
+    def recall(self, evaluations: Iterable[Evaluation]) -> None:
+        """Remember decisions of an earlier run, oldest first; call it after `apply`, before the first fact."""
+        told: dict[str, list[Evaluation]] = {}
+        for evaluation in evaluations:
+            told.setdefault(evaluation.rule, []).append(evaluation)
+        for name, found in told.items():
+            if name in self._machines:
+                self._machines[name].story.recall(found)
 
     def why(self, cause: str) -> list[Evaluation]:
         """The remembered evaluations of all detectors that a cause led to."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from rules.account import effects
 from rules.explain import Evaluation, Verdict
 from rules.expression import Expression, Scope, Undecided
 from rules.instance import Record
-from rules.instructions import Command, Decided, Instruction, Raise, Wake
+from rules.instructions import Command, Decided, Explained, Instruction, Raise, Wake
 from rules.lint.plan import Plan
+from rules.manifest.form import Scalar
 
 
 class Turn:
     """Passed through the state graph's callbacks; instructions gather in `out` until `finish`."""
 
     __slots__ = ("_alerts", "_chosen", "_state", "_wakes", "cause", "id", "now", "out", "plan", "record", "rule",
-                 "scope", "steady", "trigger", "verdicts")  # fmt: skip
+                 "scope", "source", "steady", "trigger", "value", "verdicts")  # fmt: skip
 
     def __init__(
         self, rule: str, record: Record, scope: Scope, plan: Plan, *, trigger: str, cause: str, now: int, steady: int
@@ -28,6 +30,8 @@ class Turn:
         self.plan = plan
         self.now = now
         self.steady = steady
+        self.source = ""
+        self.value: Scalar | None = None
         self.out: list[Instruction] = []
         self.verdicts: list[Verdict] = []
         self._state = record.state
@@ -39,17 +43,20 @@ class Turn:
         """Evaluate a condition. What cannot be evaluated is false, and is noted."""
         if when is None:
             return True
+        scope = self.scope
+        scope.heard.clear()
         try:
-            holds = when.holds(self.scope)
+            holds = when.holds(scope)
         except Undecided as fault:
-            self.fault(label, when.source, fault)
+            self.fault(label, when, fault)
             return False
-        self.verdicts.append(Verdict(label, when.source, holds))
+        self.verdicts.append(Verdict(label, when.source, holds, "", scope.given(when.uses)))
         return holds
 
-    def fault(self, label: str, source: str, fault: Undecided) -> None:
-        """Note an expression without a usable value."""
-        self.verdicts.append(Verdict(label, source, False, str(fault)))
+    def fault(self, label: str, what: Expression | str, fault: Undecided) -> None:
+        """Note an expression without a usable value, or what else could not be done."""
+        source, given = (what, {}) if isinstance(what, str) else (what.source, self.scope.given(what.uses))
+        self.verdicts.append(Verdict(label, source, False, str(fault), given, fault.reason))
 
     def command(self, device: str, name: str, value: str) -> None:
         self.out.append(Command(device, {name: value}, self.cause, self.id))
@@ -80,15 +87,22 @@ class Turn:
         return self._alerts
 
     def finish(self) -> Evaluation:
-        """Add the timers to be written, before all else: a command may lead to another evaluation of this instance."""
+        """Add the timers to be written, before all else: a command may lead to another evaluation of this instance.
+
+        What decided something explains itself, before that.
+        """
         if self._wakes:
             cause = self.cause.encode()
             self.out[:0] = [self._wake(timer, length, cause) for timer, length in self._wakes.items()]
-        record = self.record
-        return Evaluation(
+        out, record = self.out, self.record
+        evaluation = Evaluation(
             self.now, self.cause, record.key, self.trigger, self._state, record.state, self._chosen,
-            tuple(self.verdicts), tuple(self.out), self.now - self.steady,
+            tuple(self.verdicts), effects(out, self.now - self.steady) if out else (), self.rule, self.source,
+            self.value,
         )  # fmt: skip
+        if out:
+            out.insert(0, Explained(evaluation))
+        return evaluation
 
     def _wake(self, timer: str, length: int | None, cause: bytes) -> Wake:
         name = f"{self.id}#{timer}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from rules.explain import Counts
 from rules.instance import Record
 from rules.manifest.form import Scalar
 
@@ -32,9 +34,19 @@ class View(Struct, frozen=True):
     initial: str
     states: dict[str, int]
     instances: tuple[InstanceView, ...]
-    evaluations: int
-    decisions: int
-    faults: int
+    counts: Counts
+
+    @property
+    def evaluations(self) -> int:
+        return self.counts.evaluations
+
+    @property
+    def decisions(self) -> int:
+        return self.counts.decisions
+
+    @property
+    def faults(self) -> int:
+        return self.counts.faults
 
 
 def view(machine: Machine, limit: int, ahead: int = 0) -> View:
@@ -44,9 +56,7 @@ def view(machine: Machine, limit: int, ahead: int = 0) -> View:
         states[record.state] += 1
     spec, story = machine.detector.spec, machine.story
     shown = tuple(instance(machine.records[key], ahead) for key in sorted(machine.records)[:limit])
-    return View(
-        machine.id, spec.description, spec.initial, states, shown, story.evaluations, story.decisions, story.faults
-    )
+    return View(machine.id, spec.description, spec.initial, states, shown, copy(story.counts))
 
 
 def instance(record: Record, ahead: int) -> InstanceView:

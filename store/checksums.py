@@ -1,7 +1,7 @@
 """Checksums of the rows of `state.db`: SQLite knows whether a page has a form, not whether it holds what was written.
 
 Each row ends in `crc`, the CRC-32 of its other columns. Those that are not summed say nothing that is not elsewhere:
-the newest point of each series, and the order of results.
+the newest point of each series, and the order of results and decisions.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ SUMMED: Mapping[str, str] = MappingProxyType(
         "outbox": "key, kind, device, seq, body, cause",
         "events": "id, at, kind, object, severity, message, cause, detail",
         "results": "at, device, model, seq, part, version, label, score, x, y, w, h, track, queue_us, infer_us, cause",
+        "decisions": "at, cause, rule, key, input, chosen, before, after, asked, body",
         "seen": "batch, digests",
         "series": "id, name",
         "point_log": "batch, first, last, blob",

@@ -18,6 +18,7 @@ from typing import TypeVar
 from runtime.clock import Clock
 from store import state
 from store.columns import Columns
+from store.decisions import Ring
 from store.salvage import Damage, told
 from store.steps import Step, unwatched
 from store.writer import Writer
@@ -37,8 +38,9 @@ class Journal:
     """`state.db` in `directory`. Call `open`, then let `run` run; `close` writes what is left.
 
     `wait` seconds let more batches gather before a commit (flash wear against latency). `capacity` is the number of
-    rows waiting at which `pressure` is 1. So many `digests` at least are kept to know repeats after a restart. The file
-    takes `most` bytes (0: any): beyond, nothing is written, as on a full disk.
+    rows waiting at which `pressure` is 1. So many `digests` at least are kept to know repeats after a restart, and as
+    many decisions as the `ring` has room for. The file takes `most` bytes (0: any): beyond, nothing is written, as on a
+    full disk.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Journal:
         capacity: int = 50_000,
         digests: int = 200_000,
         most: int = 0,
+        ring: Ring | None = None,
         sink: Sink | None = None,
         brake: Callable[[], float] = lambda: 0.0,
         step: Step = unwatched,
@@ -70,7 +73,7 @@ class Journal:
         self._wake = asyncio.Event()
         self._waiters: dict[int, asyncio.Future[None]] = {}
         self._fault: str | None = None
-        self._writer = Writer(digests, step)
+        self._writer = Writer(digests, ring or Ring(), step)
 
     @property
     def file(self) -> Path:
@@ -256,5 +259,6 @@ def _weight(batch: Batch) -> int:
         batch.timers,
         batch.outbox,
         batch.events,
+        batch.decisions,
     )
     return 1 + sum(map(len, parts))

@@ -11,13 +11,15 @@ import msgspec
 
 from store.checksums import SUMMED, checksum, note
 from store.columns import fitted, fitted_time
+from store.decisions import newest
 from twins.exchange import Batch, Event, Mark, OutboxRow, Recovered, Result, Severity
 
 _EVENTS = 200
+_DECISIONS = 1000
 
 
 def write(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
-    """Everything but points and digests; of one key the last batch wins. Wild integers are made to fit."""
+    """Everything but points, digests and decisions; of one key the last batch wins. Wild integers are made to fit."""
     _keyed(connection, "twins", "device", "body", _merged(batch.twins for batch in batches))
     _keyed(connection, "rules", "key", "body", _merged(batch.rules for batch in batches))
     _keyed(connection, "streams", "key", "body", _merged(batch.streams for batch in batches))
@@ -49,13 +51,13 @@ def write_events(connection: sqlite3.Connection, events: Sequence[Event]) -> Non
 
 
 def read(connection: sqlite3.Connection) -> Recovered:
-    """What a start needs: all state, digests oldest first, the newest 200 events oldest first."""
+    """What a start needs: all state, digests oldest first, the newest events and decisions, these too oldest first."""
     everything = connection.execute
     (boot,) = everything("SELECT value FROM meta WHERE key = 'boot'").fetchone()
     seen = [digest for (blob,) in everything("SELECT digests FROM seen ORDER BY batch") for digest in unpack_seen(blob)]
     outbox = everything("SELECT key, kind, device, seq, body, cause FROM outbox ORDER BY rowid")
-    newest = f"SELECT {SUMMED['events']} FROM events ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608 - names of ours
-    events = everything(newest, [_EVENTS])
+    latest = f"SELECT {SUMMED['events']} FROM events ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608 - names of ours
+    events = everything(latest, [_EVENTS])
     return Recovered(
         boot=boot,
         twins=dict(everything("SELECT device, body FROM twins").fetchall()),
@@ -67,11 +69,24 @@ def read(connection: sqlite3.Connection) -> Recovered:
         events=[_event(*row) for row in events][::-1],
         streams=dict(everything("SELECT key, body FROM streams").fetchall()),
         clock=_clock(dict(everything("SELECT key, value FROM meta WHERE key IN ('steady', 'wall')").fetchall())),
+        decisions=newest(connection, _DECISIONS),
     )
 
 
 def _clock(found: dict[str, int]) -> Mark | None:
     return Mark(found["steady"], found["wall"]) if len(found) == 2 else None
+
+
+def event(connection: sqlite3.Connection, ident: str) -> Event | None:
+    """The event of this id."""
+    row = connection.execute(f"SELECT {SUMMED['events']} FROM events WHERE id = ?", [ident]).fetchone()  # noqa: S608 - ours
+    return None if row is None else _event(*row)
+
+
+def told(connection: sqlite3.Connection, at: int) -> list[Event]:
+    """The events of this very moment."""
+    rows = connection.execute(f"SELECT {SUMMED['events']} FROM events WHERE at = ? LIMIT 200", [at])  # noqa: S608 - ours
+    return [_event(*row) for row in rows]
 
 
 def reader(file: Path) -> sqlite3.Connection:

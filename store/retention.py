@@ -22,7 +22,8 @@ _DAY = 86_400.0
 
 
 class Retention:
-    """Removes points, their rollups, results and events when they have had their days, and points above their bytes.
+    """Removes points, their rollups, results, events and decisions when they have had their days; points above their
+    bytes too.
 
     A wall clock that is ahead would make everything old at once. So nothing is removed by age while the clock is in
     doubt: from the moment it moved otherwise than the monotonic clock by more than a minute since the last sweep, or,
@@ -156,6 +157,7 @@ def _accompanies(segment: Segment, known: Set[str]) -> bool:
 def _sweep_rows(connection: sqlite3.Connection, before: int, now: int) -> None:
     connection.execute("DELETE FROM results WHERE at < ?", [before])
     connection.execute("DELETE FROM events WHERE at < ?", [before])
+    connection.execute("DELETE FROM decisions WHERE at < ?", [before])
     note(connection, "swept", now)
 
 

@@ -35,6 +35,7 @@ TABLES = (
     "upload_rests",
     "upload_wants",
     "upload_sums",
+    "decisions",
 )
 """All but the count of starts and the list of segments, which is made again from the files."""
 _LONGEST = 1 << 34

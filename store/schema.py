@@ -62,6 +62,18 @@ TABLES: dict[str, dict[str, str]] = {
         "cause": "VARCHAR",
         "detail": "JSON",
     },
+    "decisions": {
+        "time": "TIMESTAMPTZ",
+        "node": "VARCHAR",
+        "rule": "VARCHAR",
+        "instance": "VARCHAR",
+        "input": "VARCHAR",
+        "decision": "VARCHAR",
+        "before": "VARCHAR",
+        "after": "VARCHAR",
+        "cause": "VARCHAR",
+        "detail": "JSON",
+    },
     "twins": {
         "namespace": "VARCHAR",
         "device": "VARCHAR",

@@ -23,7 +23,7 @@ FILE = "state.db"
 CHECKED = 2
 """The first version of its schema with checksums."""
 
-_SECOND = {table: columns for table, columns in SUMMED.items() if not table.startswith("upload_")}
+_SECOND = {name: columns for name, columns in SUMMED.items() if not name.startswith(("upload_", "decisions"))}
 """The tables that the second script knows."""
 _SCHEMAS = (
     """
@@ -88,6 +88,16 @@ _SCHEMAS = (
         upload TEXT PRIMARY KEY, events INTEGER NOT NULL, objects INTEGER NOT NULL, rows INTEGER NOT NULL,
         bytes INTEGER NOT NULL, missed INTEGER NOT NULL, at INTEGER NOT NULL, crc INTEGER NOT NULL DEFAULT 0
     ) STRICT;
+    """,
+    """
+    CREATE TABLE decisions (
+        id INTEGER PRIMARY KEY, at INTEGER NOT NULL, cause TEXT NOT NULL, rule TEXT NOT NULL, key TEXT NOT NULL,
+        input TEXT NOT NULL, chosen TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, asked TEXT NOT NULL,
+        body TEXT NOT NULL, crc INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX decisions_cause ON decisions (cause);
+    CREATE INDEX decisions_input ON decisions (input);
+    CREATE INDEX decisions_asked ON decisions (asked) WHERE asked <> '';
     """,
 )
 """One script a version; `user_version` counts those applied. Never change one that was released: add the next."""

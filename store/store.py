@@ -12,6 +12,7 @@ from msgspec import Struct
 from runtime.clock import Clock
 from store.blobs import Blobs
 from store.columns import Columns
+from store.decisions import Ring
 from store.journal import Journal
 from store.points import Points
 from store.policies import Policies
@@ -42,7 +43,7 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     seal_every: float = 1800.0
     """Seconds after which they are sealed anyway."""
     keep_days: float = 30.0
-    """Days that points, results and events are kept."""
+    """Days that points, results, events and decisions are kept."""
     minutes_days: float = 180.0
     hours_days: float = 1825.0
     """Days that rollups of one minute and of one hour are kept, but no fewer than their points."""
@@ -52,6 +53,10 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Most space of everything; the oldest points go first. 0: no more limit than those of its parts and the disk."""
     pictures_mib: int = 512
     """Most space of all blobs (pictures, clips); the oldest go first."""
+    decisions: int = 100_000
+    """Decisions of rules that are kept, each with what led to it; the oldest go first."""
+    decisions_mib: int = 64
+    """Most space of them."""
     sql_memory_mib: int = 256
     """Memory of all queries together."""
 
@@ -83,6 +88,7 @@ class Store:
             wait=config.commit_wait,
             capacity=config.backlog_rows,
             most=config.total_mib * _MIB * 7 // 8 - config.blobs if config.total_mib else 0,
+            ring=Ring(config.decisions, config.decisions_mib * _MIB),
             sink=self._committed,
             brake=lambda: self.points.pressure,
             step=step,

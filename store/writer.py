@@ -12,6 +12,7 @@ import msgspec
 from store import records
 from store.checksums import bad, checksum, note
 from store.columns import Columns
+from store.decisions import Ring
 from store.state import Damaged, transaction
 from store.steps import Step, unwatched
 from twins.exchange import Batch, Event, Recovered
@@ -20,8 +21,9 @@ from twins.exchange import Batch, Event, Recovered
 class Writer:
     """Owned by the database's thread, but for `series` and `id`, which others may read. Keeps `digests` at least."""
 
-    def __init__(self, digests: int, step: Step = unwatched) -> None:
+    def __init__(self, digests: int, ring: Ring, step: Step = unwatched) -> None:
         self._digests = digests
+        self._ring = ring
         self._step = step
         self._ids: dict[str, int] = {}
         self._seen: deque[tuple[int, int]] = deque()
@@ -52,6 +54,7 @@ class Writer:
         except (msgspec.MsgspecError, ValueError) as error:
             raise Damaged(str(error)) from error
         self._seen_total = len(recovered.seen)
+        self._ring.recover(connection)
         self.series[:] = [name for (name,) in connection.execute("SELECT name FROM series ORDER BY id")]
         self._ids = {name: number for number, name in enumerate(self.series)}
         self.durable = _meta(connection, "batch")
@@ -72,12 +75,14 @@ class Writer:
             records.write(connection, batches)
             fresh, columns = self._write_points(connection, last, batches)
             seen = self._write_seen(connection, last, batches)
+            decisions = self._ring.write(connection, [one for batch in batches for one in batch.decisions])
             note(connection, "batch", last)
             self._step("commit:begin")
         self._step("commit:done")
         self._ids.update(fresh)
         self.series.extend(fresh)
         self._forget(last, seen)
+        self._ring.done(decisions)
         self.durable = last
         return last, columns
 

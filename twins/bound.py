@@ -41,6 +41,11 @@ def tokens(source: str) -> list[tuple[str, str]]:
     return list(_tokens(source))
 
 
+def spaced(source: str) -> list[tuple[str, str]]:
+    """The same with what stands between them, kind `space`: joined, it is the source again."""
+    return [(str(match.lastgroup), match.group()) for match in _TOKEN.finditer(source)]
+
+
 def check(source: str) -> None:
     """Raise `Rejected` when the expression is too long, too deep or too costly."""
     if len(source) > LONGEST_SOURCE:

@@ -154,6 +154,25 @@ class Mark(Struct, frozen=True):
     wall: int
 
 
+class Decision(Struct, frozen=True):
+    """What a rule decided at one input or timer, kept so that `why` can be answered after a restart too.
+
+    `rule` is `namespace/detector`, `key` its instance; `input` what came: `device/property`, or `timer NAME`. `asked`
+    names each `device/property` that was asked of a device, every name between line breaks. `body` tells all, as JSON.
+    """
+
+    at: int
+    cause: str
+    rule: str
+    key: str
+    input: str
+    chosen: str
+    before: str
+    after: str
+    asked: str
+    body: str
+
+
 class Batch(Struct):
     """Everything one commit writes. `None` in place of bytes deletes."""
 
@@ -166,6 +185,7 @@ class Batch(Struct):
     results: list[Result] = []
     events: list[Event] = []
     outbox: dict[str, OutboxRow | None] = {}
+    decisions: list[Decision] = []
     seen: list[int] = []
     """Digests of the messages this batch stored, so that a repeat is known after a restart."""
     clock: Mark | None = None
@@ -185,6 +205,8 @@ class Recovered(Struct):
     events: list[Event]
     streams: dict[str, bytes] = {}
     clock: Mark | None = None
+    decisions: list[Decision] = []
+    """The newest, oldest first."""
 
 
 class Rows(Struct, frozen=True):

@@ -71,6 +71,8 @@ class Updated(Stimulus, frozen=True, tag=True):
     reply: Reply | None = None
     named: bool = False
     """The source gave it a name and a time of its own: its digest is its own for as long as it is remembered."""
+    topic: str = ""
+    """Where it came in, of a message that came on one."""
 
 
 class Asked(Stimulus, frozen=True, tag=True):

@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 def id_of(request: web.Request) -> str:
-    """`namespace/name`, as the address has it."""
-    return device_id(request.match_info["namespace"], request.match_info["name"])
+    """`namespace/name`, as the address has it; without a namespace, that of `default`."""
+    return device_id(request.match_info.get("namespace", "default"), request.match_info["name"])
 
 
 def check_type(request: web.Request, *kinds: str) -> None:

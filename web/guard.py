@@ -15,9 +15,10 @@ from aiohttp import web
 from web.config import loopback
 from web.problems import Problem
 
+POLICY = "Content-Security-Policy"
 HEADERS = {
     "Server": "gemelo",
-    "Content-Security-Policy": (
+    POLICY: (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
@@ -68,9 +69,12 @@ class Guard:
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """A signal for `on_response_prepare`."""
+    """A signal for `on_response_prepare`. What is served with a policy of its own keeps that."""
+    own = response.headers.get(POLICY)
     for name, value in HEADERS.items():
         response.headers[name] = value
+    if own is not None:
+        response.headers[POLICY] = own
     response.headers.setdefault("Cache-Control", "no-store")
 
 

@@ -145,8 +145,20 @@ class InstanceView(Struct, frozen=True):
     decided: int = 0
 
 
+class DecisionView(Struct, frozen=True):
+    """What one keyed machine decided `at` a time, in words, and `why` in lines."""
+
+    key: str
+    at: int
+    cause: str
+    decision: str
+    why: str
+
+
 class RuleView(Struct, frozen=True):
-    """One rule. `states` counts all its machines by state; `instances` are at most some hundred of them.
+    """One rule. `states` counts all its machines by state; `instances` are at most some hundred of them, `recent` its
+    last decisions, newest first. `counts` are its evaluations, its decisions, and by reason (`missing`, `mistyped`,
+    `failed`) the conditions without a usable value, since the start or its last change.
 
     In `svg`, whatever stands for a state carries `data-state="NAME"`, and for a way between two of them `data-from`
     and `data-to`: the page lights them. It takes shapes, text and geometry from there, never colours.
@@ -158,6 +170,8 @@ class RuleView(Struct, frozen=True):
     mermaid: str = ""
     instances: tuple[InstanceView, ...] = ()
     states: dict[str, int] = {}
+    recent: tuple[DecisionView, ...] = ()
+    counts: dict[str, int] = {}
 
 
 class AlarmView(Struct, frozen=True):

@@ -58,7 +58,7 @@ def read(topic: str, payload: bytes, cause: str, seen: int, *, packet: int = 0, 
     named = stamped and event is not None
     seq = digest(device, payload, 0 if named else packet)
     when = at * 1000 if stamped else seen
-    return Updated(device, cause, seen, edits, when, seq, named or duplicate, named=named)
+    return Updated(device, cause, seen, edits, when, seq, named or duplicate, named=named, topic=topic)
 
 
 def _address(topic: str) -> tuple[str, str]:

@@ -62,7 +62,7 @@ class Mappings:
         updates: list[Updated | Seen] = []
         for match in self._matching(topic):
             try:
-                for update, units in match.route.read(match, payload, cause, seen, packet, duplicate):
+                for update, units in match.route.read(match, topic, payload, cause, seen, packet, duplicate):
                     updates.append(update)
                     if match.route.commanded:
                         self._reached(update.device)[match.route.id] = match

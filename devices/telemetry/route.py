@@ -87,14 +87,14 @@ class Route:
         return Match(self, self._named({}), tuple(rule.name for rule in self._rules), {})
 
     def read(
-        self, match: Match, payload: bytes, cause: str, seen: int, packet: int, duplicate: bool
+        self, match: Match, topic: str, payload: bytes, cause: str, seen: int, packet: int, duplicate: bool
     ) -> Iterator[tuple[Updated | Seen, dict[str, str]]]:
         """What one message means, each stimulus with the units it tells. Raises `Rejected`."""
         for number, said in enumerate(self.reported(match, payload, seen)):
             seq = digest(f"{said.device}\0{self.id}\0{number}", payload, packet)
             at = seen if said.at is None else said.at
             if said.edits:
-                yield Updated(said.device, cause, seen, said.edits, at, seq, duplicate), said.units
+                yield Updated(said.device, cause, seen, said.edits, at, seq, duplicate, topic=topic), said.units
             if said.state:
                 yield Seen(said.device, cause, seen, said.state, seq=seq), {}
 

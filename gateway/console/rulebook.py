@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
+
+from msgspec import structs
 
 from gateway.console import reasons
 from rules import diagram
@@ -10,7 +12,10 @@ from rules.explain import Evaluation
 from rules.manifest.detector import Detector
 from rules.rules import Rules
 from rules.view import InstanceView as Machine
-from web.views import InstanceView, RuleView
+from web.views import DecisionView, InstanceView, RuleView
+
+RECENT = 6
+"""Decisions of a rule that the page shows."""
 
 
 class Rulebook:
@@ -26,9 +31,19 @@ class Rulebook:
             if names is not None and view.name not in names:
                 continue
             svg, mermaid = self._drawing(view.name)
-            decided = {e.key: e for e in self._rules.explain(view.name) if e.chosen}
+            decisions = [e for e in self._rules.explain(view.name) if e.chosen]
+            decided = {e.key: e for e in decisions}
             machines = tuple(_machine(machine, decided.get(machine.key)) for machine in view.instances)
-            yield RuleView(view.name, view.description, svg, mermaid, machines, view.states)
+            yield RuleView(
+                view.name,
+                view.description,
+                svg,
+                mermaid,
+                machines,
+                view.states,
+                _recent(decisions),
+                structs.asdict(view.counts),
+            )
 
     def forget(self, name: str) -> None:
         """The rule is gone."""
@@ -39,8 +54,14 @@ class Rulebook:
         detector = self._rules.detectors[name]
         known = self._drawings.get(name)
         if known is None or known[0] is not detector:
-            known = self._drawings[name] = detector, diagram.svg(detector), diagram.mermaid(detector)
+            known = self._drawings[name] = detector, diagram.svg(detector, styled=False), diagram.mermaid(detector)
         return known[1:]
+
+
+def _recent(decisions: Sequence[Evaluation]) -> tuple[DecisionView, ...]:
+    """The newest first."""
+    newest = reversed(decisions[-RECENT:])
+    return tuple(DecisionView(e.key, e.at, e.cause, reasons.decision(e), reasons.why((e,))) for e in newest)
 
 
 def _machine(machine: Machine, last: Evaluation | None) -> InstanceView:

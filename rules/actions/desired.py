@@ -23,7 +23,7 @@ class SetDesired:
             device = self._device.text(turn.scope)
             value = show(self.value.value(turn.scope))
         except Undecided as fault:
-            turn.fault(self.label, self.value.source, fault)
+            turn.fault(self.label, self.value, fault)
             return
         turn.command(device if "/" in device else device_id(self._namespace, device), self._property, value)
 

@@ -26,7 +26,7 @@ class Start:
         try:
             turn.arm(self.name, _length(self._computed, turn))
         except Undecided as fault:
-            turn.fault(self.label, self._computed.source, fault)
+            turn.fault(self.label, self._computed, fault)
 
     def expressions(self) -> list[Expression]:
         return [] if self._computed is None else [self._computed]

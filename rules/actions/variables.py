@@ -22,7 +22,7 @@ class Assign:
                 value = expression.value(turn.scope)
                 _check_type(name, values[name], value)
             except Undecided as fault:
-                turn.fault(self.label, expression.source, fault)
+                turn.fault(self.label, expression, fault)
                 return
             changes[name] = value
         values.update(changes)
@@ -34,7 +34,7 @@ class Assign:
 def _check_type(name: str, before: Scalar, after: Scalar) -> None:
     if type(before) is not type(after):
         msg = f"{name} is a {_TYPES[type(before)]} and cannot become {after!r}"
-        raise Undecided(msg)
+        raise Undecided(msg, "mistyped")
 
 
 _TYPES: dict[type, str] = {bool: "boolean", float: "number", str: "string"}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 import pyarrow as pa
 
-from store import records
+from store import decisions, records
 from store.rollup import BUCKETS
 from store.segment import Rollup, Segment, read_list, sidecar
 from store.sql import views
@@ -21,6 +23,10 @@ from store.table import tabulate_rows
 
 _LONG = 48 * BUCKETS["1h"]
 """From this span on rows of an hour are better than rows of a minute, whose ends have more points in them."""
+_IN_STATE: Mapping[str, Callable[[Connection], list[tuple[Any, ...]]]] = {
+    "events": records.events,
+    "decisions": decisions.listed,
+}
 
 
 class Catalogue:
@@ -52,7 +58,7 @@ class Catalogue:
                 self._cursor.register("_results", tabulate_rows(name, found, self._sources.node))
                 self._show(name, [views.registered(name, "_results"), *self._sealed(name, paths)])
             case _:
-                rows = self._events() if name == "events" else self._question.live.get(name, [])
+                rows = self._rows(name)
                 self._cursor.register(f"_{name}", tabulate_rows(name, rows, self._sources.node))
                 self._show(name, [views.registered(name, f"_{name}")])
 
@@ -149,12 +155,13 @@ class Catalogue:
         finally:
             connection.close()
 
-    def _events(self) -> list[tuple[Any, ...]]:
-        connection = records.reader(self._sources.file)
-        try:
-            return records.events(connection)
-        finally:
-            connection.close()
+    def _rows(self, name: str) -> Sequence[tuple[Any, ...]]:
+        """All of a table that is no points: from `state.db`, else what was given with the question."""
+        found = _IN_STATE.get(name)
+        if found is None:
+            return self._question.live.get(name, [])
+        with closing(records.reader(self._sources.file)) as connection:
+            return found(connection)
 
     def _path(self, name: str) -> Path:
         return self._sources.directory / name

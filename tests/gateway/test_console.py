@@ -67,7 +67,7 @@ async def test_a_rule_is_shown_with_its_counts_and_the_last_decision_of_each_mac
         quiet, moved = view.instances
         assert (quiet.decision, quiet.why, quiet.decided) == ("", "", 0)
         assert moved.decision == "up: A → B · told: t is 9"
-        assert moved.why.splitlines()[1:] == ["✓ t > 5.0", "→ up: A → B · told: t is 9"]
+        assert moved.why.splitlines()[1:] == ["✓ t > 5.0: 9 > 5.0", "→ up: A → B · told: t is 9"]
         await stage.report("default/d2", t="7")
         assert console.snapshot().rules[0].instances[1] == moved, "what decides nothing changes no decision"
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from tests.gateway.process import Gateway, Sensor
 from tests.gateway.pump import DEVICE, MODEL
@@ -93,3 +94,85 @@ async def test_the_page_names_the_port_of_the_broker_that_devices_are_to_use(gat
     async with Sensor(gateway.broker(), "pump-1"), browsing(gateway.url) as page:
         async with asyncio.timeout(10):
             await page.get_by_text(f"-p {gateway.broker()} ").first.wait_for(state="attached")
+
+
+RULES = """
+apiVersion: gemelo.dev/v1alpha1
+kind: Detector
+metadata: {name: overheat}
+spec:
+  inputs: {temperature: {device: boiler-1, property: temperature}}
+  variables: {limit: 60}
+  initial: Normal
+  states:
+    Normal:
+      onInput:
+        transitions:
+          - to: Hot
+            name: too-hot
+            when: temperature > limit
+            do: [{set: {device: fan-1, property: speed, value: "80.0"}}]
+    Hot:
+      onInput:
+        transitions: [{to: Normal, name: cooled, when: temperature < limit - 5.0}]
+---
+apiVersion: gemelo.dev/v1alpha1
+kind: Detector
+metadata: {name: draught}
+spec:
+  inputs: {speed: {device: fan-1, property: speed}}
+  initial: Still
+  states:
+    Still:
+      onInput:
+        transitions: [{to: Running, name: runs, when: speed >= 50.0, do: [{alert: {message: "the fan runs"}}]}]
+    Running: {}
+"""
+
+
+async def test_why_shows_the_values_of_then_and_the_chain_over_two_rules(gateway):
+    gateway.apply(RULES)
+    async with Sensor(gateway.broker(), "boiler-1") as boiler, Sensor(gateway.broker(), "fan-1") as fan:
+        await fan.tell(speed="0")
+        await boiler.tell(temperature="81.5")
+        await fan.tell(speed="80")
+        await boiler.tell(temperature="70")
+        async with browsing(gateway.url) as page:
+            rule = page.locator(".rule", has_text="overheat")
+            await rule.locator('[data-state="Hot"][data-lit]').wait_for()
+            await rule.locator("summary", has_text="Why").click()
+            assert await rule.locator(".why > ul .held").all_inner_texts() == ["✓ temperature > limit: 81.5 > 60"]
+            await rule.get_by_role("button", name="The whole chain").click()
+            first, second = rule.locator(".chain > li"), rule.locator(".chain > li > ol > li")
+            await second.get_by_text("fan-1/speed = 80").wait_for()
+            await first.get_by_text("✓ temperature > limit: 81.5 > 60").wait_for()
+            await first.get_by_text("→ asked fan-1: speed = 80 (reported)").wait_for()
+            await second.get_by_text("→ runs: Still → Running").wait_for()
+            await page.screenshot(path="/tmp/r/page.png", full_page=True)
+            await boiler.tell(temperature="20")
+            await rule.locator('[data-state="Normal"][data-lit]').wait_for()
+            await rule.locator("summary", has_text="Last decisions").click()
+            told = rule.locator(".recent > ul > li")
+            assert [await told.nth(n).locator(".decision").inner_text() for n in range(2)] == [
+                "cooled: Hot → Normal",
+                "too-hot: Normal → Hot · asked fan-1: speed = 80",
+            ]
+            event = page.locator(".event", has_text="the fan runs")
+            await event.locator("summary", has_text="Why").click()
+            await event.get_by_role("button", name="The whole chain").click()
+            await event.locator(".chain [data-asked]").get_by_text("fan-1/speed = 80").wait_for()
+            await page.screenshot(path="/tmp/r/page2.png", full_page=True)
+    for address, kind in (("overheat/diagram.svg", "image/svg+xml"), ("default/overheat/diagram.mmd", "text/plain")):
+        async with ClientSession() as session, session.get(f"{gateway.url}/api/v1/detectors/{address}") as answer:
+            assert (answer.status, answer.content_type) == (200, kind)
+            assert "live" in await answer.text()
+
+
+async def test_a_diagram_by_itself_wears_its_own_colours_and_says_what_it_is(gateway):
+    gateway.apply(RULES)
+    async with browsing(f"{gateway.url}/api/v1/detectors/overheat/diagram.svg") as page:
+        box = page.locator('[data-state="Normal"] rect')
+        light = await box.evaluate("(box) => getComputedStyle(box).fill")
+        await page.emulate_media(color_scheme="dark")
+        assert await box.evaluate("(box) => getComputedStyle(box).fill") != light
+        assert "temperature > limit" in await page.locator("desc").text_content()

@@ -34,11 +34,11 @@ def test_a_decision_is_a_line_of_where_it_led_and_what_was_asked_and_told() -> N
 
 def test_the_reason_tells_each_condition_and_each_wait() -> None:
     assert reasons.why(hot().why("mqtt:1:1")).splitlines() == [
-        "default/thermometer-1: temperature came",
-        "✓ temperature > limit",
+        "default/thermometer-1: temperature came: 35",
+        "✓ temperature > limit: 35 > 32",
         "→ too-hot if it still holds in 2 s",
         "default/thermometer-1: it held long enough for too-hot",
-        "✓ temperature > limit",
+        "✓ temperature > limit: 35 > 32",
         "→ too-hot, cool: Normal → Hot · asked default/pump-1: speed = 80"
         " · told: default/thermometer-1 has 35 °C, above 32 °C",
     ]
@@ -49,4 +49,4 @@ def test_a_condition_without_a_value_says_so() -> None:
     rules.handle(Fact("default/thermometer-1", "mqtt:1:9", "temperature", "?", None, 9 * SECOND, 0), 9 * SECOND)
     told = reasons.why(rules.why("mqtt:1:9")).splitlines()
     assert told[0] == "default/thermometer-1: temperature came"
-    assert told[1].startswith("✗ temperature < limit - hysteresis (")
+    assert told[1].startswith("✗ temperature < limit - hysteresis: temperature < 32 - 3 (")

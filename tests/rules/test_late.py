@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rules import lint
-from rules.explain import tell
-from rules.instructions import Decided, Wake
+from rules.explain import Effect
+from rules.instructions import Decided, Explained, Wake
 
 TIMER = "default/rule/default/t-1#x"
 
@@ -62,14 +62,15 @@ def test_a_timer_that_was_skipped_is_told_and_decided_with_the_cause_that_set_it
     site.fact("t-1", "t", 0)
     site.done.clear()
     site.down(60, made)
-    assert site.done == [Wake(TIMER, None), Decided("default/rule", "default/t-1", "skip x", "A", "A", "test:1:1")]
     (evaluation,) = site.rules.why("test:1:1")
-    assert tell(evaluation).splitlines() == [
-        "default/t-1: timer x@10000000 (test:1:1)",
-        "  late: skip = false: it came due while the gateway was down",
-        "  chosen: skip x",
-        "  timer x cleared",
+    assert site.done == [
+        Explained(evaluation),
+        Wake(TIMER, None),
+        Decided("default/rule", "default/t-1", "skip x", "A", "A", "test:1:1"),
     ]
+    assert (evaluation.trigger, evaluation.chosen) == ("timer x@10000000", "skip x")
+    assert [verdict.fault for verdict in evaluation.verdicts] == ["it came due while the gateway was down"]
+    assert evaluation.effects == (Effect("clear", "x"),)
 
 
 def test_the_time_of_a_condition_goes_on_while_the_gateway_is_down_and_it_is_looked_at_then(site, detector):

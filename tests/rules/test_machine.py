@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.instructions import Command, Decided, Keep, Wake
+from rules.instructions import Command, Decided, Explained, Keep, Wake
 
 
 def note(text):
@@ -102,7 +102,7 @@ def test_assignments_of_one_action_are_computed_from_the_values_before(site, det
 def test_timers_are_written_before_what_is_done_and_the_state_with_the_batch(site, detector):
     do = [{"timer": {"name": "x", "seconds": 1}}, note("go")]
     site.apply(detector(states={"A": {"onInput": {"events": [{"do": do}]}}}))
-    assert [type(each) for each in site.fact("t-1", "t", 0)] == [Wake, Decided, Command, Keep]
+    assert [type(each) for each in site.fact("t-1", "t", 0)] == [Explained, Wake, Decided, Command, Keep]
 
 
 def test_a_condition_must_hold_all_the_time_of_its_debounce(site, detector):

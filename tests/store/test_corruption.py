@@ -21,13 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store import records
+from store import decisions, records
 from store.blobs import files
 from store.doctor import examine
 from store.segment import DAY
 from store.store import Store
 from tests.store.clocks import Still
-from twins.exchange import Batch, Event, OutboxRow, Point, Recovered, Result
+from twins.exchange import Batch, Decision, Event, OutboxRow, Point, Recovered, Result
 
 ROOT = Path(__file__).parents[2]
 Content = dict[str, Any]
@@ -53,6 +53,12 @@ async def kept(tmp_path: Path, store_at: Any) -> Path:
                 timers={f"t-{n}": (n, b"timer") for n in range(9)},
                 manifests={("Device", f"default/d-{n}"): b'{"kind":"Device"}' * 5 for n in range(20)},
                 outbox={f"o-{n}": OutboxRow(f"o-{n}", "event", "default/d-1", n, b"body", "cause") for n in range(9)},
+                decisions=[
+                    Decision(
+                        n, f"mqtt:{day}:{n}", "default/r", "k", "default/d-1/p", "hot", "A", "B", "", f'{{"n":{n}}}'
+                    )
+                    for n in range(20)
+                ],
                 events=[Event(f"e-{day}-{n}", n, "Alarm", "default/d-1", "alert", f"said {n}") for n in range(20)],
                 results=[Result("default/cam", "person", "1", n, day * DAY + n, ()) for n in range(20)],
                 seen=list(range(day * 100, day * 100 + 50)),
@@ -70,6 +76,7 @@ async def content(store: Store, recovered: Recovered) -> Content:
     found: Content = {name: getattr(recovered, name) for name in ("twins", "rules", "timers", "manifests", "outbox")}
     found["seen"] = sorted(recovered.seen)
     found["events"] = sorted(row for row in records.events(connection) if not row[1].endswith("Damaged"))
+    found["decisions"] = sorted(decisions.listed(connection))
     found["results"] = sorted(row[:3] for row in records.results(connection)[1])
     connection.close()
     found["series"] = list(store.journal.series)

@@ -27,6 +27,7 @@ class Address(NamedTuple):
     device: str
     verb: str
     short: bool
+    topic: str = ""
 
 
 class Addresses:
@@ -62,9 +63,9 @@ def address(topic: str) -> Address | None:
         if verb not in {"twin/update", "twin/get", CLOUD_TOPIC, "state/update"}:
             return None
         if len(parts) == 7:
-            return Address(f"{parts[3]}/{parts[4]}", verb, False)
+            return Address(f"{parts[3]}/{parts[4]}", verb, False, topic)
         if len(parts) == 6:
-            return Address(f"default/{parts[3]}", verb, True)
+            return Address(f"default/{parts[3]}", verb, True, topic)
     if len(parts) == 6 and parts[2] == "node" and parts[4:] == ["membership", "get"]:
         return Address(parts[3], "membership/get", False)
     return None

@@ -153,8 +153,9 @@ class Reader:
         named = bool(event) and (body.timestamp or 0) > 0  # a device without a clock says the same twice
         seq = digest(where.device, payload, 0 if named else packet)
         at = seen if body.timestamp is None else body.timestamp * 1000
+        reply = Reply(event, where.short)
         return Updated(
-            where.device, cause, seen, edits, at, seq, named or duplicate, "device", Reply(event, where.short), named
+            where.device, cause, seen, edits, at, seq, named or duplicate, "device", reply, named, where.topic
         )
 
     def _edits(self, body: _Update) -> dict[str, Edit | None]:

@@ -16,6 +16,7 @@ const DEPTH = 12;
 const MARGIN = 12;
 const HEAD = 11;
 const LARGEST = 1.1;
+const SMALLEST = 0.72;
 const TAKEN = 2500;
 
 let made = 0;
@@ -63,6 +64,7 @@ export function crop(drawing) {
   const [w, h] = [width + 2 * MARGIN, height + 2 * MARGIN].map(Math.ceil);
   mark(drawing, "viewBox", `${Math.floor(x) - MARGIN} ${Math.floor(y) - MARGIN} ${w} ${h}`);
   drawing.style.maxWidth = `${Math.round(w * LARGEST)}px`;
+  drawing.style.minWidth = `${Math.round(w * SMALLEST)}px`; // smaller, nobody could read it: its place scrolls
 }
 
 /** Light the states that machines are in, each with how many there are: `counts` by state. */

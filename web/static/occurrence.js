@@ -38,7 +38,7 @@ export class Occurrence {
     mark(this.time, "title", fully(event.at));
     const { length } = this.times;
     say(this.again, length > 1 ? `${length} times` : "");
-    this.why.show(event.why, event.cause && `${event.cause} · ${event.kind}`);
+    this.why.show(event.why, event.cause && `${event.cause} · ${event.kind}`, event.why && event.id);
     const before = this.times.slice(1, 1 + TOLD).map(at).join(", ");
     if (before) this.why.element.hidden = false;
     say(this.before, before && `before: ${before}${length > 1 + TOLD ? " …" : ""}`);

@@ -1,8 +1,9 @@
 // A rule: the diagram with the live states lit, what it decided last and why, and each keyed machine.
 
 import { arrange, make, mark, say } from "./dom.js";
-import { ago, fully, plain, plural, short, since } from "./format.js";
+import { ago, count, fully, plain, plural, short, since } from "./format.js";
 import { crop, diagram, light, take, written } from "./diagram.js";
+import { Recent } from "./recent.js";
 import { Why } from "./why.js";
 
 const SHOWN = 30;
@@ -15,13 +16,15 @@ export class Rule {
     this.description = make("p.quiet");
     this.figure = make("div.diagram");
     this.last = new Decision();
+    this.recent = new Recent();
     this.summary = make("summary");
     this.list = make("ul");
     this.rest = make("p.quiet");
     this.machines = make("details.machines", this.summary, this.list, this.rest);
+    this.tally = make("p.quiet.tally");
     this.machines.addEventListener("toggle", () => this.rule && this.tell());
     const head = make("div.rule-head", this.name, this.description);
-    const more = make("div.rule-more", this.last.why.element, this.machines);
+    const more = make("div.rule-more", this.last.why.element, this.recent.element, this.machines, this.tally);
     this.element = make("article.panel.rule", head, this.figure, this.last.element, more);
   }
 
@@ -38,9 +41,11 @@ export class Rule {
     }
     const decided = rule.instances.filter((machine) => machine.decision);
     this.last.show(decided.reduce((a, b) => (!a || b.decided >= a.decided ? b : a), null));
+    this.recent.show(rule.recent);
     const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
     say(this.summary, total ? plural(total, "machine") : "No machine yet: nothing it looks at has reported.");
     mark(this.machines, "data-none", !total);
+    say(this.tally, tallied(rule.counts));
     this.tell(total);
   }
 
@@ -117,7 +122,7 @@ class Decision {
     this.machine = machine;
     say(this.who, short(machine.key));
     say(this.what, plain(machine.decision));
-    this.why.show(machine.why, machine.cause);
+    this.why.show(machine.why, machine.cause, machine.cause);
     this.tick();
   }
 
@@ -130,6 +135,14 @@ function counted({ states, instances }) {
   const counts = new Map(Object.entries(states));
   if (!counts.size) for (const { state } of instances) counts.set(state, (counts.get(state) ?? 0) + 1);
   return counts;
+}
+
+/** `1 204 evaluations, 3 decisions, 2 without a value`, the last with its reason. */
+function tallied({ evaluations = 0, decisions = 0, missing = 0, mistyped = 0, failed = 0 }) {
+  if (!evaluations) return "";
+  const faults = [[missing, "without a value"], [mistyped, "of another type"], [failed, "failed"]];
+  const said = faults.filter(([number]) => number).map(([number, word]) => `${count(number)} ${word}`);
+  return [plural(evaluations, "evaluation"), plural(decisions, "decision"), ...said].join(", ");
 }
 
 /** `hot` for one machine, `2 hot, 4 normal` for several. */

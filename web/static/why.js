@@ -1,5 +1,6 @@
 // Why something was decided: the gateway's lines, each marked as a condition that held, one that did not, or a result.
 
+import { Chain } from "./chain.js";
 import { make, say } from "./dom.js";
 import { plain } from "./format.js";
 
@@ -8,7 +9,9 @@ const MARKS = { "✓": "held", "✗": "failed", "→": "led" };
 export class Why {
   constructor(label = "Why") {
     this.lines = make("ul");
-    this.element = make("details.why", make("summary", label), this.lines);
+    this.chain = new Chain();
+    this.element = make("details.why", make("summary", label), this.lines, this.chain.element);
+    this.chain.show("");
   }
 
   /** What is being read does not change under the reader. */
@@ -16,13 +19,15 @@ export class Why {
     return this.element.open;
   }
 
-  show(text, cause) {
+  /** The lines, the cause as it is told, and the cause whose whole chain may be asked for. */
+  show(text, cause, asked = "") {
     const said = text.split("\n").filter(Boolean);
     if (cause) said.push(`cause ${cause}`);
     const source = said.join("\n");
     this.element.hidden = !source;
     if (source === this.source) return;
     this.source = source;
+    this.chain.show(asked);
     this.lines.replaceChildren(...said.map(line));
   }
 }
