@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from rules.explain import Effect, Evaluation, Verdict
 from rules.instructions import Command, Decided, Drop, Explained, Instruction, Keep, Raise, Wake
+from rules.manifest.form import Scalar
+from rules.values import said
 from twins.exchange import Decision
 
 LONGEST = 200
@@ -14,9 +18,10 @@ MOST = 64
 """Conditions in it, and effects."""
 
 
-def effects(instructions: list[Instruction]) -> tuple[Effect, ...]:
-    """What an evaluation wanted, without what only keeps the books."""
-    return tuple(effect for each in instructions for effect in _effects(each))
+def effects(instructions: list[Instruction], assigned: Mapping[str, Scalar]) -> tuple[Effect, ...]:
+    """What an evaluation wanted, without what only keeps the books, and what it made of variables."""
+    found = [Effect("assign", name, said(value)) for name, value in assigned.items()]
+    return (*found, *(effect for each in instructions for effect in _effects(each)))
 
 
 def written(evaluation: Evaluation, topic: str = "") -> Decision:

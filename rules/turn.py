@@ -13,8 +13,8 @@ from rules.manifest.form import Scalar
 class Turn:
     """Passed through the state graph's callbacks; instructions gather in `out` until `finish`."""
 
-    __slots__ = ("_alerts", "_chosen", "_state", "_wakes", "cause", "id", "now", "out", "record", "rule", "scope",
-                 "source", "trigger", "value", "verdicts")  # fmt: skip
+    __slots__ = ("_alerts", "_chosen", "_state", "_wakes", "assigned", "cause", "id", "now", "out", "record", "rule",
+                 "scope", "source", "trigger", "value", "verdicts")  # fmt: skip
 
     def __init__(self, rule: str, record: Record, scope: Scope, *, trigger: str, cause: str, now: int) -> None:
         self.rule = rule
@@ -28,6 +28,7 @@ class Turn:
         self.value: Scalar | None = None
         self.out: list[Instruction] = []
         self.verdicts: list[Verdict] = []
+        self.assigned: dict[str, Scalar] = {}
         self._state = record.state
         self._chosen = ""
         self._alerts = 0
@@ -89,7 +90,7 @@ class Turn:
         out, record = self.out, self.record
         evaluation = Evaluation(
             self.now, self.cause, record.key, self.trigger, self._state, record.state, self._chosen,
-            tuple(self.verdicts), effects(out) if out else (), self.rule, self.source, self.value,
+            tuple(self.verdicts), effects(out, self.assigned) if out else (), self.rule, self.source, self.value,
         )  # fmt: skip
         if out:
             out.insert(0, Explained(evaluation))
