@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from rules.explain import Effect, Evaluation, Verdict
 from rules.instructions import Command, Decided, Drop, Explained, Instruction, Keep, Raise, Wake
+from rules.manifest.form import Scalar
+from rules.values import said
 from twins.exchange import Decision
 
 LONGEST = 200
@@ -16,12 +18,13 @@ MOST = 64
 """Conditions in it, and effects."""
 
 
-def effects(instructions: Iterable[Instruction], ahead: int = 0) -> tuple[Effect, ...]:
-    """What an evaluation wanted, without what only keeps the books.
+def effects(instructions: Iterable[Instruction], assigned: Mapping[str, Scalar], ahead: int = 0) -> tuple[Effect, ...]:
+    """What an evaluation wanted, without what only keeps the books, and what it made of variables.
 
     The wall clock, by which it is told, is `ahead` of the time in which timers are due.
     """
-    return tuple(effect for each in instructions for effect in _effects(each, ahead))
+    found = [Effect("assign", name, said(value)) for name, value in assigned.items()]
+    return (*found, *(effect for each in instructions for effect in _effects(each, ahead)))
 
 
 def written(evaluation: Evaluation, topic: str = "") -> Decision:

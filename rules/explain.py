@@ -54,7 +54,8 @@ class Counts(Struct):
 
 
 class Effect(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One thing that was wanted: `set` a `value` of a `target`, `device/property`; `alert` a person of a `target`, `id`
+    """One thing that was wanted: `set` a `value` of a `target`, `device/property`; `assign` a `value` to
+    the variable `target`; `alert` a person of a `target`, `id`
     being that of the event; `wake` the timer `target` at `at`, `clear` it; or what else rules want, by its name.
     """
 

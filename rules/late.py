@@ -54,7 +54,7 @@ def _skipped(
     trigger = f"timer {name}@{due}"
     evaluation = Evaluation(
         start.now, cause, record.key, trigger, state, state, f"skip {name}", (why,),
-        effects(done, start.now - start.steady), machine.id,
+        effects(done, {}, start.now - start.steady), machine.id,
     )  # fmt: skip
     machine.story.add(evaluation)
     return (Explained(evaluation), *done)

@@ -14,8 +14,8 @@ from rules.manifest.form import Scalar
 class Turn:
     """Passed through the state graph's callbacks; instructions gather in `out` until `finish`."""
 
-    __slots__ = ("_alerts", "_chosen", "_state", "_wakes", "cause", "id", "now", "out", "plan", "record", "rule",
-                 "scope", "source", "steady", "trigger", "value", "verdicts")  # fmt: skip
+    __slots__ = ("_alerts", "_chosen", "_state", "_wakes", "assigned", "cause", "id", "now", "out", "plan", "record",
+                 "rule", "scope", "source", "steady", "trigger", "value", "verdicts")  # fmt: skip
 
     def __init__(
         self, rule: str, record: Record, scope: Scope, plan: Plan, *, trigger: str, cause: str, now: int, steady: int
@@ -34,6 +34,7 @@ class Turn:
         self.value: Scalar | None = None
         self.out: list[Instruction] = []
         self.verdicts: list[Verdict] = []
+        self.assigned: dict[str, Scalar] = {}
         self._state = record.state
         self._chosen = ""
         self._alerts = 0
@@ -97,8 +98,8 @@ class Turn:
         out, record = self.out, self.record
         evaluation = Evaluation(
             self.now, self.cause, record.key, self.trigger, self._state, record.state, self._chosen,
-            tuple(self.verdicts), effects(out, self.now - self.steady) if out else (), self.rule, self.source,
-            self.value,
+            tuple(self.verdicts), effects(out, self.assigned, self.now - self.steady) if out else (), self.rule,
+            self.source, self.value,
         )  # fmt: skip
         if out:
             out.insert(0, Explained(evaluation))

@@ -29,14 +29,14 @@ def condition(verdict: Verdict) -> str:
 
 
 def effect(each: Effect) -> str:
-    """What was asked of a device or told to people; empty for what is between the rule and its timers."""
+    """What was asked of a device or told to people; empty for what is between the rule and its timers and variables."""
     match each.kind:
         case "set":
             namespace, device, name = each.target.split("/", 2)
             return f"asked {namespace}/{device}: {name} = {each.value}"
         case "alert":
             return f"told: {each.value}"
-        case "wake" | "clear":
+        case "wake" | "clear" | "assign":
             return ""
     return f"{each.kind}: {each.value}"
 
@@ -59,6 +59,8 @@ def wish(each: Effect, at: int) -> str:
             return f"{began} in {_length(each.at - at)}"
         case "clear", held:
             return f"{name.removeprefix(HOLD)} waits no more" if held else f"timer {name} stopped"
+        case "assign", _:
+            return f"{name} = {each.value}"
     return effect(each)
 
 

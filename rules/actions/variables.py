@@ -26,6 +26,7 @@ class Assign:
                 return
             changes[name] = value
         values.update(changes)
+        turn.assigned.update(changes)
 
     def expressions(self) -> list[Expression]:
         return list(self.values.values())

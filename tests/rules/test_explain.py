@@ -51,6 +51,7 @@ def test_variables_that_an_event_changed_are_told_as_each_condition_saw_them(sit
     site.fact("t-1", "t", 2)
     first, second = site.rules.why("test:1:1")[0].verdicts
     assert (first.given, second.given) == ({"n": 1}, {"n": 6, "t": 2})
+    assert site.rules.why("test:1:1")[0].effects == (Effect("assign", "n", "6"),)
 
 
 def test_what_decides_explains_itself_before_it_acts_and_what_does_not_explains_nothing(site, detector):

@@ -12,6 +12,10 @@ import pytest
 from store import decisions, doctor, records
 from store.decisions import Ring
 from store.journal import Journal
+from store.policies import Policies
+from store.retention import Retention
+from store.segment import KINDS
+from tests.store.clocks import Still
 from twins.exchange import Batch, Decision
 
 
@@ -92,3 +96,14 @@ async def test_a_decision_that_is_not_as_it_was_written_is_found(tmp_path: Path,
     assert (finding.what, finding.rows) == ("rows of decisions are not as they were written", 1)
     async with journal_at(tmp_path) as (journal, recovered):
         assert [each.at for each in recovered.decisions] == [at for at in range(20) if at != 7]
+
+
+async def test_decisions_that_have_had_their_days_go_and_the_ring_goes_on(tmp_path: Path, journal_at: Any) -> None:
+    async with journal_at(tmp_path, ring=Ring(100)) as (journal, _):
+        await write(journal, range(100))
+        policies = Policies(dict.fromkeys(KINDS, 1))
+        retention = Retention(journal, None, policies, Still(60))
+        await retention.sweep()
+        assert await journal.transact(kept) == list(range(59, 100))
+        await write(journal, range(100, 160))
+        assert await journal.transact(kept) == list(range(60, 160))

@@ -125,3 +125,24 @@ async def test_a_cut_cloud_counts_its_time_from_the_cut_and_shows_what_waited(se
         await ledger.get_by_text("Cut off").wait_for()
         assert "for 4" in await ledger.locator("p.line").inner_text()
         await ledger.locator(".waited").wait_for()
+
+
+async def test_a_diagram_too_wide_for_its_place_shows_where_something_is_and_can_be_seen_whole(serve, room, browse):
+    boxes = "".join(
+        f'<g data-state="S{n}"><rect x="{300 * n}" y="0" width="140" height="44"/><text x="{300 * n}">S</text></g>'
+        for n in range(9)
+    )
+    drawn = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2600 60">{boxes}</svg>'
+    now = room.clock.now()
+    room.decide(RuleView("plant/line", "", drawn, instances=(InstanceView("k", "S8", now),), states={"S8": 1}))
+    async with serve() as (web, _), browse(web.link(), width=1440) as page:
+        rule = page.locator(".rule", has_text="line")
+        whole = rule.get_by_role("link", name="The whole diagram")
+        await whole.wait_for()
+        assert await whole.get_attribute("href") == "/api/v1/detectors/plant/line/diagram.svg"
+        figure = await rule.locator(".diagram").bounding_box()
+        lit = await rule.locator("[data-lit] rect").bounding_box()
+        assert figure["x"] <= lit["x"] <= lit["x"] + lit["width"] <= figure["x"] + figure["width"]
+        assert lit["height"] >= 30, "too small to read"
+        narrow = page.locator(".rule", has_text="overheat")
+        assert await narrow.get_by_role("link", name="The whole diagram").count() == 0

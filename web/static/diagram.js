@@ -16,7 +16,7 @@ const DEPTH = 12;
 const MARGIN = 12;
 const HEAD = 11;
 const LARGEST = 1.1;
-const SMALLEST = 0.72;
+const SMALLEST = 0.7;
 const TAKEN = 2500;
 
 let made = 0;

@@ -1,5 +1,6 @@
 // A rule: the diagram with the live states lit, what it decided last and why, and each keyed machine.
 
+import { devicePath } from "./api.js";
 import { arrange, make, mark, say } from "./dom.js";
 import { ago, count, fully, plain, plural, short, since } from "./format.js";
 import { crop, diagram, light, take, written } from "./diagram.js";
@@ -15,6 +16,8 @@ export class Rule {
     this.name = make("h3");
     this.description = make("p.quiet");
     this.figure = make("div.diagram");
+    this.large = make("a.quiet", "The whole diagram");
+    this.large.target = "_blank";
     this.last = new Decision();
     this.recent = new Recent();
     this.summary = make("summary");
@@ -23,7 +26,7 @@ export class Rule {
     this.machines = make("details.machines", this.summary, this.list, this.rest);
     this.tally = make("p.quiet.tally");
     this.machines.addEventListener("toggle", () => this.rule && this.tell());
-    const head = make("div.rule-head", this.name, this.description);
+    const head = make("div.rule-head", this.name, this.description, this.large);
     const more = make("div.rule-more", this.last.why.element, this.recent.element, this.machines, this.tally);
     this.element = make("article.panel.rule", head, this.figure, this.last.element, more);
   }
@@ -53,6 +56,8 @@ export class Rule {
     this.source = svg;
     this.cropped = false;
     this.drawing = diagram(svg);
+    this.large.href = devicePath("detectors", this.rule.name, "diagram.svg");
+    this.large.hidden = true;
     this.figure.replaceChildren(this.drawing ?? (mermaid ? written(mermaid) : ""));
   }
 
@@ -61,13 +66,25 @@ export class Rule {
     if (!this.drawing || this.cropped) return;
     this.cropped = true;
     crop(this.drawing);
+    this.large.hidden = this.figure.scrollWidth <= this.figure.clientWidth;
+    this.reveal();
+  }
+
+  /** Of a drawing that is too wide for its place the part where something is. */
+  reveal() {
+    const lit = this.drawing.querySelector("[data-lit]")?.getBoundingClientRect();
+    const { left, width } = this.figure.getBoundingClientRect();
+    if (lit && !this.large.hidden) this.figure.scrollLeft += lit.left + lit.width / 2 - left - width / 2;
   }
 
   /** Show the ways that machines took since the last time. */
   follow(instances) {
     for (const { key, state } of instances) {
       const before = this.states.get(key);
-      if (before !== undefined && before !== state) take(this.drawing, before, state);
+      if (before !== undefined && before !== state) {
+        take(this.drawing, before, state);
+        this.reveal();
+      }
       this.states.set(key, state);
     }
   }
