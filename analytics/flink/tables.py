@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 
+from pyflink.common import JobStatus
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import EnvironmentSettings, StreamTableEnvironment
 
@@ -49,11 +52,16 @@ def minutes(source: str, size: str) -> str:
 
 
 def run(tables: StreamTableEnvironment, query: str, name: str, reads: str, seconds: float) -> None:
-    """Run a job for so many seconds; for 0 until Ctrl-C."""
+    """Run a job for so many seconds, 0 for ever; SIGTERM and Ctrl-C end it too."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    began = time.monotonic()
     job = tables.execute_sql(query)
+    client = job.get_job_client()
     print(f"{name}: {reads}", flush=True)
-    if not seconds:
-        job.wait()
-    time.sleep(seconds)
-    job.get_job_client().cancel().result()
-    print(f"{name}: ended after {seconds:g} s")
+    while not ended.wait(1.0) and not 0 < seconds < time.monotonic() - began:
+        if client.get_job_status().result() != JobStatus.RUNNING:
+            job.wait()  # it failed, and says why
+    client.cancel().result()
+    print(f"{name}: ended after {time.monotonic() - began:.0f} s")
