@@ -14,6 +14,7 @@ import pytest
 
 from devices.mqtt.rights import password_line
 from tests.gateway.process import Gateway, invoke, until
+from tests.mosquitto import Mosquitto
 
 ALARM = """
 apiVersion: gemelo.dev/v1alpha1
@@ -45,8 +46,8 @@ WHERE kind = 'alarm' AND object = 'default/hot-boiler/default/boiler-1' ORDER BY
 class Broker:
     """A client of the gateway's broker, where anybody may do everything."""
 
-    def __init__(self, gateway: Gateway, **login: str) -> None:
-        self._client = aiomqtt.Client("127.0.0.1", gateway.broker(), timeout=5, **login)  # type: ignore[arg-type]
+    def __init__(self, gateway: Gateway, port: int = 0, **login: str) -> None:
+        self._client = aiomqtt.Client("127.0.0.1", port or gateway.broker(), timeout=5, **login)  # type: ignore[arg-type]
 
     async def __aenter__(self) -> Broker:
         await self._client.__aenter__()
@@ -199,6 +200,27 @@ async def test_an_alarm_that_is_deleted_is_told_no_more_and_a_bad_command_says_w
         assert gateway.ask("DELETE", "/api/v1/manifests/Alarm/default/hot-boiler")[0] in (200, 204)
         assert await broker.stands("") == {}
         assert until(lambda: gateway.ask("GET", "/api/v1/alarms")[1] == [])
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_what_happened_while_the_broker_was_away_is_told_when_it_is_back(tmp_path: Path, protocol: str) -> None:
+    broker = Mosquitto(tmp_path / "broker").start()
+    section = f'url = "mqtt://127.0.0.1:{broker.port}"\nprotocol = "{protocol}"'
+    with Gateway(tmp_path, broker=section).start() as gateway:
+        try:
+            gateway.apply(f"{SIREN}---{ALARM}")
+            async with Broker(gateway, broker.port) as client:
+                await client.report(90)
+                await client.stands("Active")
+            broker.kill()  # it had written nothing down: the retained state is gone
+            gateway.complains("no broker at")
+            assert post(gateway, "acknowledge", who="anna")[0] == 200
+            broker.start()
+            async with Broker(gateway, broker.port) as client:
+                assert (await client.stands("Acknowledged"))["who"] == "anna"
+                assert (await client.command(command="reset", id="1"))["cause"]
+        finally:
+            broker.stop()
 
 
 def test_at_a_broker_with_rights_only_who_may_commands_and_reads(tmp_path: Path) -> None:
