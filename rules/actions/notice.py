@@ -55,7 +55,11 @@ class Notice:
         if self._state != "SnoozeDisabled":
             each = structs.replace(each, until=0)
         more = {"trigger": turn.trigger, "command": "" if order is None else order.command}
-        more |= {f"value.{name}": show(value) for name, value in record.values.items() if not name.startswith("alarm_")}
+        more |= {
+            f"value.{name}": show(value)
+            for name, value in record.values.items()
+            if not name.startswith(variables.PREFIX)
+        }
         seed = f"{turn.cause}|{turn.id}|{turn.trigger}"
         said = self._said(turn, order)
         turn.out.append(Raise(notes.note(each, self._what, said, seed=seed, cause=turn.cause, now=turn.now, more=more)))

@@ -9,15 +9,15 @@ from itertools import pairwise
 from rules import lint
 from rules.alarms import condition
 from rules.alarms.detector import detector
+from rules.alarms.variables import PREFIX
 from rules.lint.fault import Fault, attempt
 from rules.manifest.action import Action
 from rules.manifest.alarm import Alarm, Spec
 from rules.manifest.detector import Detector, Step, Transition, microseconds
 from twins.errors import Rejected
 
+_OWN = f"names that begin with {PREFIX} are the alarm's own"
 _STEP = re.compile(r"(spec\.states\.\w+\.\w+\.\w+\[\d+\])\.?(?:do\[(\d+)\])?(.*)")
-RESERVED = "alarm_"
-"""What the names of an alarm's own variables begin with."""
 
 
 def check(alarm: Alarm, zone: str = "UTC") -> Detector:
@@ -43,8 +43,22 @@ def faults(alarm: Alarm, zone: str = "UTC") -> list[Fault]:
 
 def _names(spec: Spec) -> Iterator[Fault]:
     for name in spec.inputs:
-        if name.startswith(RESERVED):
-            yield Fault(f"spec.inputs.{name}", f"names that begin with {RESERVED} are the alarm's own")
+        if name.startswith(PREFIX):
+            yield Fault(f"spec.inputs.{name}", _OWN)
+    for where, actions in _actions(spec):
+        for at, action in enumerate(actions):
+            yield from _action(f"spec.{where}[{at}]", action)
+
+
+def _action(path: str, action: Action) -> Iterator[Fault]:
+    if action.notice is not None:
+        yield Fault(f"{path}.notice", "is made by the alarm itself")
+    if action.assign is not None:
+        yield Fault(f"{path}.assign", "an alarm has no variables to assign to; write a Detector")
+    if action.timer is not None and action.timer.name.startswith(PREFIX):
+        yield Fault(f"{path}.timer.name", _OWN)
+    if action.clear is not None and action.clear.startswith(PREFIX):
+        yield Fault(f"{path}.clear", _OWN)
 
 
 def _times(spec: Spec) -> Iterator[Fault]:

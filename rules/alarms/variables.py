@@ -8,6 +8,8 @@ from typing import get_args
 from rules.manifest.form import Scalar
 from twins.exchange import Severity
 
+PREFIX = "alarm_"
+"""What all of these names begin with: no input and no timer of a manifest does."""
 INPUT = "alarm_command"
 """The input that commands are."""
 SEVERITY, LEVEL = "alarm_severity", "alarm_level"
@@ -22,7 +24,7 @@ WHO, NOTE = "alarm_who", "alarm_note"
 """Who gave the last command since it was raised, and why."""
 LATCHED = "alarm_latched"
 """Whether it comes back from a snooze latched."""
-SNOOZE, REPEAT, FLAP, LOOK, ESCALATE = "snooze", "repeat", "flap", "look", "escalate_"
+SNOOZE, REPEAT, FLAP, LOOK, ESCALATE = "alarm_snooze", "alarm_repeat", "alarm_flap", "alarm_look", "alarm_escalate_"
 """Timers. `look` evaluates the condition anew where no input may come for long."""
 
 _SEVERITIES: tuple[Severity, ...] = get_args(Severity)

@@ -38,6 +38,13 @@ BAD = [{"set": {"device": "x", "property": "y", "value": "zz"}}]
         ({"onRaise": BAD}, "spec.onRaise[0].set.value: 'zz' is no input"),
         ({"onClear": [{"clear": "x"}]}, "spec.onClear[0].clear: no action starts the timer 'x'"),
         ({"escalate": [{"after": "5m", "do": BAD}]}, "spec.escalate[0].do[0].set.value: 'zz' is no input"),
+        ({"onRaise": [{"assign": {"alarm_count": "0.0"}}]}, "spec.onRaise[0].assign: an alarm has no variables"),
+        (
+            {"onRaise": [{"timer": {"name": "alarm_flap", "after": "1s"}}]},
+            "spec.onRaise[0].timer.name: names that begin",
+        ),
+        ({"onClear": [{"clear": "alarm_snooze"}]}, "spec.onClear[0].clear: names that begin with alarm_"),
+        ({"onClear": [{"notice": {"what": "raised", "state": "A"}}]}, "spec.onClear[0].notice: is made by the alarm"),
         ({"windows": {"w": {"from": "10:00", "to": "10:00"}}}, "spec.windows.w.to: equals from"),
     ],
 )
