@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from heapq import nsmallest
 from itertools import chain, islice
 
 from msgspec import structs
@@ -23,38 +24,42 @@ SHOWN = 200
 
 
 class Board:
-    """Reads how alarms stand from the rules, as all that is shown is read from what the core has."""
+    """How alarms stand is read from the rules, as all that is shown is read from what the core has."""
 
     def __init__(self, alarms: Alarms) -> None:
         self._alarms = alarms
-        self._mattering: dict[tuple[str, str], None] = {}
+        self._mattering: dict[tuple[str, str], Standing] = {}
 
     def restore(self) -> None:
         """Take up all of them."""
-        self._mattering = {(each.alarm, each.key): None for each in self._alarms.standings() if each.matters}
+        self._mattering = {(each.alarm, each.key): each for each in self._alarms.standings() if each.matters}
 
-    def note(self, events: Iterable[Event]) -> list[Standing]:
-        """What changed: each alarm that these events tell of, as it stood after the last of them."""
+    def note(self, events: Iterable[Event]) -> bool:
+        """Take up what events tell; whether they told of alarms."""
         told = [each for event in events if (each := standing_of(event)) is not None]
         for each in told:
             if each.matters:
-                self._mattering[each.alarm, each.key] = None
+                self._mattering[each.alarm, each.key] = each
             else:
                 self._mattering.pop((each.alarm, each.key), None)
-        return list({(each.alarm, each.key): each for each in told}.values())
-
-    def mattering(self) -> list[Standing]:
-        """All that matter, the worst first, then the newest."""
-        found = (self._alarms.standing(*each) for each in self._mattering)
-        return sorted((each for each in found if each is not None), key=_rank)
+        return bool(told)
 
     def views(self, state: str = "", limit: int = SHOWN, *, well: bool = False) -> tuple[AlarmView, ...]:
-        """At most `limit` of those that matter, the worst first, then those that are `well`. Raises `Rejected`."""
+        """At most `limit` of those that matter, the worst first, then those that are `well`. Raises `Rejected`.
+
+        In a storm of alarms only those that are shown cost more than a look.
+        """
         if state and state not in STATES:
             raise Rejected(f"alarms have no state {state[:40]!r}: {nearest(state, STATES)}")
-        others = (each for each in self._alarms.standings() if (each.alarm, each.key) not in self._mattering)
-        every = chain(self.mattering(), others if well else ())
-        return tuple(map(self._view, islice((each for each in every if state in ("", each.state)), limit)))
+        wanted = (each for each in self._mattering.values() if state in ("", each.state))
+        first = (self._alarms.standing(each.alarm, each.key) for each in nsmallest(limit, wanted, key=_rank))
+        every = chain((each for each in first if each is not None), self._well(state) if well else ())
+        return tuple(map(self._view, islice(every, limit)))
+
+    def _well(self, state: str) -> Iterator[Standing]:
+        for each in self._alarms.standings():
+            if state in ("", each.state) and (each.alarm, each.key) not in self._mattering:
+                yield each
 
     def _view(self, each: Standing) -> AlarmView:
         return AlarmView(**structs.asdict(each), commands=self._alarms.commands(each))

@@ -164,6 +164,12 @@ def _group(m: View) -> tuple[Any, ...]:
     return m["metadata"]["name"], ", ".join(spec.get("nodes") or ()), labels, near
 
 
+def _alarm(m: View) -> tuple[Any, ...]:
+    spec, c = m["spec"], m["spec"]["condition"]
+    said = c.get("when") or f"{c['input']} {c.get('operator', '>')} {c['threshold']}"
+    return name_of(m), said, spec.get("for", ""), spec.get("severity", "alert"), spec.get("description", "")
+
+
 def _plain(m: View) -> tuple[Any, ...]:
     return name_of(m), m["kind"]
 
@@ -179,6 +185,7 @@ _CAMERAS = ("name", "state", "fps", "reason")
 _QUERIES = ("name", "from", "window", "aggregates", "keys", "results", "late")
 _ALL_QUERIES = (*_QUERIES, "taken", "filtered", "unusable", "repeats", "corrections", "description")
 _PIPELINES = ("name", "from", "steps", "to", "offered", "kept", "changed", "dropped", "held")
+_ALARMS = ("name", "condition", "for", "severity", "description")
 _LISTINGS = {
     "Device": Listing(
         (*_DEVICES, "values"), _device,
@@ -201,6 +208,7 @@ _LISTINGS = {
     "Group": Listing(
         ("name", "nodes", "labels", "within"), _group, ("name", "nodes", "labels", "within"), _group
     ),
+    "Alarm": Listing(_ALARMS, _alarm, _ALARMS, _alarm),
     "Detector": Listing(
         ("name", "states", "description"), _rule, ("name", "states", "description"), _rule, "rules"
     ),

@@ -187,6 +187,8 @@ async def test_the_command_line_lists_alarms_and_commands_them(gateway):
             await asyncio.to_thread(run, verb, "hot-boiler", "boiler-1")
             await broker.stands(state)
         assert "warning" in await asyncio.to_thread(run, "list", "--state", "Active", "-o", "wide")
+        manifests = await asyncio.to_thread(invoke, "get", "alarms", **url)
+        assert "default/hot-boiler  temperature > 80" in manifests.stdout
 
 
 async def test_an_alarm_that_is_deleted_is_told_no_more_and_a_bad_command_says_why(gateway):
