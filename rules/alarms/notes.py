@@ -26,8 +26,10 @@ def note(each: Standing, what: What, message: str, *, seed: str, cause: str, now
 
 def gone(each: Standing, state: str, why: str, cause: str, now: int) -> Event:
     """The event that tells of an alarm that was dropped, or came into `state`, by what is none of its ways."""
-    what: What = "cleared" if each.stands else "removed"
     after = structs.replace(each, state=state, since=now, until=0)
+    what: What = "changed" if state else "removed"
+    if each.stands and not after.stands:
+        what = "cleared"
     seed = f"{cause}|{each.alarm}/{each.key}"
     return note(after, what, f"{what}, as {why}: {each.message}", seed=seed, cause=cause, now=now, more={})
 
