@@ -39,6 +39,8 @@ _TOLD: dict[order.Command, What] = {
     "enable": "enabled",
     "reset": "reset",
 }
+_GONE = {"Acknowledged": "Active", "Latched": "Normal"}
+"""Where an alarm goes on whose state another manifest has not: what stands goes on standing."""
 _AGAIN = 0.01
 
 
@@ -71,19 +73,18 @@ class _Compiler:
         alarm, spec = self._alarm, self._spec
         commands = Input(property=command_property(alarm.id), device="*/*", type="string")
         metadata, states = alarm.metadata, self._states()
-        initial = "Disabled" if spec.start_disabled else "Normal"
         return Detector(
             Metadata(f"{PREFIX}{metadata.name}", metadata.namespace, metadata.labels, metadata.annotations),
             Spec(
-                initial=initial,
+                initial="Disabled" if spec.start_disabled else "Normal",
                 inputs={**spec.inputs, variables.INPUT: commands},
                 states=states,
                 description=spec.description,
                 key=spec.key,
                 variables=variables.initial(spec.severity),
                 windows=spec.windows,
-                migration="map",  # from what this alarm has no state for it goes back to the beginning, and is cleared
-                map=Names(states={each: initial for each in order.STATES if each not in states}),
+                migration="map",
+                map=Names(states={gone: to for gone, to in _GONE.items() if gone not in states}),
             ),
         )
 

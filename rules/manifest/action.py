@@ -51,8 +51,9 @@ class TimerAction(Node, frozen=True):
 
 
 What = Literal[
-    "raised", "acknowledged", "cleared", "snoozed", "disabled", "enabled", "reset", "escalated", "reminded", "removed"
-]
+    "raised", "acknowledged", "cleared", "snoozed", "disabled", "enabled", "reset", "escalated", "reminded", "changed",
+    "removed",
+]  # fmt: skip
 
 
 class NoticeAction(Node, frozen=True):

@@ -32,7 +32,7 @@ def events(instructions: list[Instruction]) -> list[Event]:
 
 
 def became(instructions: list[Instruction]) -> list[str]:
-    return [each.detail["what"] for each in events(instructions)]
+    return [each.detail["what"] for each in events(instructions) if each.kind == "alarm"]
 
 
 class Plant:
@@ -77,8 +77,8 @@ class Plant:
         return self.standing().state
 
     def told(self) -> list[Event]:
-        """All events so far."""
-        return events(self.site.done)
+        """All events of alarms so far."""
+        return [each for each in events(self.site.done) if each.kind == "alarm"]
 
     def last_told(self) -> Standing:
         """How the alarm stands by the last event about it."""

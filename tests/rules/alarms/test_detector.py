@@ -321,9 +321,23 @@ def test_an_alarm_that_is_deleted_or_whose_device_leaves_is_cleared(plant):
     assert gone[0].event.message == "cleared, as the alarm was deleted: default/t-1 has 90"
 
 
-def test_a_changed_manifest_leaves_what_stands_standing_and_clears_what_it_has_no_state_for(plant, alarm):
+def test_a_changed_manifest_leaves_what_stands_standing_in_the_state_that_it_has(plant, alarm):
     found = plant().bring("Acknowledged")
     assert found.apply(alarm(severity="error")) == []
     assert found.state == "Acknowledged"
-    assert found.apply(alarm(acknowledge=False)) == ["cleared"]
+    assert found.apply(alarm(acknowledge=False)) == ["changed"]
+    assert (found.state, found.last_told().state) == ("Active", "Active")
+    assert found.report(20) == ["cleared"]
+
+
+def test_without_a_latch_what_was_latched_is_normal(plant, alarm):
+    found = plant(latch=True).bring("Latched")
+    assert found.apply(alarm()) == ["changed"]
     assert (found.state, found.last_told().state) == ("Normal", "Normal")
+
+
+def test_by_another_key_all_begin_anew_and_what_stood_is_cleared(plant, alarm):
+    found = plant().bring("Active")
+    assert found.apply(alarm(key="plant")) == ["cleared"]
+    assert found.report(90) == ["raised"]
+    assert found.standing("plant").state == "Active"
