@@ -123,7 +123,17 @@ class Gateway:
         )
 
         instruments = Instruments(
-            kernel, self._presence, mqtt, heard.sessions, self._mappers, cloud, uploads, nodes, groups, self.ready
+            kernel,
+            self._presence,
+            mqtt,
+            heard.sessions,
+            self._mappers,
+            cloud,
+            uploads,
+            nodes,
+            groups,
+            board,
+            self.ready,
         )
         health = HealthReport(self.ready, lambda: kernel.health + self._doors.health, instruments.troubles)
         portraits = Portraits(

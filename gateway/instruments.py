@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from devices.sparkplug.sessions import Sessions
+from gateway.alarms.board import Board
 from gateway.groups import Groups
 from gateway.kernel import Kernel
 from gateway.mappers import Mappers
@@ -32,6 +33,7 @@ class Instruments:
         uploads: Uploading,
         nodes: Nodes,
         groups: Groups,
+        board: Board,
         ready: asyncio.Event,
     ) -> None:
         self._kernel = kernel
@@ -43,6 +45,7 @@ class Instruments:
         self._uploads = uploads
         self._nodes = nodes
         self._groups = groups
+        self._board = board
         self._ready = ready
 
     def counts(self) -> Iterator[tuple[str, Struct]]:
@@ -86,6 +89,7 @@ class Instruments:
         yield "cloud_pending", "Devices with news that the cloud has not confirmed", self._cloud.view().pending
         yield "mappers_pending", "Devices and models of which a mapper has yet to hear", self._mappers.pending
         yield from self._uploads.gauges()
+        yield from self._board.gauges()
         yield "ready", "1 when recovered and open", float(self._ready.is_set())
 
     def troubles(self) -> Iterator[tuple[str, str]]:

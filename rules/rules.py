@@ -208,9 +208,13 @@ class Rules:
         return None if record is None else instance(record, self._ahead)
 
     def instances_of(self, name: str) -> Iterator[InstanceView]:
-        """The instances of the detector `namespace/name`, none if there is no such."""
+        """The instances that the detector `namespace/name` has now, none if there is no such."""
         machine = self._machines.get(name)
-        return iter(()) if machine is None else (instance(record, self._ahead) for record in machine.records.values())
+        return (
+            iter(())
+            if machine is None
+            else (instance(record, self._ahead) for record in tuple(machine.records.values()))
+        )
 
     @property
     def instances(self) -> int:

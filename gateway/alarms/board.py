@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from heapq import nsmallest
 from itertools import chain, islice
@@ -56,7 +57,17 @@ class Board:
         every = chain((each for each in first if each is not None), self._well(state) if well else ())
         return tuple(map(self._view, islice(every, limit)))
 
+    def gauges(self) -> Iterator[tuple[str, str, float]]:
+        """Name, help and value of now."""
+        counts = Counter(each.state for each in self._mattering.values())
+        yield "alarms_active", "Alarms that are raised and not acknowledged", counts["Active"]
+        yield "alarms_acknowledged", "Alarms that are acknowledged, and not over", counts["Acknowledged"]
+        yield "alarms_latched", "Alarms that are over, and wait to be reset", counts["Latched"]
+        yield "alarms_snoozed", "Alarms that are silent for a time", counts["SnoozeDisabled"]
+
     def _well(self, state: str) -> Iterator[Standing]:
+        if state not in ("", "Normal", "Disabled"):
+            return  # all that are in another state matter
         for each in self._alarms.standings():
             if state in ("", each.state) and (each.alarm, each.key) not in self._mattering:
                 yield each

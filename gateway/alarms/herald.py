@@ -34,6 +34,8 @@ COMMANDS = 256
 """Commands that wait for the sequencer; beyond, they are refused."""
 LOOK = 1.0
 """Seconds between two looks whether the broker was reached anew, or is back."""
+PIECE = 256
+"""Alarms that are looked at in a row."""
 _SHOWN = 200
 
 
@@ -149,9 +151,11 @@ class Herald:
             connects = 0 if self._voice is None else self._voice.connects
             if connects != reached:
                 reached = connects
-                for each in self._alarms.standings():
+                for number, each in enumerate(self._alarms.standings()):
                     if each.matters or each.raised:
                         self._told.offer_nowait(_Told(*wire.state(each)))
+                    if number % PIECE == 0:
+                        await asyncio.sleep(0)  # there may be a hundred thousand
             await self._clock.sleep(LOOK)
 
     async def _obey(self) -> None:

@@ -93,8 +93,8 @@ class Alarms:
         return Fact(found.device, cause, command_property(alarm), written(order), None, now, 0)
 
     def standings(self) -> Iterator[Standing]:
-        """How every alarm stands, by alarm."""
-        return (each for alarm in self._alarms for each in self._of(alarm))
+        """How every alarm stands, by alarm; others may come and go meanwhile."""
+        return (each for alarm in tuple(self._alarms) for each in self._of(alarm))
 
     def standing(self, alarm: str, key: str) -> Standing | None:
         """How the alarm `namespace/name` of a key stands."""

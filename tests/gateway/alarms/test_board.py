@@ -99,6 +99,13 @@ def test_after_a_restart_the_board_is_as_it_was(floor):
     assert again.views() == floor.board.views()
 
 
+def test_those_that_matter_are_counted(floor):
+    assert {name: value for name, _, value in floor.board.gauges() if value} == {
+        "alarms_active": 3,
+        "alarms_acknowledged": 1,
+    }
+
+
 def test_a_state_that_there_is_not_is_refused_with_the_nearest(floor):
     with pytest.raises(Rejected, match="did you mean Active"):
         floor.board.views("Activ")
