@@ -51,8 +51,8 @@ def name(alarm: str) -> str:
 
 
 def command_property(alarm: str) -> str:
-    """The property of the facts that are commands; no device can report one whose name begins so."""
-    return f"\0{alarm}"
+    """The property of the facts that are commands. No door lets a device report a name with a NUL in it."""
+    return f"command to {alarm}\0"
 
 
 def detector(alarm: Alarm) -> Detector:
