@@ -34,6 +34,8 @@ COMMANDS = 256
 """Commands that wait for the sequencer; beyond, they are refused."""
 LOOK = 1.0
 """Seconds between two looks whether the broker was reached anew, or is back."""
+TOGETHER = 64
+"""States that are on their way to the broker at once."""
 PIECE = 256
 """Alarms that are looked at in a row."""
 _SHOWN = 200
@@ -128,9 +130,14 @@ class Herald:
 
     async def _publish(self) -> None:
         while True:
-            for told in await self._told.take(64):
-                while not await self._sent(told):
-                    await self._clock.sleep(LOOK)
+            together = await self._told.take(TOGETHER)  # of as many alarms, so that none overtakes itself
+            async with asyncio.TaskGroup() as group:
+                for told in together:
+                    group.create_task(self._deliver(told), name="alarms.state")
+
+    async def _deliver(self, told: _Told) -> None:
+        while not await self._sent(told):
+            await self._clock.sleep(LOOK)
 
     async def _sent(self, told: _Told) -> bool:
         """Whether the broker has it, or never will."""
