@@ -30,7 +30,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--passwords", type=Path, help="file of lines namespace/name:password, for a broker with rights"
     )
-    parser.add_argument("--manifests", action="store_true", help="print the fleet's manifests as JSON and end")
+    parser.add_argument(
+        "--manifests",
+        action="store_true",
+        help="print the fleet's manifests for `gemelo apply -f -` and end",
+    )
 
 
 def passwords(file: Path | None) -> dict[str, str]:
@@ -48,7 +52,8 @@ def stop(devices: list[Device]) -> None:
 async def run(args: argparse.Namespace) -> int:
     """Run the fleet; 1 when something is still unanswered at the end."""
     if args.manifests:
-        json.dump(manifests(args.devices, args.node, args.namespace), sys.stdout, indent=1, ensure_ascii=False)
+        every = {"apiVersion": "v1", "kind": "List", "items": manifests(args.devices, args.node, args.namespace)}
+        json.dump(every, sys.stdout, indent=1, ensure_ascii=False)
         return 0
     record = Record(args.record)
     known = passwords(args.passwords)

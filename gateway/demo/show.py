@@ -161,7 +161,7 @@ class Show:
             raise
         if process.returncode:
             raise Unavailable(f"the fleet's manifests could not be made: {said.decode('utf-8', 'replace')[-300:]}")
-        return "\n---\n".join(json.dumps(manifest) for manifest in json.loads(made))
+        return "\n---\n".join(json.dumps(manifest) for manifest in json.loads(made)["items"])
 
     async def _declare(self, manifests: str) -> None:
         """Put the fleet's manifests into the cloud: the gateway gets its devices from there."""
