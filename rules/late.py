@@ -28,14 +28,13 @@ def take_up(
 ) -> list[Instruction]:
     """Let the timers of an instance go on. Those that `fire` are left as they are: they ring at once if overdue."""
     out: list[Instruction] = []
-    for name, due in list(record.timers.items()):
-        timer = f"{machine.id}/{record.key}#{name}"
-        late = machine.plan.late.get(name)
+    for name in sorted(machine.plan.missed & record.timers.keys()):
+        timer, due, late = f"{machine.id}/{record.key}#{name}", record.timers[name], machine.plan.late[name]
         body = found[timer][1] if timer in found else b""
         if late == "resume":
             record.timers[name] = due + start.away
             out.append(Wake(timer, due + start.away, body, pauses=True))
-        elif late == "skip" and due <= start.steady:
+        elif due <= start.steady:
             del record.timers[name]
             out += _skipped(machine, record, name, due, body.decode(), start)
     return out
