@@ -24,10 +24,16 @@ class Start(Struct, frozen=True):
 
 
 def take_up(
-    machine: Machine, record: Record, found: Mapping[str, tuple[int, bytes]], start: Start
+    machine: Machine, record: Record, found: Mapping[str, tuple[int, bytes]], start: Start, *, again: bool
 ) -> list[Instruction]:
-    """Let the timers of an instance go on. Those that `fire` are left as they are: they ring at once if overdue."""
+    """Let the timers of an instance go on. Those that `fire` are left as they are: they ring at once if overdue.
+
+    All are set `again` where the rule did not hold at the start, since what rang meanwhile rang for nobody.
+    """
     out: list[Instruction] = []
+    if again:
+        kept = ((f"{machine.id}/{record.key}#{name}", due) for name, due in record.timers.items())
+        out += [Wake(timer, due, found[timer][1]) for timer, due in kept if timer in found]
     for name in sorted(machine.plan.missed & record.timers.keys()):
         timer, due, late = f"{machine.id}/{record.key}#{name}", record.timers[name], machine.plan.late[name]
         body = found[timer][1] if timer in found else b""

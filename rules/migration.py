@@ -33,9 +33,9 @@ def check(new: Detector, old: Detector, records: Collection[Record]) -> None:
     if old.spec.key != new.spec.key:
         _refuse(new, f"spec.key: it was {old.spec.key!r}, and {count} cannot be told apart by another key")
     states = Counter(record.state for record in records)
-    for state in states.keys() - new.spec.states.keys() - new.spec.map.states.keys():
+    for state in sorted(states.keys() - new.spec.states.keys() - new.spec.map.states.keys()):
         way = f"write migration: map and map.states.{state}, or"
-        _refuse(new, f"spec.states: {state!r} is gone, and {states[state]} of {count} are in it", way)
+        _refuse(new, f"spec.states: {state!r} is gone, with {states[state]} of {count} in it", way)
 
 
 def migrate(machine: Machine, old: Detector, record: Record) -> list[Instruction]:

@@ -272,9 +272,9 @@ class Rules:
         out: list[Instruction] = []
         out += machine.agenda.begin(now) if start is None else machine.agenda.resume(found, now, start.back)
         out += inherit(machine, self._waiting.pop(machine.id, {}), now, cause)
-        if start is not None and machine.plan.missed:
+        if start is not None:
             for record in machine.records.values():
-                out += take_up(machine, record, found, start)
+                out += take_up(machine, record, found, start, again=now > start.now)
         if not self._waiting:
             self._found = {}
         return out
