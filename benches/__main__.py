@@ -27,6 +27,7 @@ BENCHES = {
     "twins": (),
     "rules": (),
     "decisions": (),
+    "timers": (),
     "streams": (),
     "turn": (),
     "answers": (),

@@ -58,7 +58,7 @@ class Timers:
         self._fill(self._lasting)
         self._fill(self._daily)
         found = self.steady.resume(mark)
-        self._marked = self.steady.mark()
+        self._marked = self.steady.mark() if mark is None else mark
         return found
 
     def set(self, timer: str, due: int | None, body: bytes, batch: Batch, *, pauses: bool = False) -> None:
@@ -96,7 +96,7 @@ class Timers:
     async def run(self, expire: Expire) -> None:
         """Call `expire(timer, due, cause)` for each timer when it is due; it stays pending until it is taken."""
         while True:
-            if (self.steady.jumped or self._stale) and self.steady.now() >= self._asked + LOOK_AGAIN * 1e6:
+            if (self.steady.jumped or self._set or self._stale) and self.steady.now() >= self._asked + LOOK_AGAIN * 1e6:
                 self._asked = self.steady.now()
                 await expire(CLOCK, 0, CLOCK)
             await self._ring(self._daily, self._clock.now, expire)

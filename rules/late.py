@@ -24,18 +24,23 @@ class Start(Struct, frozen=True):
 
 
 def take_up(
-    machine: Machine, record: Record, found: Mapping[str, tuple[int, bytes]], start: Start
+    machine: Machine, record: Record, found: Mapping[str, tuple[int, bytes]], start: Start, *, again: bool
 ) -> list[Instruction]:
-    """Let the timers of an instance go on. Those that `fire` are left as they are: they ring at once if overdue."""
+    """Let the timers of an instance go on. Those that `fire` are left as they are: they ring at once if overdue.
+
+    All are set `again` where the rule did not hold at the start, since what rang meanwhile rang for nobody.
+    """
     out: list[Instruction] = []
-    for name, due in list(record.timers.items()):
-        timer = f"{machine.id}/{record.key}#{name}"
-        late = machine.plan.late.get(name)
+    if again:
+        kept = ((f"{machine.id}/{record.key}#{name}", due) for name, due in record.timers.items())
+        out += [Wake(timer, due, found[timer][1]) for timer, due in kept if timer in found]
+    for name in sorted(machine.plan.missed & record.timers.keys()):
+        timer, due, late = f"{machine.id}/{record.key}#{name}", record.timers[name], machine.plan.late[name]
         body = found[timer][1] if timer in found else b""
         if late == "resume":
             record.timers[name] = due + start.away
             out.append(Wake(timer, due + start.away, body, pauses=True))
-        elif late == "skip" and due <= start.steady:
+        elif due <= start.steady:
             del record.timers[name]
             out += _skipped(machine, record, name, due, body.decode(), start)
     return out

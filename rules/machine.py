@@ -38,31 +38,39 @@ from rules.instance import Record
 from rules.instructions import Instruction
 from rules.lint.plan import plan
 from rules.manifest.detector import Detector
-from rules.manifest.form import Scalar
+from rules.manifest.form import InputType, Scalar
 from rules.manifest.schedule import AT
 from rules.schedule import Agenda
 from rules.state import HOLD, Arrow, State, Step
 from rules.turn import Turn
 from rules.window import Hours
 
+TYPES: dict[InputType, type] = {"number": float, "boolean": bool, "string": str}
+
 if TYPE_CHECKING:
     from transitions import Event, EventData
 
 
 class Machine:
-    """One detector: `records` are its instances by key. The detector must have passed `lint.check`."""
+    """One detector: `records` are its instances by key. The detector must have passed `lint.check`.
+
+    `types` are those of inputs and variables by name, `clocks` the timers that an instance may have in a state.
+    """
 
     def __init__(self, detector: Detector, scope: Scope, zone: str, history: int = 64) -> None:
         self.detector = detector
         self.id = detector.id
         self.records: dict[str, Record] = {}
         self.story = Story(history)
-        self.states = {
+        self.states: dict[str, State] = {
             name: State(name, state, detector.metadata.namespace) for name, state in detector.spec.states.items()
         }
+        self.plan = plan(detector)
+        self.clocks = {name: state.holds | self.plan.late.keys() for name, state in self.states.items()}
+        self.types = {name: TYPES[given.type] for name, given in detector.spec.inputs.items()}
+        self.types |= {name: type(value) for name, value in self.variables().items()}
         self._scope = scope
         self.agenda = Agenda(detector, zone)
-        self.plan = plan(detector)
         self._run = _serially if detector.spec.evaluation == "serial" else _together
         self._windows = {name: Hours(window, zone) for name, window in detector.spec.windows.items()}
         self._join()

@@ -13,16 +13,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from hashlib import blake2b
 
-from rules import lint
 from rules.instance import Record
 from rules.instructions import Decided, Drop, Instruction, Keep, Raise, Wake
 from rules.machine import Machine
 from rules.manifest.detector import Detector
-from rules.manifest.form import InputType, Scalar
+from rules.manifest.form import Scalar
 from twins.errors import Rejected
 from twins.exchange import Event
 
-_TYPES: dict[InputType, type] = {"number": float, "boolean": bool, "string": str}
 _NAMED = 20
 """Instances named in an event."""
 
@@ -35,9 +33,9 @@ def check(new: Detector, old: Detector, records: Collection[Record]) -> None:
     if old.spec.key != new.spec.key:
         _refuse(new, f"spec.key: it was {old.spec.key!r}, and {count} cannot be told apart by another key")
     states = Counter(record.state for record in records)
-    for state in states.keys() - new.spec.states.keys() - new.spec.map.states.keys():
+    for state in sorted(states.keys() - new.spec.states.keys() - new.spec.map.states.keys()):
         way = f"write migration: map and map.states.{state}, or"
-        _refuse(new, f"spec.states: {state!r} is gone, and {states[state]} of {count} are in it", way)
+        _refuse(new, f"spec.states: {state!r} is gone, with {states[state]} of {count} in it", way)
 
 
 def migrate(machine: Machine, old: Detector, record: Record) -> list[Instruction]:
@@ -52,24 +50,38 @@ def migrate(machine: Machine, old: Detector, record: Record) -> list[Instruction
     return adopt(machine, record)
 
 
+def inherit(machine: Machine, records: Mapping[str, Record], now: int, cause: str) -> list[Instruction]:
+    """Let instances that were found at a start go on. Their manifest is the machine's own, unless one was lost."""
+    out: list[Instruction] = []
+    gone: dict[str, Record] = {}
+    names = machine.detector.spec.map.states
+    for key, record in records.items():
+        if record.state not in machine.states:
+            record.state = names.get(record.state, record.state)
+        if record.state in machine.states:
+            out += adopt(machine, record)
+        else:
+            gone[key] = record
+    return out + reset(machine.id, gone, "the state they were in is gone", now, cause)
+
+
 def adopt(machine: Machine, record: Record) -> list[Instruction]:
     """Let an instance go on with what the machine knows of its values and timers; it must know its state.
 
     Under an unchanged detector nothing happens.
     """
     out: list[Instruction] = []
-    fresh = machine.variables()
-    types = {name: _TYPES[given.type] for name, given in machine.detector.spec.inputs.items()}
-    types |= {name: type(value) for name, value in fresh.items()}
+    types = machine.types
     kept: dict[str, Scalar] = {name: value for name, value in record.values.items() if types.get(name) is type(value)}
-    for name, value in fresh.items():
-        kept.setdefault(name, value)
+    if machine.detector.spec.variables:
+        for name, value in machine.variables().items():
+            kept.setdefault(name, value)
     record.values = kept
-    known = {arrow.timer for arrow in machine.states[record.state].arrows if arrow.hold} | lint.timers(machine.detector)
-    for timer in record.timers.keys() - known:
+    for timer in record.timers.keys() - machine.clocks[record.state]:
         del record.timers[timer]
         out.append(Wake(f"{machine.id}/{record.key}#{timer}", None))
-    record.lengths = {name: length for name, length in record.lengths.items() if name in machine.plan.restarted}
+    if record.lengths:
+        record.lengths = {name: length for name, length in record.lengths.items() if name in machine.plan.restarted}
     machine.records[record.key] = record
     body = record.news()
     if body is not None:

@@ -15,7 +15,7 @@ from rules.late import Start, take_up
 from rules.machine import Machine
 from rules.manifest.detector import Detector
 from rules.manifest.schedule import AT
-from rules.migration import adopt, check, drop, migrate, reset, told
+from rules.migration import check, drop, inherit, migrate, reset, told
 from rules.view import InstanceView, View, instance, view
 from rules.watch import Watches
 from rules.window import find_zone
@@ -268,26 +268,13 @@ class Rules:
 
     def _take_up(self, machine: Machine, now: int, cause: str) -> list[Instruction]:
         """Let the instances that wait for this machine go on, and its schedules."""
-        start, found, spec = self._start, self._found, machine.detector.spec
-        head = f"{machine.id}/#{AT}"
-        due = {timer.removeprefix(head): due for timer, (due, _) in found.items() if timer.startswith(head)}
+        start, found = self._start, self._found
         out: list[Instruction] = []
-        if due and start is not None:
-            out += machine.agenda.resume(due, start.now, start.back)
-        else:
-            out += machine.agenda.begin(now)
-        records = self._waiting.pop(machine.id, {})
-        for record in records.values():
-            record.state = (
-                spec.map.states.get(record.state, record.state) if record.state not in spec.states else record.state
-            )
-        gone = {key: record for key, record in records.items() if record.state not in spec.states}
-        out += reset(machine.id, gone, "the state they were in is gone", now, cause)
-        for key, record in records.items():
-            if key not in gone:
-                out += adopt(machine, record)
-                if start is not None:
-                    out += take_up(machine, record, found, start)
+        out += machine.agenda.begin(now) if start is None else machine.agenda.resume(found, now, start.back)
+        out += inherit(machine, self._waiting.pop(machine.id, {}), now, cause)
+        if start is not None:
+            for record in machine.records.values():
+                out += take_up(machine, record, found, start, again=now > start.now)
         if not self._waiting:
             self._found = {}
         return out

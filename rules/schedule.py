@@ -36,11 +36,11 @@ class Agenda:
     def end(self) -> list[Wake]:
         return [self._wake(name, None) for name in self.due]
 
-    def resume(self, found: Mapping[str, int], now: int, back: int) -> list[Wake]:
-        """Go on from the times an earlier life left; the wall clock went `back` meanwhile, microseconds."""
-        out = [self._wake(name, None) for name in found if name not in self._schedules]
-        self.due = {name: due for name, due in found.items() if name in self._schedules}
-        out += [self.move(name, now) for name in self._schedules if name not in found]
+    def resume(self, found: Mapping[str, tuple[int, bytes]], now: int, back: int) -> list[Wake]:
+        """Go on from the timers an earlier life left; the wall clock went `back` meanwhile, microseconds."""
+        kept = {name: found.get(self._timer(name)) for name in self._schedules}
+        self.due.update({name: row[0] for name, row in kept.items() if row is not None})
+        out = [self.move(name, now) for name in self._schedules if name not in self.due]
         return out + self._missed(now) + (self._again(now) if back >= FAR else [])
 
     def move(self, name: str, now: int) -> Wake:
@@ -69,7 +69,10 @@ class Agenda:
 
     def _wake(self, name: str, due: int | None) -> Wake:
         cause = b"" if due is None else f"schedule:{self._id}/{name}:{due}".encode()
-        return Wake(f"{self._id}/#{AT}{name}", due, cause)
+        return Wake(self._timer(name), due, cause)
+
+    def _timer(self, name: str) -> str:
+        return f"{self._id}/#{AT}{name}"
 
 
 def check(schedule: tuple[str, str]) -> None:

@@ -51,6 +51,11 @@ class State:
             for at, each in enumerate(state.on_input.transitions)
         ]
 
+    @property
+    def holds(self) -> frozenset[str]:
+        """The timers of its debounced transitions."""
+        return frozenset(arrow.timer for arrow in self.arrows if arrow.hold)
+
     def steps(self) -> list[Step]:
         return [*self.enter, *self.events, *self.arrows, *self.exit]
 

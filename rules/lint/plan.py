@@ -10,11 +10,12 @@ from rules.manifest.detector import Detector
 
 
 class Plan(NamedTuple):
-    """`late` by the timer's name; the names of those whose time counts only while the gateway runs, and of those that
-    some action starts again with their last length, which is remembered for that.
+    """What each timer does when it is `late`, by name; which of them do not `fire` then; which count only while the
+    gateway runs; and which some action starts again with their last length, which is remembered for that.
     """
 
     late: dict[str, Late]
+    missed: frozenset[str]
     pausing: frozenset[str]
     restarted: frozenset[str]
 
@@ -22,5 +23,6 @@ class Plan(NamedTuple):
 def plan(detector: Detector) -> Plan:
     do = [action for _, step in steps(detector) for action in step.do]
     late = {action.timer.name: action.timer.late for action in do if action.timer is not None}
+    missed = frozenset(name for name, policy in late.items() if policy != "fire")
     pausing = frozenset(name for name, policy in late.items() if policy == "resume")
-    return Plan(late, pausing, frozenset(action.restart for action in do if action.restart is not None))
+    return Plan(late, missed, pausing, frozenset(action.restart for action in do if action.restart is not None))

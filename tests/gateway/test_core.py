@@ -7,6 +7,7 @@ import pytest
 from rules.manifest.detector import decode
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Disk, Stage, rule, settle, values
+from twins.errors import Rejected
 from twins.exchange import Outcome
 from twins.stimuli import Left
 
@@ -169,6 +170,27 @@ async def test_what_the_rules_decide_at_a_start_is_the_first_batch() -> None:
     assert disk.found().timers == {}
     assert disk.found().rules == {}
     assert disk.batches[-1].timers == {timer: None}
+
+
+@in_virtual_time
+async def test_a_changed_rule_that_would_strand_an_instance_is_refused_and_nothing_of_it_is_written() -> None:
+    stage = Stage()
+    async with stage.running():
+        await stage.registry.apply(rule(states={"A": {}}), "test")
+        await stage.report(t="9")
+        before = stage.disk.found()
+        with pytest.raises(Rejected, match=r"'A' is gone, with 1 of 1 instance in it; write migration: map") as refused:
+            await stage.registry.apply(rule(initial="C", states={"C": {}}), "test")
+        assert refused.value.code == 409
+        assert stage.disk.found().manifests == before.manifests
+        mapped = rule(initial="C", states={"C": {}}, migration="map", map={"states": {"A": "C"}})
+        await stage.registry.apply(mapped, "test")
+        assert [instance.state for view in stage.rules.views() for instance in view.instances] == ["C"]
+        await stage.registry.apply(rule(initial="D", states={"D": {}}, migration="reset"), "test")
+        assert stage.disk.found().rules == {}
+        (event,) = stage.told[-1].events
+        assert event.message == "1 instance of rule default/rule began anew: its manifest was changed"
+        assert stage.batch.events == [event]
 
 
 @in_virtual_time

@@ -12,6 +12,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from tests.crowding import crowding
 from tests.gateway.process import Gateway, Sensor, until
 
@@ -61,6 +63,7 @@ def told(gateway: Gateway) -> dict[str, dict[str, list[float]]]:
     return found
 
 
+@pytest.mark.timeout(120)
 def test_a_gateway_killed_with_timers_pending_rings_each_of_them_once_at_its_time(tmp_path: Path) -> None:
     chance = random.Random(7)
     downs: list[tuple[float, float, float]] = []  # killed, started, ready
@@ -88,7 +91,7 @@ def test_a_gateway_killed_with_timers_pending_rings_each_of_them_once_at_its_tim
         )
         found = told(gateway)
         assert gateway.is_calm(), gateway.output
-    slack = 0.15 * crowding()
+    slack = 0.5 * crowding()
     for late in LATES:
         for n, length in enumerate(LENGTHS):
             (armed,), rang = found[f"{late}-{n}"]["armed"], found[f"{late}-{n}"]["rang"]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,8 +175,10 @@ async def test_a_wall_clock_that_is_earlier_at_the_next_start_leaves_the_whole_o
     await clock.sleep(60)
     async with house.alive():
         await clock.sleep(10)
+    async with house.alive():  # what passed in a life in which nothing happened counts, too
+        await clock.sleep(10)
         clock.jump(30 * 86400)
-        await clock.sleep(89)
+        await clock.sleep(79)
         assert house.rang == []
         await clock.sleep(2)
     assert rounded(house.rang) == [("d1", 160.0)]
@@ -249,3 +252,50 @@ async def test_deadlines_without_a_mark_are_wall_time_as_they_were_before_there_
     stage.timers.mark(batch)
     assert batch.clock is None
     await asyncio.sleep(0)
+
+
+def daily(late: str) -> dict[str, object]:
+    """A rule for all that rings at 07:40, which is 47.5 minutes away."""
+    ring = {"when": 'schedule("early")', "do": [{"alert": {"message": "early"}}]}
+    early = {"cron": "40 7 * * *", "late": late}
+    return rule(key="all", inputs={}, schedules={"early": early}, states={"A": {"onInput": {"events": [ring]}}})
+
+
+EARLY = 2850.0
+"""Virtual seconds until then."""
+
+
+@in_virtual_time
+async def test_a_schedule_comes_at_its_time_by_the_wall_clock_and_goes_on_in_the_next_life() -> None:
+    house = House(SetClock(), daily("fire"))
+    async with house.alive():
+        await house.clock.sleep(100)
+    async with house.alive() as stage:
+        await house.clock.sleep(EARLY)
+        assert [round(at) for _, at in house.rang] == [EARLY]
+        (row,) = stage.disk.found().timers.values()
+        assert row[0] == START + round((EARLY + 86400) * 1e6)
+
+
+@pytest.mark.parametrize("jump", [-600.0, 600.0])
+@in_virtual_time
+async def test_a_clock_that_is_set_within_the_day_moves_a_schedule(jump: float) -> None:
+    house = House(SetClock(), daily("skip"))
+    async with house.alive():
+        await house.clock.sleep(100)
+        house.clock.jump(jump)
+        await house.clock.sleep(EARLY - jump)
+    assert [round(at) for _, at in house.rang] == [EARLY - jump]
+
+
+@in_virtual_time
+async def test_a_clock_that_is_set_over_a_schedule_rings_it_within_a_second_if_it_is_wanted_late() -> None:
+    rang = {}
+    for late in ("fire", "skip"):
+        house = House(SetClock(), daily(late))
+        async with house.alive():
+            await house.clock.sleep(100)
+            house.clock.jump(2 * 3600)
+            await house.clock.sleep(2)
+        rang[late] = len(house.rang)
+    assert rang == {"fire": 1, "skip": 0}

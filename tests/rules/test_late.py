@@ -90,6 +90,19 @@ def test_a_timer_that_resumes_says_that_it_pauses_however_it_is_set(site, detect
     assert site.rules.expire(TIMER, 1, "c") == [Wake(TIMER, 10_000_000, b"c", pauses=True)]
 
 
+@pytest.mark.parametrize("late", ["fire", "resume"])
+def test_timers_of_a_rule_that_did_not_hold_at_the_start_are_set_again_when_it_does(site, detector, look, late):
+    """As a manifest that a newer version refuses, until somebody mends it."""
+    made = waiting(detector, late)
+    site.apply(made)
+    site.fact("t-1", "t", 0)
+    site.down(1)
+    assert site.wait(60) == []
+    assert site.timers == {}
+    site.apply(waiting(detector, late, description="mended"))
+    assert look.told(site.wait(0)) == ["rang"]
+
+
 def test_one_timer_has_one_policy(detector):
     timers = [{"do": [{"timer": {"name": "x", "seconds": 1, "late": late}}]} for late in ("skip", "fire")]
     (fault,) = lint.faults(detector(states={"A": {"onInput": {"events": timers}}}))

@@ -34,7 +34,7 @@ def test_a_state_that_is_gone_is_refused_with_the_number_of_instances_in_it(site
     site.apply(detector(states=BOTH))
     for device, value in (("t-1", 2), ("t-2", 2), ("t-3", 0)):
         site.fact(device, "t", value)
-    with pytest.raises(Rejected, match=r"'B' is gone, and 2 of 3 instances are in it; write migration: map"):
+    with pytest.raises(Rejected, match=r"'B' is gone, with 2 of 3 instances in it; write migration: map"):
         site.rules.apply(detector(states={"A": {}}))
     assert site.state() == "B"
     assert site.rules.detectors["default/rule"].spec.states.keys() == {"A", "B"}

@@ -19,7 +19,7 @@ from store import state
 from store.columns import Columns
 from store.journal import Journal
 from twins.errors import Broken, Unavailable
-from twins.exchange import Batch, Box, Detection, Event, OutboxRow, Result, Ticket
+from twins.exchange import Batch, Box, Detection, Event, Mark, OutboxRow, Result, Ticket
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,13 +60,15 @@ async def test_everything_committed_is_read_back(tmp_path: Path, point: Any, jou
     async with journal_at(tmp_path) as (journal, first):
         ticket = journal.append(a_full_batch(point))
         await journal.committed(ticket)
-        await journal.committed(journal.append(Batch(twins={"default/gone": None})))
+        await journal.committed(journal.append(Batch(twins={"default/gone": None}, clock=Mark(1, 2))))
+        await journal.committed(journal.append(Batch()))
     found: list[Columns] = []
     async with journal_at(tmp_path, sink=lambda _, columns, __: found.append(columns)) as (journal, recovered):
         assert (first.boot, recovered.boot) == (1, 2)
         assert recovered.twins == {"default/t-1": b"twin"}
         assert recovered.rules == {"intruder/door": b"armed"}
         assert recovered.timers == {"intruder/door/exit": (123, b"timer")}
+        assert (first.clock, recovered.clock) == (None, Mark(1, 2))
         assert recovered.manifests == {("Device", "default/t-1"): b"yaml"}
         assert recovered.outbox == [OutboxRow("k1", "twin", "default/t-1", 1, b"body", "mqtt:1:1")]
         assert recovered.seen == [1, 2**64 - 1, -5]
