@@ -163,10 +163,12 @@ PROPERTIES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
 
 
 def roster(count: int) -> list[tuple[str, str]]:
-    """Names and kinds of a fleet of `count` devices, kinds in the proportion of `SHARES`."""
+    """Names and kinds of a fleet of `count` devices, kinds in the proportion of `SHARES`; of a small one a kind each."""
     total = sum(SHARES.values())
     numbers = {kind: max(1, round(count * share / total)) for kind, share in SHARES.items()}
-    numbers["thermometer"] = max(0, numbers["thermometer"] + count - sum(numbers.values()))
+    if sum(numbers.values()) - numbers["thermometer"] >= count:
+        numbers = dict.fromkeys(list(SHARES)[:count], 1)
+    numbers["thermometer"] += count - sum(numbers.values())
     return [(f"{kind}-{n}", kind) for kind, number in numbers.items() for n in range(1, number + 1)]
 
 
