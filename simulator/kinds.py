@@ -163,7 +163,7 @@ PROPERTIES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
 
 
 def roster(count: int) -> list[tuple[str, str]]:
-    """Names and kinds of a fleet of `count` devices, kinds in the proportion of `SHARES`; of a small one a kind each."""
+    """Names and kinds of a fleet of `count` devices, kinds by `SHARES`, in a small one a kind each."""
     total = sum(SHARES.values())
     numbers = {kind: max(1, round(count * share / total)) for kind, share in SHARES.items()}
     if sum(numbers.values()) - numbers["thermometer"] >= count:
