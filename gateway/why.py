@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from sqlite3 import Connection
+from sqlite3 import Connection, OperationalError
 
 from msgspec import Struct
 
@@ -18,7 +18,7 @@ from rules.explain import Effect, Evaluation, Verdict
 from rules.rules import Rules
 from rules.values import said
 from store import decisions, records
-from twins.errors import Rejected
+from twins.errors import Rejected, Unavailable
 from twins.exchange import Event
 from twins.twin import Twins
 from twins.values import Value, device_id
@@ -45,10 +45,14 @@ class Why:
         self._rules = rules
 
     async def why(self, event: str) -> WhyView:
-        found = await asyncio.to_thread(self._find, event, self._property(event))
-        kept = [link.evaluation for link in found.links]
-        idle = [each for each in self._rules.why(found.cause) if not each.effects and each not in kept]
+        try:
+            found = await asyncio.to_thread(self._find, event, self._property(event))
+        except OperationalError as error:
+            raise Unavailable(f"what is kept cannot be read yet ({error}): try again in a moment") from error
+        idle = [each for each in self._rules.why(found.cause) if not each.chosen and not each.effects]
         links = [*found.links, *(Link(0, 0, each) for each in idle)]
+        if not links and found.about == found.cause:
+            raise Rejected(f"nothing is known of {event}: no rule decided at it, or that is no longer kept", 404)
         places = {link.id: place for place, link in enumerate(links) if link.id}
         steps = tuple(self._step(link, places.get(link.led_by, -1), found) for link in links)
         return WhyView(found.about, found.cause, steps)
@@ -73,10 +77,7 @@ class Why:
             about, cause = _meaning(connection, asked, wanted)
             links = Chain(connection).of(cause) if cause else []
             told = [event for link in links for event in records.told(connection, link.evaluation.at)]
-            found = _Found(about, cause, links, [event for event in told if event.cause])
-        if not links and about == cause and not self._rules.why(cause):
-            raise Rejected(f"nothing is known of {cause}: no rule decided at it, or that is no longer kept", 404)
-        return found
+        return _Found(about, cause, links, [event for event in told if event.cause])
 
     def _step(self, link: Link, led_by: int, found: _Found) -> StepView:
         e = link.evaluation
