@@ -24,6 +24,8 @@ from twins.twin import Twins
 from twins.values import Value, device_id
 from web.why import ConditionView, EffectView, StepView, WhyView
 
+_NEAR = 1_000_000
+"""Microseconds that a deadline may seem to move: the wall clock is set by and by."""
 _CAUSE = re.compile(r"[a-z][a-z_-]*:\d+:\d+")
 
 
@@ -105,8 +107,8 @@ class Why:
         became = ""
         if each.kind == "set":
             became = _refusal(e, each, events) or self._answered(e, each)
-        elif each.kind == "wake" and self._rules.pending(e.rule, e.key, each.target) == each.at:
-            became = "waits"
+        elif each.kind == "wake" and (due := self._rules.pending(e.rule, e.key, each.target)) is not None:
+            became = "waits" if abs(due - each.at) < _NEAR else ""
         return EffectView(each.kind, each.target, each.value, each.id, each.at, became, reasons.wish(each, e.at))
 
     def _answered(self, e: Evaluation, each: Effect) -> str:

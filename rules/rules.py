@@ -241,10 +241,11 @@ class Rules:
         return self._machines[name].story.last(key)
 
     def pending(self, name: str, key: str, timer: str) -> int | None:
-        """When a timer of an instance is due; `None` when it is not set."""
+        """When a timer of an instance is due by the wall clock; `None` when it is not set."""
         machine = self._machines.get(name)
         record = None if machine is None else machine.records.get(key)
-        return None if record is None else record.timers.get(timer)
+        due = None if record is None else record.timers.get(timer)
+        return None if due is None else due + self._ahead
 
     def recall(self, evaluations: Iterable[Evaluation]) -> None:
         """Remember decisions of an earlier run, oldest first; call it after `apply`, before the first fact."""

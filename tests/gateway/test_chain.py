@@ -93,7 +93,7 @@ async def test_a_timer_follows_from_the_evaluation_of_its_own_instance_that_set_
     wake = Effect("wake", "x", at=7)
     past.decide("mqtt:1:1", "d/t/t", 1.0, wake)
     past.decide("mqtt:1:1", "d/t/t", 1.0, wake, rule="default/other")
-    past.decide("mqtt:1:1", "", None, trigger="timer x@7")
+    past.decide("mqtt:1:1", "", None, trigger="timer x@8")  # by the timers' own clock
     assert past.chain("mqtt:1:1") == [("mqtt:1:1", -1), ("mqtt:1:1", -1), ("mqtt:1:1", 0)]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from rules.account import GIVEN, LONGEST, MOST, effects, read, written
 from rules.explain import Effect, Evaluation, Verdict
-from rules.instructions import Command, Decided, Instruction, Keep, Raise, Wake
+from rules.instructions import Command, Decided, Keep, Raise, Wake
 from twins.exchange import Decision, Event
 
 
-class Ring(Instruction, frozen=True):
+class Ring(Struct, frozen=True):
     """An instruction that knows no words here."""
 
     id: str
