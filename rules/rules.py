@@ -71,13 +71,14 @@ class Rules:
         records = self._waiting.get(detector.id, {}) if old is None else old.records
         if old is not None:
             check(detector, old.detector, records.values())
-            self._gone.add(old.story.counts)
         machine = Machine(detector, scope, self._zone, self._history)
         self._machines[detector.id] = machine
         watches.add(machine)
         if old is None:
             return self._take_up(machine, now, cause)
         watches.remove(old)
+        self._gone.add(old.story.counts)
+        machine.story.recall(old.story.last())
         agenda = machine.agenda.begin(now, old.agenda)
         if detector.spec.migration == "reset":
             return [*agenda, *reset(machine.id, records, "its manifest was changed", now, cause)]
