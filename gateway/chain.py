@@ -110,7 +110,7 @@ def _within(before: list[Link], evaluation: Evaluation) -> int:
         e = link.evaluation
         same = (e.rule, e.key) == (evaluation.rule, evaluation.key)
         for effect in e.effects:
-            began = effect.kind == "wake" and same and evaluation.trigger == f"timer {effect.target}@{effect.at}"
+            began = effect.kind == "wake" and same and evaluation.trigger.startswith(f"timer {effect.target}@")
             if began or (effect.kind == "set" and effect.target == evaluation.source):
                 return link.id
     return 0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from sqlite3 import Connection
+from sqlite3 import Connection, OperationalError
 
 from msgspec import Struct
 
@@ -18,12 +18,14 @@ from rules.explain import Effect, Evaluation, Verdict
 from rules.rules import Rules
 from rules.values import said
 from store import decisions, records
-from twins.errors import Rejected
+from twins.errors import Rejected, Unavailable
 from twins.exchange import Event
 from twins.twin import Twins
 from twins.values import Value, device_id
 from web.why import ConditionView, EffectView, StepView, WhyView
 
+_NEAR = 1_000_000
+"""Microseconds that a deadline may seem to move: the wall clock is set by and by."""
 _CAUSE = re.compile(r"[a-z][a-z_-]*:\d+:\d+")
 
 
@@ -45,10 +47,14 @@ class Why:
         self._rules = rules
 
     async def why(self, event: str) -> WhyView:
-        found = await asyncio.to_thread(self._find, event, self._property(event))
-        kept = [link.evaluation for link in found.links]
-        idle = [each for each in self._rules.why(found.cause) if not each.effects and each not in kept]
+        try:
+            found = await asyncio.to_thread(self._find, event, self._property(event))
+        except OperationalError as error:
+            raise Unavailable(f"what is kept cannot be read yet ({error}): try again in a moment") from error
+        idle = [each for each in self._rules.why(found.cause) if not each.chosen and not each.effects]
         links = [*found.links, *(Link(0, 0, each) for each in idle)]
+        if not links and found.about == found.cause:
+            raise Rejected(f"nothing is known of {event}: no rule decided at it, or that is no longer kept", 404)
         places = {link.id: place for place, link in enumerate(links) if link.id}
         steps = tuple(self._step(link, places.get(link.led_by, -1), found) for link in links)
         return WhyView(found.about, found.cause, steps)
@@ -73,10 +79,7 @@ class Why:
             about, cause = _meaning(connection, asked, wanted)
             links = Chain(connection).of(cause) if cause else []
             told = [event for link in links for event in records.told(connection, link.evaluation.at)]
-            found = _Found(about, cause, links, [event for event in told if event.cause])
-        if not links and about == cause and not self._rules.why(cause):
-            raise Rejected(f"nothing is known of {cause}: no rule decided at it, or that is no longer kept", 404)
-        return found
+        return _Found(about, cause, links, [event for event in told if event.cause])
 
     def _step(self, link: Link, led_by: int, found: _Found) -> StepView:
         e = link.evaluation
@@ -104,8 +107,8 @@ class Why:
         became = ""
         if each.kind == "set":
             became = _refusal(e, each, events) or self._answered(e, each)
-        elif each.kind == "wake" and self._rules.pending(e.rule, e.key, each.target) == each.at:
-            became = "waits"
+        elif each.kind == "wake" and (due := self._rules.pending(e.rule, e.key, each.target)) is not None:
+            became = "waits" if abs(due - each.at) < _NEAR else ""
         return EffectView(each.kind, each.target, each.value, each.id, each.at, became, reasons.wish(each, e.at))
 
     def _answered(self, e: Evaluation, each: Effect) -> str:

@@ -14,8 +14,10 @@ from twins.exchange import Decision
 
 LONGEST = 200
 """Characters of one text in it."""
-MOST = 64
+MOST = 32
 """Conditions in it, and effects."""
+GIVEN = 16
+"""Values of one condition."""
 
 
 def effects(instructions: Iterable[Instruction], assigned: Mapping[str, Scalar], ahead: int = 0) -> tuple[Effect, ...]:
@@ -67,17 +69,17 @@ def _effects(instruction: Instruction, ahead: int) -> list[Effect]:
 
 
 def _other(instruction: Instruction) -> Effect:
-    """An instruction that has no words of its own here: its name and its texts."""
+    """An instruction that has no words of its own here: its name, and what it says beside who wants it and why."""
     fields = msgspec.structs.asdict(instruction)
-    said = ", ".join(f"{name} = {value}" for name, value in fields.items() if isinstance(value, str) and value)
-    return Effect(type(instruction).__name__.lower(), value=said[:LONGEST], id=str(fields.get("id", "")))
+    told = ", ".join(f"{name} {value}" for name, value in fields.items() if value and name not in _BOOKS)
+    return Effect(type(instruction).__name__.lower(), value=told[:LONGEST], id=str(fields.get("id", "")))
 
 
 def _cut_verdict(verdict: Verdict) -> Verdict:
     long = len(verdict.source) > LONGEST or any(isinstance(v, str) and len(v) > LONGEST for v in verdict.given.values())
-    if not long and len(verdict.given) <= MOST:
+    if not long and len(verdict.given) <= GIVEN:
         return verdict
-    given = {name: v[:LONGEST] if isinstance(v, str) else v for name, v in list(verdict.given.items())[:MOST]}
+    given = {name: v[:LONGEST] if isinstance(v, str) else v for name, v in list(verdict.given.items())[:GIVEN]}
     return msgspec.structs.replace(verdict, source=verdict.source[:LONGEST], given=given)
 
 
@@ -85,5 +87,6 @@ def _cut_effect(effect: Effect) -> Effect:
     return effect if len(effect.value) <= LONGEST else msgspec.structs.replace(effect, value=effect.value[:LONGEST])
 
 
+_BOOKS = frozenset({"id", "rule", "cause", "at"})
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Evaluation)

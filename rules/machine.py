@@ -93,7 +93,9 @@ class Machine:
             record.values[name] = value
         record.device = device
         turn = self._turn(record, name, name, "", cause, now, steady)
-        turn.source, turn.value = f"{device}/{self.detector.spec.inputs[name].property}", value
+        named = self.detector.spec.inputs[name].property
+        turn.source = "" if named.startswith("\0") else f"{device}/{named}"  # a command to an alarm is no property
+        turn.value = value
         return self._evaluate(turn)
 
     def strike(self, record: Record, name: str, due: int, cause: str, now: int, steady: int) -> list[Instruction]:

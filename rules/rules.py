@@ -71,13 +71,14 @@ class Rules:
         records = self._waiting.get(detector.id, {}) if old is None else old.records
         if old is not None:
             check(detector, old.detector, records.values())
-            self._gone.add(old.story.counts)
         machine = Machine(detector, scope, self._zone, self._history)
         self._machines[detector.id] = machine
         watches.add(machine)
         if old is None:
             return self._take_up(machine, now, cause)
         watches.remove(old)
+        self._gone.add(old.story.counts)
+        machine.story.recall(old.story.last())
         agenda = machine.agenda.begin(now, old.agenda)
         if detector.spec.migration == "reset":
             return [*agenda, *reset(machine.id, records, "its manifest was changed", now, cause)]
@@ -241,10 +242,11 @@ class Rules:
         return self._machines[name].story.last(key)
 
     def pending(self, name: str, key: str, timer: str) -> int | None:
-        """When a timer of an instance is due; `None` when it is not set."""
+        """When a timer of an instance is due by the wall clock; `None` when it is not set."""
         machine = self._machines.get(name)
         record = None if machine is None else machine.records.get(key)
-        return None if record is None else record.timers.get(timer)
+        due = None if record is None else record.timers.get(timer)
+        return None if due is None else due + self._ahead
 
     def recall(self, evaluations: Iterable[Evaluation]) -> None:
         """Remember decisions of an earlier run, oldest first; call it after `apply`, before the first fact."""

@@ -51,6 +51,7 @@ def _tree(steps: Sequence[Step], place: int, before: Step | None = None) -> Iter
         yield f"      decided {step['chosen'] or 'nothing'}{moved}"
     for effect in step["effects"]:
         became = f" ({effect['became']})" if effect["became"] else ""
+        became += f" (event {effect['id']})" if effect["kind"] == "alert" else ""
         yield f"      → {effect['text']}{became}"
     for led, other in enumerate(steps):
         if other["led_by"] == place:

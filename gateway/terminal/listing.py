@@ -99,6 +99,13 @@ def _rule(r: View) -> tuple[Any, ...]:
     return r["name"], "  ".join(f"{state}={count}" for state, count in r["states"].items()), r["description"]
 
 
+def _rule_wide(r: View) -> tuple[Any, ...]:
+    name, states, description = _rule(r)
+    counts = r["counts"]
+    faults = ", ".join(f"{counts[each]} {each}" for each in ("missing", "mistyped", "failed") if counts[each])
+    return name, states, counts["evaluations"], counts["decisions"], faults, description
+
+
 def _query(q: View) -> tuple[Any, ...]:
     spec = q["spec"]
     what = spec.get("window") or {"align": spec["align"].get("method", "last") + " " + str(spec["align"]["every"])}
@@ -210,7 +217,8 @@ _LISTINGS = {
     ),
     "Alarm": Listing(_ALARMS, _alarm, _ALARMS, _alarm),
     "Detector": Listing(
-        ("name", "states", "description"), _rule, ("name", "states", "description"), _rule, "rules"
+        ("name", "states", "description"), _rule,
+        ("name", "states", "evaluations", "decisions", "without value", "description"), _rule_wide, "rules",
     ),
 }  # fmt: skip
 _PLAIN = Listing(("name", "kind"), _plain, ("name", "kind", "labels"), _plain_wide)

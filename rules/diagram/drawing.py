@@ -11,6 +11,7 @@ from rules.diagram.way import Way, short, ways
 from rules.manifest.detector import Detector
 
 _MARGIN = 16
+_HEAD = "arrow"
 _LOOK = (
     "svg{background:var(--paper);font-family:system-ui,sans-serif;--paper:#fff;--line:#5f6368;--box:#f6f7f8;--ink:#202124;--live:#137333;"
     "--lit:#e6f4ea}@media(prefers-color-scheme:dark){svg{--paper:#17191c;--line:#9aa0a6;--box:#24272b;--ink:#e8eaed;"
@@ -38,7 +39,6 @@ def svg(detector: Detector, live: Mapping[str, int] | None = None, *, styled: bo
     counts = {name: (live or {}).get(name, 0) for name in boxes}
     left, top, right, bottom = _extent(boxes, routes)
     size = f'viewBox="{left} {top} {right - left} {bottom - top}" width="{right - left}" height="{bottom - top}"'
-    head = escape(f"arrow-{detector.metadata.namespace}-{detector.metadata.name}")
     start = boxes[detector.spec.initial]
     return "\n".join(
         [
@@ -46,12 +46,12 @@ def svg(detector: Detector, live: Mapping[str, int] | None = None, *, styled: bo
             f"<title>{escape(detector.id)}</title>",
             f"<desc>{escape(_told(detector, arrows, counts))}</desc>",
             *([f"<style>{_LOOK}</style>"] if styled else []),
-            f'<defs><marker id="{head}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="11" markerHeight="11" '
+            f'<defs><marker id="{_HEAD}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="11" markerHeight="11" '
             'markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>',
-            f'<path class="edge" d="M{start.x - 34} {start.middle}H{start.x}" marker-end="url(#{head})"/>',
+            f'<path class="edge" d="M{start.x - 34} {start.middle}H{start.x}" marker-end="url(#{_HEAD})"/>',
             f'<circle class="initial" cx="{start.x - 37}" cy="{start.middle}" r="5"/>',
             *(_state(name, box, counts[name]) for name, box in boxes.items()),
-            *(_edge(route, head) for route in routes),
+            *(_edge(route) for route in routes),
             "</svg>",
         ]
     )
@@ -75,12 +75,12 @@ def _badge(box: Box, count: int) -> str:
     )
 
 
-def _edge(route: Route, head: str) -> str:
+def _edge(route: Route) -> str:
     way = route.way
     return (
         f'<g class="edge{" back" if route.back else ""}" data-from="{escape(way.source)}" '
         f'data-to="{escape(way.target)}"><title>{escape(way.told)}</title>'
-        f'<path d="{route.path}" marker-end="url(#{head})"/>'
+        f'<path d="{route.path}" marker-end="url(#{_HEAD})"/>'
         f'<text x="{route.x}" y="{route.y}" text-anchor="middle">{escape(way.label)}</text></g>'
     )
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from rules.diagram import mermaid, svg
 from rules.manifest.detector import Detector, Metadata, OnInput, Spec, State, Transition
@@ -100,6 +101,13 @@ def test_hostile_names_are_escaped():
     text = mermaid(detector)
     assert "<script" not in text
     assert len(text.splitlines()) == 5
+
+
+def test_heads_of_arrows_are_found_whatever_a_detector_is_called(ring):
+    named = structs.replace(ring, metadata=Metadata("alarm:hot.boiler"))
+    drawn = svg(named)
+    assert {"arrow"} == set(re.findall(r"url\(#([\w-]+)\)", drawn)) == set(re.findall(r'<marker id="([^"]+)"', drawn))
+    assert drawn.count("url(") == drawn.count("url(#arrow)")
 
 
 def test_a_detector_of_the_documentation_is_drawn(example):

@@ -54,6 +54,23 @@ def test_variables_that_an_event_changed_are_told_as_each_condition_saw_them(sit
     assert site.rules.why("test:1:1")[0].effects == (Effect("assign", "n", "6"),)
 
 
+def test_a_rule_that_is_changed_remembers_what_it_decided_and_counts_anew(site, detector):
+    site.apply(detector(inputs=INPUTS, variables={"limit": 30}, states=HOT))
+    site.fact("t-1", "t", 31)
+    before = site.rules.explain("default/rule")
+    site.apply(detector(inputs=INPUTS, variables={"limit": 40}, states=HOT))
+    assert site.rules.explain("default/rule") == before
+    assert site.rules.views()[0].decisions == 0
+    assert site.rules.counts.decisions == 1
+
+
+def test_a_command_that_is_no_property_has_no_source(site, detector):
+    site.apply(detector(inputs={"order": {"property": "\0default/a", "type": "string"}}))
+    site.fact("t-1", "\0default/a", "reset")
+    (found,) = site.rules.why("test:1:1")
+    assert (found.source, found.trigger, found.value) == ("", "order", "reset")
+
+
 def test_what_decides_explains_itself_before_it_acts_and_what_does_not_explains_nothing(site, detector):
     site.apply(detector(inputs=INPUTS, variables={"limit": 30}, states=HOT))
     assert not [each for each in site.fact("t-1", "t", 20) if isinstance(each, Explained)]
