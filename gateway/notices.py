@@ -22,9 +22,8 @@ def conflict(i: Conflict, seen: int) -> Event:
     return Event(f"{i.cause}:{i.device}:{i.name}:conflict", seen, "twin", i.device, "warning", message, i.cause, detail)
 
 
-def loop(command: Command, rounds: int, seen: int) -> Event:
+def loop(rule: str, cause: str, rounds: int, seen: int) -> Event:
     """The event that tells of a rule that was cut after so many `rounds`."""
-    rule, cause = command.rule, command.cause
     message = f"rule {rule} answers its own commands: cut after {rounds} rounds; look for a loop of rules"
     return Event(f"{cause}:{rule}:loop", seen, "rule", rule, "error", message, cause)
 

@@ -45,6 +45,7 @@ from twins.stimuli import (
     Confirmed,
     Edit,
     Expired,
+    Heard,
     Inferred,
     Noted,
     Ordered,
@@ -155,6 +156,9 @@ class Turn:
         if type(stimulus) is Recorded:
             self._evaluate_all(self._flow.keep_all(stimulus), stimulus, depth)
             return None
+        if type(stimulus) is Heard:
+            self._evaluate_all(self._rules.facts(stimulus), stimulus, depth)
+            return None
         if type(stimulus) is Inferred:
             self.batch.results.append(stimulus.result)
             self.committed.inferred.append(stimulus)
@@ -182,6 +186,8 @@ class Turn:
         for name, c in i.changes.items():
             if (d := c.current.desired) is not None and (c.last is None or _asked(c.last) != d.value):
                 points.append(_wish(device, name, d.value, d.at, d.version.edge, d.version.cloud))
+                if watches(name, "desired"):
+                    facts.append(_wished(device, cause, name, d.value, read(c.current.kind, d.value), d.at))
             reported, kind, number = c.current.reported, c.current.kind, c.number
             if c.at is None or reported is None:
                 continue
@@ -196,6 +202,8 @@ class Turn:
         for name, last in i.gone.items():
             if last is not None and (d := last.desired) is not None and d.value:
                 points.append(_wish(device, name, "", stimulus.seen, d.version.edge + 1, d.version.cloud))
+                if watches(name, "desired"):
+                    facts.append(_wished(device, cause, name, "", None, stimulus.seen))
         self._evaluate_all(facts, stimulus, depth)
 
     def _persist(self, i: Instruction, stimulus: Stimulus) -> None:
@@ -311,6 +319,22 @@ class Turn:
                 self.batch.decisions.append(written(d.evaluation, stimulus.topic if type(stimulus) is Updated else ""))
             else:
                 self._write(d)
+                if isinstance(d, wanted.Decided) and d.before != d.after:
+                    self._tell_followers(d, stimulus, depth)
+
+    def _tell_followers(self, decided: wanted.Decided, stimulus: Stimulus, depth: int) -> None:
+        """A detector changed its state: those that have it as an input are evaluated now."""
+        if not self._rules.is_followed(decided.rule):
+            return
+        if depth >= DEPTH:
+            self._cut(f"{decided.rule}/{decided.key}", decided.cause, stimulus.seen)
+            return
+        following = self._rules.follow(decided, stimulus.seen, self._timers.steady.of(stimulus.seen))
+        self._follow(following, stimulus, depth + 1)
+
+    def _cut(self, rule: str, cause: str, seen: int) -> None:
+        self._counts.loops_cut += 1
+        self._event(notices.loop(rule, cause, DEPTH, seen))
 
     def _write_all(self, decided: Sequence[wanted.Instruction]) -> None:
         self.committed.decisions += decided
@@ -336,8 +360,7 @@ class Turn:
     def _command(self, command: wanted.Command, stimulus: Stimulus, depth: int) -> None:
         seen = stimulus.seen
         if depth >= DEPTH:
-            self._counts.loops_cut += 1
-            self._event(notices.loop(command, DEPTH, seen))
+            self._cut(command.rule, command.cause, seen)
             return
         self._counts.commands += 1
         edits: dict[str, Edit | None] = {name: Edit(desired=value) for name, value in command.values.items()}
@@ -358,6 +381,11 @@ class Turn:
 
 def _asked(last: Property) -> str | None:
     return None if last.desired is None else last.desired.value
+
+
+def _wished(device: str, cause: str, name: str, value: str, number: float | None, at: int) -> Fact:
+    """A desired value as an input of rules, empty when it was taken back."""
+    return Fact(device, cause, name, value, number, at, 0, source="desired")
 
 
 def _wish(device: str, name: str, value: str, at: int, edge: int, cloud: int) -> Point:
