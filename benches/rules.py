@@ -1,8 +1,9 @@
 """How many inputs a second do the rules take, over 1,000 keyed instances, in memory and without a commit?
 
-Three mixes: nothing changes (the value repeats), the value changes every time (state is to be written), and every input
-takes a transition, of which every second commands a pump. Then: what a fact costs that concerns no rule, the memory of
-many instances, and their restart. Run it from the root: `python -m benches.rules`.
+Mixes: nothing changes (the value repeats), the value changes every time (state is to be written), every input takes a
+transition, of which every second commands a pump; and conditions over windows that hold 100 values: one average, then
+an average, a maximum and a 95th percentile. Then: what a fact costs that concerns no rule, the memory of many
+instances, and their restart. Run it from the root: `python -m benches.rules`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ ROUNDS = 20
 MANY = 100_000
 
 
-def detector() -> Detector:
+def detector(hot: str = "temperature > limit && temperature < 1000.0") -> Detector:
     pump = {"device": 'pump-${part(device, "-", 1)}', "property": "speed", "value": "80.0"}
-    normal = [{"to": "Hot", "when": "temperature > limit && temperature < 1000.0"}]
-    hot = [{"to": "Normal", "when": "temperature < limit - 5.0"}]
+    normal = [{"to": "Hot", "when": hot}]
+    cool = [{"to": "Normal", "when": "temperature < limit - 5.0"}]
     return decode(
         {
             "metadata": {"name": "overheat"},
@@ -34,7 +35,7 @@ def detector() -> Detector:
                 "initial": "Normal",
                 "states": {
                     "Normal": {"onInput": {"transitions": normal}},
-                    "Hot": {"onEnter": {"events": [{"do": [{"set": pump}]}]}, "onInput": {"transitions": hot}},
+                    "Hot": {"onEnter": {"events": [{"do": [{"set": pump}]}]}, "onInput": {"transitions": cool}},
                 },
             },
         }
@@ -45,14 +46,15 @@ def facts(value: float, count: int = INSTANCES, name: str = "temperature") -> li
     return [Fact(f"default/thermometer-{n}", "bench:1:1", name, str(value), value, 0, 0) for n in range(count)]
 
 
-def rate(rules: Rules, rounds: list[list[Fact]]) -> float:
-    """Inputs a second: the best of three runs."""
+def rate(rules: Rules, rounds: list[list[Fact]], now: int = 1_000_000) -> float:
+    """Inputs a second: the best of three runs. From round to round a second goes by."""
     best = 0.0
     for _ in range(3):
         began = time.perf_counter()
         for batch in rounds:
+            now += 1_000_000
             for fact in batch:
-                rules.handle(fact, 1_000_000)
+                rules.handle(fact, now)
             rules.changes()
         best = max(best, len(rounds) * len(rounds[0]) / (time.perf_counter() - began))
     return best
@@ -67,7 +69,24 @@ def rates() -> dict[str, float]:
         "transition and command": [facts(99.0), facts(20.0)] * (ROUNDS // 2),
         "concerns no rule": [facts(20.0, name="humidity")] * ROUNDS,
     }
-    return {name: rate(rules, rounds) for name, rounds in mixes.items()}
+    return {name: rate(rules, rounds) for name, rounds in mixes.items()} | {
+        "average of a window": windowed("avg(temperature, '100s') > limit"),
+        "three functions of a window": windowed(
+            "avg(temperature, '100s') > limit || max(temperature, '100s') > 999.0 "
+            "|| percentile(temperature, '100s', 95.0) > 99.0"
+        ),
+    }
+
+
+def windowed(condition: str) -> float:
+    """As `rate`, with windows that are full and let go of a value with each that they take."""
+    rules = Rules()
+    rules.apply(detector(condition))
+    for second in range(100):
+        for fact in facts(20.0 + second % 7):
+            rules.handle(fact, second * 1_000_000)
+    rules.changes()
+    return rate(rules, [facts(20.0 + n % 7) for n in range(ROUNDS)], 100_000_000)
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -31,6 +31,7 @@ from gateway.flights import flights
 from gateway.front import Front, Views
 from gateway.groups import Groups
 from gateway.health import HealthReport
+from gateway.hearing import Hearing
 from gateway.instruments import Instruments
 from gateway.kernel import Kernel
 from gateway.manifests import shelf
@@ -81,8 +82,9 @@ class Gateway:
         self._discoverer = discoverer = Discoverer(mappings, registry)
         self._sparkplug = heard = SparkplugHost(discoverer, registry, twins, clock, core.ask)
         relay = Relay(heard, core, clock, causes.of("router"))
+        hearing = Hearing(relay, core, clock, causes.of("webhook"))
         desk = Desk(board, core, clock, causes.of("alarm"))
-        self._herald = herald = Herald(relay, kernel.rules.alarms, desk, clock)
+        self._herald = herald = Herald(hearing, kernel.rules.alarms, desk, clock)
         self._mqtt = mqtt = Messaging(self._now, core, clock, causes.of("mqtt"), news.note, herald, credentials)
         heard.speak_by(mqtt)
         herald.speak_by(mqtt)
@@ -175,6 +177,7 @@ class Gateway:
             groups=groups,
             reasons=Why(kernel.store.journal.file, twins, kernel.rules),
             diagrams=Diagrams(kernel.rules),
+            hearing=hearing,
             node=nodes.manifest,
             alarms=desk,
         )
@@ -189,6 +192,8 @@ class Gateway:
         ):
             registry.watch(kind, watcher)
             registry.watch(kind, lambda name, manifest: mqtt.remap())  # after it: other topics are heard now
+        registry.watch("Detector", lambda name, manifest: hearing.rehear())
+        registry.watch("Detector", lambda name, manifest: mqtt.remap())
         registry.watch("Upload", uploads.apply)
         registry.watch("Alarm", herald.apply)
         registry.watch("Device", heard.follow)

@@ -103,13 +103,8 @@ class Deeds:
 
     def do(self, deed: Deed, stimulus: Stimulus, depth: int) -> None:
         """Do it, unless its chain is to be cut."""
-        before, detector = self.chain, "/".join(deed.rule.split("/", 2)[:2])
-        self.chain = chain = longer(before, detector, stimulus.seen)
-        if depth >= DEPTH or runs_away(chain):
-            self._counts.loops_cut += 1
-            rounds = DEPTH if depth >= DEPTH else 0
-            self._carrier.announce(notices.loop(deed.rule, deed.cause, rounds, str(chain), stimulus.seen))
-        else:
+        before = self.chain
+        if self._goes_on(deed.rule, deed.cause, stimulus, depth):
             match deed:
                 case wanted.Command():
                     self._command(deed, stimulus, depth)
@@ -118,6 +113,26 @@ class Deeds:
                 case wanted.Write():
                     self._write(deed, stimulus, depth)
         self.chain = before
+
+    def tell_followers(self, decided: wanted.Decided, stimulus: Stimulus, depth: int) -> None:
+        """A detector changed its state: those that have it as an input are evaluated now, on the same chain."""
+        if not self._rules.is_followed(decided.rule):
+            return
+        before, now = self.chain, stimulus.seen
+        if self._goes_on(f"{decided.rule}/{decided.key}", decided.cause, stimulus, depth):
+            following = self._rules.follow(decided, now, self._timers.steady.of(now))
+            self._carrier.carry(following, stimulus, depth + 1)
+        self.chain = before
+
+    def _goes_on(self, rule: str, cause: str, stimulus: Stimulus, depth: int) -> bool:
+        """Make the chain longer by this instance's detector; false, and told, where it is to be cut."""
+        self.chain = chain = longer(self.chain, "/".join(rule.split("/", 2)[:2]), stimulus.seen)
+        if depth < DEPTH and not runs_away(chain):
+            return True
+        self._counts.loops_cut += 1
+        rounds = DEPTH if depth >= DEPTH else 0
+        self._carrier.announce(notices.loop(rule, cause, rounds, str(chain), stimulus.seen))
+        return False
 
     def _command(self, command: wanted.Command, stimulus: Stimulus, depth: int) -> None:
         """Its values are desired; a refusal is told, and is no answer to wait for."""

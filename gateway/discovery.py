@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 from devices.telemetry import homeassistant as ha
 from devices.telemetry.grants import DISCOVERED, Topics
 from devices.telemetry.mappings import Mappings
-from devices.telemetry.topic import disjoint
 from gateway.manifests.registry import Registry
 from runtime.mailbox import Mailbox, Policy
 from twins.errors import Rejected
 from twins.stimuli import Stimulus
+from twins.topic import disjoint
 
 logger = logging.getLogger(__name__)
 

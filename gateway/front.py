@@ -14,6 +14,7 @@ from gateway.console import Console
 from gateway.diagrams import Diagrams
 from gateway.enrolment import Enrolment
 from gateway.groups import Groups
+from gateway.hearing import Hearing
 from gateway.metrics import Metrics
 from gateway.operations import Operations
 from gateway.recording import Recording
@@ -27,6 +28,7 @@ from web.alarms import AlarmApi
 from web.cloud import CloudApi, CloudStatus
 from web.diagrams import DiagramApi
 from web.enrolment import EnrolmentApi
+from web.inputs import InputsApi
 from web.nodes.api import NodeApi
 from web.points import PointsApi
 from web.ports import Pictures
@@ -50,6 +52,7 @@ class Views(Struct, frozen=True):
     groups: Groups
     reasons: Why
     diagrams: Diagrams
+    hearing: Hearing
     node: Callable[[], dict[str, Any]]
     alarms: Desk
 
@@ -86,6 +89,7 @@ class Front:
                 *AlarmApi(views.alarms).routes(),
                 *WhyApi(views.reasons).routes(),
                 *DiagramApi(views.diagrams).routes(),
+                *InputsApi(views.hearing).routes(),
             ),
             views.groups,
         )

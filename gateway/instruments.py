@@ -82,6 +82,8 @@ class Instruments:
         yield "rules", "Rules that hold", len(kernel.rules.detectors)
         yield "rules_instances", "Instances of rules", kernel.rules.instances
         yield "rules_turned_away", "Facts that would have made an instance too many", kernel.rules.turned_away
+        yield "rules_quarantined", "Rules that are not evaluated, as they hold up all others", kernel.rules.quarantined
+        yield "rules_skipped", "Inputs that rules in quarantine were not evaluated for", kernel.rules.skipped
         yield "streams", "Queries and pipelines that hold", len(kernel.streams)
         yield "streams_keys", "Keys that queries keep windows of", kernel.streams.keys
         yield "streams_held", "Points that wait in pipelines", kernel.streams.held

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 
 from gateway import wiring
@@ -42,7 +43,7 @@ class Kernel:
             enrol_limit=section.enrol_limit,
             heartbeat=section.heartbeat,
         )
-        self.rules = Rules(config.node.zone)
+        self.rules = Rules(config.node.zone, gauge=time.perf_counter)
         self.streams = Streams(Pseudonyms(config.store.path))
         self.timers = Timers(clock)
         self.store = Store(wiring.store(config), config.node.name, clock, tables(config, self.twins, self._others))

@@ -20,7 +20,6 @@ from devices.mqtt.steady import SteadyLink
 from devices.sparkplug import topic as sparkplug
 from devices.telemetry.grants import Topics
 from devices.telemetry.mappings import Mappings
-from devices.telemetry.topic import overlap
 from gateway import brokers
 from gateway.committed import Committed
 from gateway.config import Config
@@ -32,6 +31,7 @@ from twins.exchange import Event
 from twins.instructions import Delta
 from twins.kubeedge import SUBSCRIPTIONS, Reader, Writer
 from twins.stimuli import Noted
+from twins.topic import overlap
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import Protocol
 
 from devices.telemetry.grants import Topics
-from devices.telemetry.topic import disjoint
 from gateway.committed import Committed
 from gateway.core import Core
 from gateway.messaging import Plain
@@ -26,6 +25,7 @@ from runtime.mailbox import Mailbox
 from twins.errors import Rejected
 from twins.exchange import OutboxRow
 from twins.stimuli import Queued, Stimulus
+from twins.topic import disjoint
 
 logger = logging.getLogger(__name__)
 

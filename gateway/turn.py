@@ -47,6 +47,7 @@ from twins.stimuli import (
     Applied,
     Confirmed,
     Expired,
+    Heard,
     Inferred,
     Noted,
     Ordered,
@@ -167,6 +168,9 @@ class Turn:
         if type(stimulus) is Recorded:
             self._evaluate_all(self._flow.keep_all(stimulus), stimulus, depth)
             return None
+        if type(stimulus) is Heard:
+            self._evaluate_all(self._rules.facts(stimulus), stimulus, depth)
+            return None
         if type(stimulus) is Inferred:
             self.batch.results.append(stimulus.result)
             self.committed.inferred.append(stimulus)
@@ -194,6 +198,8 @@ class Turn:
         for name, c in i.changes.items():
             if (d := c.current.desired) is not None and (c.last is None or _asked(c.last) != d.value):
                 points.append(_wish(device, name, d.value, d.at, d.version.edge, d.version.cloud))
+                if watches(name, "desired"):
+                    facts.append(_wished(device, cause, name, d.value, read(c.current.kind, d.value), d.at))
             reported, kind, number = c.current.reported, c.current.kind, c.number
             if c.at is None or reported is None:
                 continue
@@ -210,6 +216,8 @@ class Turn:
         for name, last in i.gone.items():
             if last is not None and (d := last.desired) is not None and d.value:
                 points.append(_wish(device, name, "", stimulus.seen, d.version.edge + 1, d.version.cloud))
+                if watches(name, "desired"):
+                    facts.append(_wished(device, cause, name, "", None, stimulus.seen))
         self._evaluate_all(facts, stimulus, depth)
 
     def _persist(self, i: Instruction, stimulus: Stimulus) -> None:
@@ -329,6 +337,8 @@ class Turn:
                 self.batch.decisions.append(written(d.evaluation, stimulus.topic if type(stimulus) is Updated else ""))
             else:
                 self._write(d)
+                if isinstance(d, wanted.Decided) and d.before != d.after:
+                    self._deeds.tell_followers(d, stimulus, depth)
 
     def _write_all(self, decided: Sequence[wanted.Instruction]) -> None:
         self.committed.decisions += decided
@@ -364,6 +374,11 @@ class Turn:
 
 def _asked(last: Property) -> str | None:
     return None if last.desired is None else last.desired.value
+
+
+def _wished(device: str, cause: str, name: str, value: str, number: float | None, at: int) -> Fact:
+    """A desired value as an input of rules, empty when it was taken back."""
+    return Fact(device, cause, name, value, number, at, 0, source="desired")
 
 
 def _wish(device: str, name: str, value: str, at: int, edge: int, cloud: int) -> Point:

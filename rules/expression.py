@@ -3,7 +3,8 @@
 Names are the detector's inputs and variables, and `device` (whose fact it is), `input` (the name of the input, empty
 on a timer), `key` (of the instance). Numbers are doubles: CEL does not mix `int` and `double` in arithmetic, so write
 `limit - 2.0`. Functions beside CEL's own: `within("window")`, `timeout("timer")`, `schedule("name")`, `known("input")`,
-and `part(text, separator, index)`, a piece of a text as a number of a device's name.
+`part(text, separator, index)`, a piece of a text as a number of a device's name, and those of the past
+(`rules/past/call.py`), as `avg(temperature, '5m')`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from rules.explain import Reason
 from rules.manifest.form import Scalar
 from rules.manifest.schedule import AT
+from rules.past import call as past
 from rules.values import call
 from twins import bound
 from twins.errors import Rejected
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     import cel
 
 RESERVED = ("device", "input", "key")
-FUNCTIONS = frozenset({"within", "timeout", "known", "part", "schedule"})
+FUNCTIONS = frozenset({"within", "timeout", "known", "part", "schedule"}) | past.FUNCTIONS
 HEARD = 64
 """Results of functions that are noted of one condition."""
 NATIVE = frozenset(
@@ -39,6 +41,18 @@ class Hours(Protocol):
     def contains(self, at: int) -> bool: ...
 
 
+class Past(Protocol):
+    """What is remembered of inputs; `None` where there is nothing to tell."""
+
+    def fold(self, function: str, name: str, size: int, now: int, percent: float = 0.0) -> float | None: ...
+
+    def previous(self, name: str) -> Scalar | None: ...
+
+    def changed(self, name: str) -> bool: ...
+
+    def age(self, name: str, now: int) -> float | None: ...
+
+
 class Undecided(Exception):
     """An expression has no usable value: something is `missing`, `mistyped`, or what it computes `failed`."""
 
@@ -50,7 +64,8 @@ class Undecided(Exception):
 class Scope:
     """What expressions see. One serves all rules: the fields are set before each evaluation."""
 
-    __slots__ = ("context", "device", "heard", "input", "key", "now", "timer", "values", "windows")
+    __slots__ = ("context", "device", "gap", "heard", "input", "key", "now", "past", "timer", "unread", "values",
+                 "windows")  # fmt: skip
 
     def __init__(self) -> None:
         import cel  # 14 MB, and only needed once there is a rule
@@ -58,9 +73,14 @@ class Scope:
         self.values: Mapping[str, Scalar] = {}
         self.windows: Mapping[str, Hours] = {}
         self.device = self.input = self.key = self.timer = ""
+        self.unread: str | None = None
+        """The value of `input`, where it cannot be read by its type."""
         self.now = 0
         self.heard: dict[str, Scalar] = {}
         """What each function gave since this was cleared."""
+        self.past: Past | None = None
+        self.gap = ""
+        """What the first function of the past that had no value says of it."""
         self.context: cel.Context = cel.Context()
         self.context.set_variable_resolver(self._resolve)
         # What a Python function raises is printed to stderr by the extension: ours return None, which is no boolean.
@@ -70,7 +90,11 @@ class Scope:
             "known": self._known,
             "schedule": self._schedule,
             "part": _part,
+            "previous": self._previous,
+            "changed": self._changed,
+            "age": self._age,
         }
+        functions |= {name: self._folding(name) for name in past.WINDOWED}
         for name, function in functions.items():
             self.context.add_function(name, self._noting(name, function))
 
@@ -92,7 +116,7 @@ class Scope:
         def noting(*given: object) -> Scalar | None:
             value = function(*given)
             if value is not None and len(self.heard) < HEARD:
-                self.heard[call(name, given)] = value
+                self.heard[past.shown(name, given) if name in past.FUNCTIONS else call(name, given)] = value
             return value
 
         return noting
@@ -110,19 +134,45 @@ class Scope:
     def _known(self, *names: object) -> bool:
         return len(names) == 1 and names[0] in self.values
 
+    def _folding(self, function: str) -> Callable[..., float | None]:
+        def fold(name: str, size: int, percent: float = 0.0) -> float | None:
+            known = self.past
+            value = None if known is None else known.fold(function, name, size, self.now, percent)
+            if value is None:
+                self.gap = self.gap or f"{name} has too few values in the last {size / 1e6:g} s for {function}()"
+            return value
+
+        return fold
+
+    def _previous(self, name: str) -> Scalar | None:
+        value = None if self.past is None else self.past.previous(name)
+        if value is None:
+            self.gap = self.gap or f"{name} has no previous value"
+        return value
+
+    def _changed(self, name: str) -> bool:
+        return self.past is not None and self.input == name and self.past.changed(name)
+
+    def _age(self, name: str) -> float | None:
+        value = None if self.past is None else self.past.age(name, self.now)
+        if value is None:
+            self.gap = self.gap or f"{name} has no value yet"
+        return value
+
 
 class Expression:
     """A compiled expression. Raises `Rejected` when it cannot be compiled or may cost too much."""
 
-    __slots__ = ("_program", "source", "uses")
+    __slots__ = ("_program", "past", "source", "uses")
 
     def __init__(self, source: str) -> None:
         import cel
 
         bound.check(source)
         self.source = source
+        text, self.past = past.compiled(source)
         try:
-            self._program = cel.compile(source)
+            self._program = cel.compile(text)
         except ValueError as error:
             msg = f"not a CEL expression: {_first_fault(str(error))}"
             raise Rejected(msg) from error
@@ -130,10 +180,13 @@ class Expression:
 
     def value(self, scope: Scope) -> Scalar:
         """Evaluate to a boolean, a double or a text. Raises `Undecided`."""
+        scope.gap = ""
         try:
             result = self._program.execute(scope.context)
         except _FAILURES as error:
             raise self._why(error, scope) from error
+        if result is None and scope.gap:
+            raise Undecided(scope.gap, "missing")
         return _scalar(result)
 
     def holds(self, scope: Scope) -> bool:
@@ -146,7 +199,8 @@ class Expression:
 
     def names(self) -> set[str]:
         """The variables it needs."""
-        return set(self._program.variables()) - bound.bound_names(self.source)
+        asked = {each.input for each in self.past}
+        return set(self._program.variables()) - bound.bound_names(self.source) | asked
 
     def functions(self) -> set[str]:
         """The functions and macros it calls, operators left out."""
@@ -162,8 +216,13 @@ class Expression:
         ]
 
     def _why(self, error: Exception, scope: Scope) -> Undecided:
+        if scope.gap:
+            return Undecided(scope.gap, "missing")
         missing = sorted(name for name in self.names() if name not in scope.values and name not in RESERVED)
         if missing and isinstance(error, RuntimeError):
+            if scope.unread is not None and scope.input in missing:
+                said = f"{scope.input} came as {scope.unread[:40]!r}, which cannot be read by its type"
+                return Undecided(said, "mistyped")
             return Undecided(f"no value yet of {', '.join(missing)}", "missing")
         return Undecided(str(error).splitlines()[0][:200], "mistyped" if isinstance(error, TypeError) else "failed")
 

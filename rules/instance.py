@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from rules.manifest.form import Scalar
+from rules.past.past import Past
 
 
 class Record:
@@ -15,11 +16,12 @@ class Record:
 
     `since` is when the state was entered (microseconds UTC), `device` who brought the last fact, `values` the inputs
     and variables by name, `timers` the deadlines by name, `lengths` what timers were last set to where that is asked
-    for again, `kept` the bytes last handed out to be written, `limits` when each limited action has its full measure
-    again, `None` while none was done. Timers are written by themselves (`Wake`), so they are no part of `news`.
+    for again, `past` what is remembered of inputs where the rule asks for it, `kept` the bytes last handed out to be
+    written, `limits` when each limited action has its full measure again, `None` while none was done. Timers are
+    written by themselves (`Wake`), and so is the past, in rows of its own: they are no part of `news`.
     """
 
-    __slots__ = ("device", "kept", "key", "lengths", "limits", "since", "state", "timers", "values")
+    __slots__ = ("device", "kept", "key", "lengths", "limits", "past", "since", "state", "timers", "values")
 
     def __init__(self, key: str, state: str, since: int, values: dict[str, Scalar]) -> None:
         self.key = key
@@ -29,6 +31,7 @@ class Record:
         self.device = ""
         self.timers: dict[str, int] = {}
         self.lengths: Mapping[str, int] = _NONE
+        self.past: Past | None = None
         self.kept = b""
         self.limits: dict[str, int] | None = None
 

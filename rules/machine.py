@@ -34,17 +34,22 @@ from typing import TYPE_CHECKING
 
 from rules.actions.catalogue import awaited
 from rules.explain import Story
-from rules.expression import Scope
+from rules.expression import Expression, Scope, Template, Undecided
 from rules.instance import Record
 from rules.instructions import Instruction
 from rules.lint.plan import plan
+from rules.lint.walk import uses
 from rules.manifest.detector import Detector
 from rules.manifest.form import InputType, Scalar
 from rules.manifest.schedule import AT
+from rules.past.call import Call
+from rules.past.past import Past
+from rules.quarantine import Quarantine
 from rules.schedule import Agenda
 from rules.state import HOLD, Arrow, State, Step
 from rules.turn import Turn
 from rules.window import Hours
+from twins.values import device_id
 
 TYPES: dict[InputType, type] = {"number": float, "boolean": bool, "string": str}
 
@@ -63,6 +68,9 @@ class Machine:
         self.id = detector.id
         self.records: dict[str, Record] = {}
         self.story = Story(history)
+        self.quarantine = Quarantine()
+        self.broken = ""
+        """The error of ours that the last evaluation ended with; empty for none."""
         self.states: dict[str, State] = {
             name: State(name, state, detector.metadata.namespace, dry=detector.spec.dry_run)
             for name, state in detector.spec.states.items()
@@ -82,11 +90,24 @@ class Machine:
         self.agenda = Agenda(detector, zone)
         self._run = _serially if detector.spec.evaluation == "serial" else _together
         self._windows = {name: Hours(window, zone) for name, window in detector.spec.windows.items()}
+        self.peers = {
+            name: given.detector if "/" in given.detector else device_id(detector.metadata.namespace, given.detector)
+            for name, given in detector.spec.inputs.items()
+            if given.detector is not None
+        }
+        """Detectors whose states are inputs, by the inputs' names."""
+        self._titles = {name: given.title() for name, given in detector.spec.inputs.items()}
+        self.calls = _calls(detector)
+        """What instances have to remember of their inputs."""
         self._join()
 
     def create(self, key: str, now: int) -> Record:
         """A new instance, not yet evaluated and not yet among `records`."""
-        return Record(key, self.detector.spec.initial, now, self.variables())
+        record = Record(key, self.detector.spec.initial, now, self.variables())
+        if self.calls:
+            record.past = Past()
+            record.past.ask(self.calls)
+        return record
 
     def variables(self) -> dict[str, Scalar]:
         """The variables as they begin; numbers are doubles."""
@@ -97,22 +118,27 @@ class Machine:
         record: Record,
         name: str,
         value: Scalar | None,
+        said: str,
         device: str,
         cause: str,
         now: int,
         steady: int,
         at: int = 0,
     ) -> list[Instruction]:
-        """Evaluate an input; `value` is `None` when it cannot be read. `at` is the time of its fact."""
+        """Evaluate an input; `value` is `None` when it cannot be read as it came, `said`. `at` is its fact's time."""
         if value is None:
             record.values.pop(name, None)
         else:
             record.values[name] = value
+            if record.past is not None:
+                record.past.note(name, value, now)
         record.device = device
         turn = self._turn(record, name, name, "", cause, now, steady, at)
-        named = self.detector.spec.inputs[name].property
-        turn.source = "" if named.startswith("\0") else f"{device}/{named}"  # a command to an alarm is no property
+        title = self._titles[name]
+        turn.source = "" if title.startswith("\0") else f"{device}/{title}"  # a command to an alarm is no property
         turn.value = value
+        if value is None:
+            turn.scope.unread = said
         return self._evaluate(turn)
 
     def strike(self, record: Record, name: str, due: int, cause: str, now: int, steady: int) -> list[Instruction]:
@@ -138,15 +164,29 @@ class Machine:
     ) -> Turn:
         scope = self._scope
         scope.values = record.values
+        scope.past = record.past
         scope.windows = self._windows
         scope.device = record.device
         scope.input = name
         scope.key = record.key
         scope.timer = timer
+        scope.unread = None
         scope.now = now
         return Turn(self.id, record, scope, self.plan, trigger=trigger, cause=cause, now=now, steady=steady, at=at)
 
     def _evaluate(self, turn: Turn) -> list[Instruction]:
+        """What was collected holds, also when an evaluation fails half way: so memory and disk say the same."""
+        self.broken = ""
+        try:
+            self._decide(turn)
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one rule must not stop the others
+            self.broken = f"{type(error).__name__}: {error}"[:200]
+            turn.fault(self.id, turn.trigger, Undecided(self.broken))
+        evaluation = turn.finish()
+        self.story.add(evaluation)
+        return turn.out
+
+    def _decide(self, turn: Turn) -> None:
         record = turn.record
         if record.key not in self.records:
             self.records[record.key] = record
@@ -156,9 +196,6 @@ class Machine:
             if _ready(arrow, turn):
                 event.trigger(record, turn)
                 break
-        evaluation = turn.finish()
-        self.story.add(evaluation)
-        return turn.out
 
     def _join(self) -> None:
         """Build the graph."""
@@ -196,6 +233,15 @@ class Machine:
         turn = _of(data)
         turn.record.since = turn.now
         self._run(self.states[turn.record.state].enter, turn)
+
+
+def _calls(detector: Detector) -> frozenset[Call]:
+    """The functions of the past that its expressions call."""
+    found: set[Call] = set()
+    for use in uses(detector):
+        expressions = Template(use.source).expressions if use.role == "text" else [Expression(use.source)]
+        found |= {call for expression in expressions for call in expression.past}
+    return frozenset(found)
 
 
 def _ready(arrow: Arrow, turn: Turn) -> bool:

@@ -18,6 +18,7 @@ from rules.instructions import Decided, Drop, Instruction, Keep, Raise, Wake
 from rules.machine import Machine
 from rules.manifest.detector import Detector
 from rules.manifest.form import Scalar
+from rules.past.past import PREFIX, Past
 from twins.errors import Rejected
 from twins.exchange import Event
 
@@ -82,10 +83,23 @@ def adopt(machine: Machine, record: Record) -> list[Instruction]:
         out.append(Wake(f"{machine.id}/{record.key}#{timer}", None))
     if record.lengths:
         record.lengths = {name: length for name, length in record.lengths.items() if name in machine.plan.restarted}
+    if record.past is not None or machine.calls:
+        record.past = record.past or Past()
+        record.past.ask(machine.calls)
     machine.records[record.key] = record
-    body = record.news()
-    if body is not None:
-        out.append(Keep(f"{machine.id}/{record.key}", body))
+    return out + news(machine.id, record)
+
+
+def news(rule: str, record: Record) -> list[Instruction]:
+    """What is to be written of an instance, once for each change."""
+    out: list[Instruction] = []
+    key = f"{rule}/{record.key}"
+    if (body := record.news()) is not None:
+        out.append(Keep(key, body))
+    if record.past is not None:
+        for row, rows in record.past.news().items():
+            name = f"{PREFIX}{key}#{row}"
+            out.append(Drop(name) if rows is None else Keep(name, rows))
     return out
 
 
@@ -104,6 +118,8 @@ def drop(name: str, records: Mapping[str, Record]) -> list[Instruction]:
     for key, record in records.items():
         out += [Wake(f"{name}/{key}#{timer}", None) for timer in record.timers]
         out.append(Drop(f"{name}/{key}"))
+        if record.past is not None:
+            out += [Drop(f"{PREFIX}{name}/{key}#{row}") for row in record.past.names()]
     return out
 
 

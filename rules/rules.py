@@ -2,55 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from typing import get_args
 
 from rules import lint
 from rules.alarms.alarms import Alarms
+from rules.evaluator import Evaluator
 from rules.explain import Counts, Evaluation
 from rules.expression import Scope
 from rules.instance import Record, revive
-from rules.instructions import Decided, Drop, Instruction, Keep, Raise, Signal, Wake
+from rules.instructions import Decided, Drop, Instruction, Raise, Signal, Wake
 from rules.late import Start, take_up
 from rules.machine import Machine
 from rules.manifest.detector import Detector
-from rules.manifest.form import InputType, Scalar
+from rules.manifest.form import InputType
 from rules.manifest.schedule import AT
-from rules.migration import check, drop, inherit, migrate, reset, told
+from rules.migration import check, drop, inherit, migrate, news, reset, told
+from rules.past.past import PREFIX, Past
+from rules.quarantine import Quarantine
 from rules.view import InstanceView, View, instance, view
 from rules.watch import Watches
 from rules.window import find_zone
-from twins.errors import Broken, Rejected
-from twins.instructions import Fact
+from twins.errors import Rejected
+from twins.instructions import Fact, Source
+from twins.stimuli import Heard
+
+LOOK_AGAIN = 60_000_000
+"""Microseconds after which a timer that is due in a quarantine is looked at again."""
 
 
 class Rules:
     """The detectors and their instances, owned by the sequencer.
 
     `zone` is the site's time zone (IANA name), `limit` the most instances of all detectors together, `history` how
-    many evaluations each detector remembers. Facts that would need an instance more are counted in `turned_away`.
+    many evaluations each detector remembers, `gauge` gives seconds by which evaluations are measured. Facts that would
+    need an instance more are counted in `turned_away`.
     """
 
-    def __init__(self, zone: str = "UTC", *, limit: int = 200_000, history: int = 64) -> None:
+    def __init__(
+        self,
+        zone: str = "UTC",
+        *,
+        limit: int = 200_000,
+        history: int = 64,
+        gauge: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         find_zone(zone)
-        self.turned_away = 0
         self.alarms = Alarms(self, zone)
         self._zone = zone
-        self._limit = limit
         self._history = history
         self._machines: dict[str, Machine] = {}
         self._waiting: dict[str, dict[str, Record]] = {}
         self._found: dict[str, tuple[int, bytes]] = {}
         self._start: Start | None = None
         self._ahead = 0
-        self._evaluated: dict[Record, Machine] = {}
+        self._evaluator = Evaluator(self._machines, gauge, lambda: self.instances < limit)
         self._gone = Counts()
         self._open: tuple[Scope, Watches] | None = None
-        self._watched: Collection[str] = ()
+        self._watched: Mapping[Source, Collection[str]] = dict.fromkeys(get_args(Source), ())
 
-    def watches(self, name: str) -> bool:
+    def watches(self, name: str, source: Source = "reported") -> bool:
         """True when a fact of this name may concern an instance."""
-        return name in self._watched
+        return name in self._watched[source]
+
+    @property
+    def turned_away(self) -> int:
+        """Facts that would have needed an instance too many."""
+        return self._evaluator.turned_away
+
+    @property
+    def webhooks(self) -> Collection[str]:
+        """Names of webhooks that rules hear."""
+        return self._open[1].ears.webhooks if self._open is not None else ()
+
+    @property
+    def filters(self) -> Collection[str]:
+        """Filters of topics that rules hear; they may overlap."""
+        return self._open[1].ears.filters if self._open is not None else ()
 
     @property
     def detectors(self) -> dict[str, Detector]:
@@ -61,10 +90,11 @@ class Rules:
         """Add a detector or put it in place of its older self. Raises `Rejected`, and then nothing has changed.
 
         `now`, microseconds UTC, is when, and `cause` what led to it. Instances go on, or not, as `migration` tells.
-        One that is `checked` has passed `lint.check`.
+        One that is `checked` has passed `lint.check`. It is in quarantine no more.
         """
         old = self._machines.get(detector.id)
         if old is not None and old.detector == detector:
+            old.quarantine = Quarantine()
             return []
         if not checked:
             lint.check(detector, self._zone)
@@ -116,7 +146,12 @@ class Rules:
         self._found = timers
         out: list[Instruction] = []
         lost: dict[str, list[str]] = {}
+        windows: dict[str, dict[str, bytes]] = {}
         for key, body in states.items():
+            if key.startswith(PREFIX):
+                owner, _, row = key.removeprefix(PREFIX).rpartition("#")
+                windows.setdefault(owner, {})[row] = body
+                continue
             name, instance = _split(key)
             record = revive(instance, body)
             if record is None:
@@ -124,6 +159,13 @@ class Rules:
                 out += [Decided(name, instance, "reset", "", "", ""), Drop(key)]
             else:
                 self._waiting.setdefault(name, {})[instance] = record
+        for key, rows in windows.items():
+            name, instance = _split(key)
+            record = self._waiting.get(name, {}).get(instance)
+            if record is None:
+                out += [Drop(f"{PREFIX}{key}#{row}") for row in rows]
+            else:
+                record.past = Past(rows)
         for timer, (due, _) in timers.items():
             key, _, clock = timer.rpartition("#")
             name, instance = _split(key)
@@ -143,13 +185,11 @@ class Rules:
     def changes(self) -> list[Instruction]:
         """What is to be written of the instances that were evaluated since the last call: once each, however often."""
         out: list[Instruction] = []
-        for record, machine in self._evaluated.items():
+        for record, machine in self._evaluator.evaluated.items():
             if machine.records.get(record.key) is not record or self._machines.get(machine.id) is not machine:
                 continue  # it was dropped, or goes on under another machine, which wrote it
-            body = record.news()
-            if body is not None:
-                out.append(Keep(f"{machine.id}/{record.key}", body))
-        self._evaluated.clear()
+            out += news(machine.id, record)
+        self._evaluator.evaluated.clear()
         return out
 
     def handle(self, fact: Fact, now: int, steady: int | None = None) -> list[Instruction]:
@@ -159,11 +199,33 @@ class Rules:
         where the clock does not jump. Its new state is in `changes`, which must be written in the same commit.
         """
         out: list[Instruction] = []
-        if self._open is None or fact.name not in self._watched:
+        if self._open is None or fact.name not in self._watched[fact.source]:
             return out
         steady = self._at(now, steady)
         for machine, name, key, read in self._open[1].of(fact):
-            out += self._take(machine, key, name, read(fact), fact, now, steady)
+            out += self._evaluator.take(machine, name, key, read(fact), fact, now, steady)
+        return out
+
+    def facts(self, heard: Heard) -> Sequence[Fact]:
+        """What a webhook or a message tells rules."""
+        return tuple(self._open[1].ears.facts(heard)) if self._open is not None else ()
+
+    def is_followed(self, detector: str) -> bool:
+        """True when another rule has this detector's state as an input."""
+        return self._open is not None and bool(self._open[1].followers(detector))
+
+    def follow(self, decided: Decided, now: int, steady: int | None = None) -> list[Instruction]:
+        """Evaluate whoever has the state that changed as an input, in the instance of the same key."""
+        out: list[Instruction] = []
+        if self._open is None or decided.before == decided.after:
+            return out
+        source = self._machines[decided.rule].records.get(decided.key) if decided.rule in self._machines else None
+        if source is None:
+            return out
+        steady = self._at(now, steady)
+        fact = Fact(source.device, decided.cause, decided.rule, source.state, None, now, 0)
+        for machine, name in self._open[1].followers(decided.rule):
+            out += self._evaluator.take(machine, name, decided.key, source.state, fact, now, steady)
         return out
 
     def signal(self, signal: Signal, device: str, now: int, steady: int | None = None) -> list[Instruction]:
@@ -177,7 +239,7 @@ class Rules:
             msg = f"the input {signal.input} of {signal.detector} takes a {given.type}, not {signal.value!r}"
             raise Rejected(msg)
         fact = Fact(device, signal.cause, signal.input, "", None, now, 0)
-        return self._take(machine, signal.key, signal.input, signal.value, fact, now, self._at(now, steady))
+        return self._evaluator.take(machine, signal.input, signal.key, signal.value, fact, now, self._at(now, steady))
 
     def fail(
         self, rule: str, label: str, device: str, cause: str, now: int, steady: int | None = None
@@ -188,26 +250,7 @@ class Rules:
         record = None if machine is None else machine.records.get(instance)
         if machine is None or record is None:
             return []
-        steady = self._at(now, steady)
-        out = _catch_up(machine, record, cause, now, steady)
-        self._evaluated[record] = machine
-        return out + machine.fail(record, label, device, cause, now, steady)
-
-    def _take(
-        self, machine: Machine, key: str, name: str, value: Scalar | None, fact: Fact, now: int, steady: int
-    ) -> list[Instruction]:
-        """Evaluate an input of one instance, which may be new."""
-        out: list[Instruction] = []
-        record = machine.records.get(key)
-        if record is None:
-            if self.instances >= self._limit:
-                self.turned_away += 1
-                return out
-            record = machine.create(key, now)
-        elif record.timers:
-            out += _catch_up(machine, record, fact.cause, now, steady)
-        self._evaluated[record] = machine
-        return out + machine.take(record, name, value, fact.device, fact.cause, now, steady, fact.at)
+        return self._evaluator.fail(machine, record, label, device, cause, now, self._at(now, steady))
 
     def expire(self, timer: str, now: int, cause: str, steady: int | None = None) -> list[Instruction]:
         """Evaluate a timer or a schedule. One that was cleared or has run already does nothing; one not yet due is set
@@ -218,15 +261,16 @@ class Rules:
         name, instance = _split(key)
         machine = self._machines.get(name)
         if machine is not None and clock.startswith(AT):
-            return self._strike(machine, clock.removeprefix(AT), now, cause, steady)
+            return self._evaluator.strike(machine, clock.removeprefix(AT), now, cause, steady)
         record = None if machine is None else machine.records.get(instance)
         if machine is None or record is None or clock not in record.timers:
             return []
         due = record.timers[clock]
         if due > steady:
             return [Wake(timer, due, cause.encode(), clock in machine.plan.pausing)]
-        self._evaluated[record] = machine
-        return _catch_up(machine, record, cause, now, steady)
+        if machine.quarantine.reason:
+            return [Wake(timer, steady + LOOK_AGAIN, cause.encode(), clock in machine.plan.pausing)]
+        return self._evaluator.catch_up(machine, record, cause, now, steady)
 
     def catch_up(self, name: str, key: str, now: int, cause: str, steady: int | None = None) -> list[Instruction]:
         """Evaluate the timers of one instance of the detector `namespace/name` that are overdue."""
@@ -234,8 +278,7 @@ class Rules:
         record = None if machine is None else machine.records.get(key)
         if machine is None or record is None:
             return []
-        self._evaluated[record] = machine
-        return _catch_up(machine, record, cause, now, self._at(now, steady))
+        return self._evaluator.catch_up(machine, record, cause, now, self._at(now, steady))
 
     def instance(self, name: str, key: str) -> InstanceView | None:
         """One instance of the detector `namespace/name`."""
@@ -251,6 +294,21 @@ class Rules:
             if machine is None
             else (instance(record, self._ahead) for record in tuple(machine.records.values()))
         )
+
+    def trouble(self, name: str) -> str:
+        """Why the detector `namespace/name` is in quarantine; empty when it is not."""
+        machine = self._machines.get(name)
+        return "" if machine is None else machine.quarantine.reason
+
+    @property
+    def quarantined(self) -> int:
+        """How many detectors are in quarantine."""
+        return sum(bool(machine.quarantine.reason) for machine in self._machines.values())
+
+    @property
+    def skipped(self) -> int:
+        """Inputs that detectors in quarantine were not evaluated for."""
+        return sum(machine.quarantine.skipped for machine in self._machines.values())
 
     @property
     def instances(self) -> int:
@@ -316,42 +374,12 @@ class Rules:
             self._found = {}
         return out
 
-    def _strike(self, machine: Machine, name: str, now: int, cause: str, steady: int) -> list[Instruction]:
-        """Evaluate a schedule in every instance, by key. A rule whose key is a constant has its one instance then."""
-        due = machine.agenda.due.get(name)
-        if due is None or due > now:
-            return [] if due is None else [machine.agenda.move(name, due - 1)]
-        out: list[Instruction] = [machine.agenda.move(name, now)]
-        single = machine.detector.spec.key
-        keys = sorted(machine.records)
-        if not keys and single != "device" and "${" not in single and self.instances < self._limit:
-            keys = [single]
-        for key in keys:
-            record = machine.records.get(key) or machine.create(key, now)
-            self._evaluated[record] = machine
-            if record.timers:
-                out += _catch_up(machine, record, cause, now, steady)
-            out += machine.strike(record, name, due, cause, now, steady)
-        return out
-
     def _opened(self) -> tuple[Scope, Watches]:
         if self._open is None:
             scope = Scope()
             self._open = scope, Watches(scope)
             self._watched = self._open[1].names
         return self._open
-
-
-def _catch_up(machine: Machine, record: Record, cause: str, now: int, steady: int) -> list[Instruction]:
-    """Evaluate all timers of an instance that are due, the earliest first. Each is gone or moved on afterwards."""
-    out: list[Instruction] = []
-    while record.timers and (timer := record.overdue(steady)) is not None:
-        due = record.timers[timer]
-        out += machine.expire(record, timer, cause, now, steady)
-        if record.timers.get(timer) == due:
-            msg = f"timer {timer!r} of {machine.id}/{record.key} is overdue still after it was evaluated"
-            raise Broken(msg)
-    return out
 
 
 def _split(key: str) -> tuple[str, str]:

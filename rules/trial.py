@@ -26,6 +26,7 @@ def fault(detector: Detector, expression: Expression, wanted: InputType | None, 
     `wanted` is the type it must give, `None` if any will do.
     """
     scope = Scope()
+    scope.past = _Past(scope)
     scope.windows = {name: Hours(window, zone) for name, window in detector.spec.windows.items()}
     scope.key = scope.device = "default/device-1"
     timers = expression.calls("timeout")
@@ -47,6 +48,26 @@ def fault(detector: Detector, expression: Expression, wanted: InputType | None, 
 def type_of(value: Scalar) -> InputType:
     """The type of a variable that begins with `value`."""
     return _TYPES[type(value)]
+
+
+class _Past:
+    """Every input has a past; numbers of windows are as small and as large as those of inputs."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def fold(self, function: str, name: str, size: int, now: int, percent: float = 0.0) -> float | None:
+        value = self._scope.values[name]
+        return 1.0 if isinstance(value, str) else float(value)
+
+    def previous(self, name: str) -> Scalar | None:
+        return self._scope.values[name]
+
+    def changed(self, name: str) -> bool:
+        return True
+
+    def age(self, name: str, now: int) -> float | None:
+        return 1.0
 
 
 def _values(detector: Detector, at: int) -> dict[str, Scalar]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import msgspec
 
 from rules.manifest.form import Scalar
+from rules.past import call as past
 from twins.bound import spaced
+from twins.errors import Rejected
 
 
 def filled(source: str, given: Mapping[str, Scalar]) -> str:
@@ -43,7 +46,10 @@ def _pieces(found: list[tuple[str, str]], given: Mapping[str, Scalar]) -> Iterat
 
 
 def call_of(found: list[tuple[str, str]], given: Mapping[str, Scalar]) -> str:
-    """A call as `call` names it, where its arguments are plain: texts, numbers and names."""
+    """A call as `call` names it, where its arguments are plain: texts, numbers and names; or as `past` does."""
+    if found[0][1] in past.FUNCTIONS:
+        with suppress(Rejected):  # a member of that name
+            return past.shown_of("".join(text for _, text in found))
     words = [(kind, text) for kind, text in found[2:-1] if kind != "space"]
     return f"{found[0][1]}({', '.join(_argument(kind, text, given) for kind, text in words if text != ',')})"
 

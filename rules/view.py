@@ -27,7 +27,7 @@ class InstanceView(Struct, frozen=True):
 
 
 class View(Struct, frozen=True):
-    """One detector: how many instances are in each state, and some of them."""
+    """One detector: how many instances are in each state, and some of them; `trouble` says why it is in quarantine."""
 
     name: str
     description: str
@@ -35,6 +35,7 @@ class View(Struct, frozen=True):
     states: dict[str, int]
     instances: tuple[InstanceView, ...]
     counts: Counts
+    trouble: str = ""
 
     @property
     def evaluations(self) -> int:
@@ -56,7 +57,8 @@ def view(machine: Machine, limit: int, ahead: int = 0) -> View:
         states[record.state] += 1
     spec, story = machine.detector.spec, machine.story
     shown = tuple(instance(machine.records[key], ahead) for key in sorted(machine.records)[:limit])
-    return View(machine.id, spec.description, spec.initial, states, shown, copy(story.counts))
+    trouble = machine.quarantine.reason
+    return View(machine.id, spec.description, spec.initial, states, shown, copy(story.counts), trouble)
 
 
 def instance(record: Record, ahead: int) -> InstanceView:

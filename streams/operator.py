@@ -14,9 +14,9 @@ from streams.lane import AHEAD, NEVER, Lane, Origin, Part, Told
 from streams.query import Query
 from streams.result import Counts, Result
 from streams.source import Pattern, parted
-from streams.tally import is_quantile
 from twins.duration import microseconds
 from twins.exchange import Point
+from twins.tally import is_quantile
 
 PREFIX = "query:"
 """What the rows and the timer of a query begin with."""

@@ -8,11 +8,11 @@ from msgspec import Meta, field
 
 from streams.expression import Expression
 from streams.source import Node, Source, fault, time, upstream
-from streams.tally import AGGREGATES, aggregate
 from twins.duration import Duration
 from twins.errors import Rejected
 from twins.manifests import OwnMetadata
 from twins.schema import nearest
+from twins.tally import AGGREGATES, aggregate
 
 PANES = 1024
 """Steps that one window has at most, and ticks that one gap bridges."""

@@ -8,7 +8,6 @@ Values in scope are scalars of at most 256 characters, so cost comes from macros
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 
 from twins.errors import Rejected
@@ -36,9 +35,14 @@ _TOKEN = re.compile(
 )
 
 
+def matches(source: str) -> list[re.Match[str]]:
+    """The tokens of CEL with their places, spaces and comments left out; `lastgroup` is the kind."""
+    return [match for match in _TOKEN.finditer(source) if match.lastgroup != "space"]
+
+
 def tokens(source: str) -> list[tuple[str, str]]:
     """Split CEL into `(kind, text)` with kind `string`, `name`, `number` or `mark`."""
-    return list(_tokens(source))
+    return [(str(match.lastgroup), match.group()) for match in matches(source)]
 
 
 def spaced(source: str) -> list[tuple[str, str]]:
@@ -77,12 +81,6 @@ def bound_names(source: str) -> set[str]:
         for index in range(1, len(found) - 2)
         if _is_macro(found, index) and found[index + 1][1] == "(" and found[index + 2][0] == "name"
     }
-
-
-def _tokens(source: str) -> Iterator[tuple[str, str]]:
-    for match in _TOKEN.finditer(source):
-        if match.lastgroup != "space":
-            yield str(match.lastgroup), match.group()
 
 
 def _is_macro(found: list[tuple[str, str]], index: int) -> bool:

@@ -130,7 +130,7 @@ class Event(Struct, frozen=True):
 class Condition(Struct, frozen=True):
     """Something that keeps an object from being what its manifest says: a word for programs, a line for people."""
 
-    reason: Literal["ModelMissing", "Invalid", "Unconfirmed"]
+    reason: Literal["ModelMissing", "Invalid", "Unconfirmed", "Quarantined"]
     message: str
 
 

@@ -49,11 +49,15 @@ class Revision(Instruction, frozen=True, tag=True):
     short: bool = False
 
 
+Source = Literal["reported", "desired", "webhook", "topic"]
+"""Where a fact comes from; results of queries count as reported."""
+
+
 class Fact(Instruction, frozen=True, tag=True):
     """A reported value or a state, changed or not: an input of rules, and a point of the series `device/name`.
 
     `number` is the value read by its kind, `None` when it is none; `text` says that the kind is text all the same.
-    `seq` makes the point idempotent.
+    `seq` makes the point idempotent. What is of another `source` than reported is an input of rules alone.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Fact(Instruction, frozen=True, tag=True):
     seq: int
     changed: bool = True
     text: bool = False
+    source: Source = "reported"
 
 
 class Answer(Instruction, frozen=True, tag=True):

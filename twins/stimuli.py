@@ -6,6 +6,8 @@ Common fields: `device` is `namespace/name`; `cause` is `door:boot:counter`, the
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from twins.exchange import Event, OutboxRow, Point, Result
@@ -183,6 +185,17 @@ class Recorded(Stimulus, frozen=True, tag=True):
     """Values of the past, which a device kept while nobody heard it: points alone, for no twin and no rule."""
 
     points: tuple[Point, ...]
+
+
+class Heard(Stimulus, frozen=True, tag=True):
+    """Something for rules alone: the JSON `body` of the webhook `name`, or of a message on the topic `name`.
+
+    `device` is empty: which one it is of says each rule. A message that is no JSON is its text.
+    """
+
+    source: Literal["webhook", "topic"]
+    name: str
+    body: object
 
 
 class Expired(Stimulus, frozen=True, tag=True):

@@ -158,7 +158,8 @@ class DecisionView(Struct, frozen=True):
 class RuleView(Struct, frozen=True):
     """One rule. `states` counts all its machines by state; `instances` are at most some hundred of them, `recent` its
     last decisions, newest first. `counts` are its evaluations, its decisions, and by reason (`missing`, `mistyped`,
-    `failed`) the conditions without a usable value, since the start or its last change.
+    `failed`) the conditions without a usable value, since the start or its last change. `conditions` are what keeps it
+    from being evaluated.
 
     In `svg`, whatever stands for a state carries `data-state="NAME"`, and for a way between two of them `data-from`
     and `data-to`: the page lights them. It takes shapes, text and geometry from there, never colours.
@@ -172,6 +173,7 @@ class RuleView(Struct, frozen=True):
     states: dict[str, int] = {}
     recent: tuple[DecisionView, ...] = ()
     counts: dict[str, int] = {}
+    conditions: tuple[Condition, ...] = ()
 
 
 class AlarmView(Struct, frozen=True):

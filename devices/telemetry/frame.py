@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from twins.kubeedge.reader import BODY_LIMIT
+from twins.path import VALUES
 
 __all__ = ["BODY_LIMIT", "DEPTH", "FRAMES", "NAME", "PROPERTIES", "VALUES", "Frame"]
 
@@ -16,8 +17,6 @@ NAME = 128
 """Characters of a property's name."""
 FRAMES = 500
 """Moments in one message: lines, or times of SenML records."""
-VALUES = 2000
-"""Values in one message of several moments."""
 
 
 class Frame(Struct, frozen=True):

@@ -17,7 +17,7 @@ from msgspec import Struct
 from devices.telemetry.manifest import PLACE
 from devices.telemetry.manifest import Mapping as Manifest
 from devices.telemetry.route import PART, Route
-from devices.telemetry.topic import overlap
+from twins.topic import overlap
 from twins.values import is_name
 
 DISCOVERED = "gemelo.dev/discovered"

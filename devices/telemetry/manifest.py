@@ -10,10 +10,10 @@ from msgspec import Meta, Struct, field
 
 from devices.telemetry.formats import LABELLED, Format
 from devices.telemetry.frame import NAME
-from devices.telemetry.path import Path
-from devices.telemetry.topic import Topic
 from twins.manifests import OwnMetadata
+from twins.path import Path
 from twins.schema import nearest
+from twins.topic import Topic
 
 T = TypeVar("T")
 Scalar = bool | int | float | str

@@ -8,9 +8,9 @@ from collections.abc import Mapping as Values
 from devices.telemetry.grants import Grants, Topics
 from devices.telemetry.manifest import Mapping
 from devices.telemetry.route import Match, Route
-from devices.telemetry.topic import disjoint
 from twins.errors import Rejected
 from twins.stimuli import Seen, Updated
+from twins.topic import disjoint
 
 TOPICS = 20_000
 """Topics whose meaning is remembered."""

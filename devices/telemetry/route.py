@@ -13,12 +13,12 @@ from devices.telemetry.formats import decoder
 from devices.telemetry.frame import PROPERTIES, VALUES, Frame
 from devices.telemetry.leaves import flat, is_property, text
 from devices.telemetry.manifest import PLACE, DeviceState, Mapping, PropertyMapping, StateMapping
-from devices.telemetry.path import Found, Path
-from devices.telemetry.topic import Topic
 from devices.telemetry.value import Conversion, microseconds
 from twins.digest import digest
 from twins.errors import Rejected
+from twins.path import Found, Path
 from twins.stimuli import Edit, Seen, Updated
+from twins.topic import Topic
 from twins.values import is_name
 
 _UNFIT = re.compile(r"[^a-z0-9.-]+")

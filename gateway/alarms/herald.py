@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from devices.telemetry.grants import Topics
-from devices.telemetry.topic import disjoint
 from gateway.alarms import wire
 from gateway.alarms.desk import Desk
 from gateway.committed import Committed
@@ -25,6 +24,7 @@ from runtime.clock import Clock
 from runtime.mailbox import Mailbox, Policy
 from twins.errors import Rejected, Unavailable
 from twins.stimuli import Stimulus
+from twins.topic import disjoint
 
 logger = logging.getLogger(__name__)
 

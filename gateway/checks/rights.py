@@ -11,11 +11,11 @@ from devices.sparkplug.topic import filters
 from devices.telemetry.grants import Grants
 from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
-from devices.telemetry.topic import Topic, overlap
 from gateway.checks.files import documents
 from gateway.checks.finding import Finding, Subject, ok, warning
 from twins.errors import Rejected
 from twins.schema import decode
+from twins.topic import Topic, overlap
 
 T = TypeVar("T")
 

@@ -17,6 +17,8 @@ from twins.errors import Rejected
 HELP = "apply manifests: devices, models of devices, cameras, rules, mappings"
 PART = 512 * 1024
 """Bytes that go to the gateway in one call: it takes all of a call, or nothing."""
+MOST = 1000 * 1024
+"""Bytes of one manifest: a little less than the gateway reads of one call."""
 _PLACE = re.compile(r"manifest: items\[(\d+)\](?=[:.])")
 
 
@@ -52,6 +54,8 @@ def _parts(documents: list[Document]) -> Iterator[list[Document]]:
     size = 0
     for document in documents:
         length = len(msgspec.json.encode(document[1]))
+        if length > MOST:
+            raise Rejected(f"{document[0]}: the manifest has {length} bytes; {MOST} are taken", 413)
         if part and size + length > PART:
             yield part
             part, size = [], 0

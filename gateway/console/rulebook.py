@@ -12,6 +12,7 @@ from rules.explain import Evaluation
 from rules.manifest.detector import Detector
 from rules.rules import Rules
 from rules.view import InstanceView as Machine
+from twins.exchange import Condition
 from web.views import DecisionView, InstanceView, RuleView
 
 RECENT = 6
@@ -43,6 +44,7 @@ class Rulebook:
                 view.states,
                 _recent(decisions),
                 structs.asdict(view.counts),
+                (Condition("Quarantined", view.trouble),) if view.trouble else (),
             )
 
     def forget(self, name: str) -> None:

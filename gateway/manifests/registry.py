@@ -24,6 +24,7 @@ from twins.values import NAME_RULE, Origin, device_id, is_name
 logger = logging.getLogger(__name__)
 
 Watcher = Callable[[str, Any], None]
+Anew = Callable[[str, str], bool]
 
 
 class Offer(Protocol):
@@ -105,17 +106,19 @@ class Registry:
         if lost:
             await self._offer(*lost)
 
-    async def apply(self, data: object, where: str, *, origin: Origin = "edge") -> str:
+    async def apply(self, data: object, where: str, *, origin: Origin = "edge", anew: Anew | None = None) -> str:
         """Apply one manifest; says what was done. Raises `Rejected` with path, reason and nearest valid name.
 
-        What a cluster added to its metadata, and its status, are left out.
+        One that is the same is applied again where `anew(kind, name)` says so. What a cluster added to its metadata,
+        and its status, are left out.
         """
         kind, name, manifest, own = self._decoded(data, where)
         if kind == IGNORED:
             return f"{kind.lower()}/{name} ignored: it is made by what the device reports"
         async with self._turn:
             self._declarations.check(manifest, where)
-            return await self._apply(kind, name, manifest, own, where, origin)
+            again = anew is not None and anew(kind, name)
+            return await self._apply(kind, name, manifest, own, where, origin, again=again)
 
     def check(self, documents: Sequence[tuple[str, object]]) -> None:
         """Raise what `apply` would raise for the first bad one of documents `(where, data)` that go together."""
@@ -160,10 +163,10 @@ class Registry:
             return await self._delete(kind, name, force=force)
 
     async def _apply(
-        self, kind: str, name: str, manifest: Any, data: dict[str, Any], where: str, origin: Origin
+        self, kind: str, name: str, manifest: Any, data: dict[str, Any], where: str, origin: Origin, *, again: bool
     ) -> str:
         known = self._bodies.get((kind, name))
-        if known is not None and owned(msgspec.json.decode(known)) == data:
+        if known is not None and owned(msgspec.json.decode(known)) == data and not again:
             return f"{kind.lower()}/{name} unchanged{self._declarations.remark(kind, name)}"
         self._refuse_clouds(kind, name, "apply it there")
         body = msgspec.json.encode(data)

@@ -17,7 +17,6 @@ from devices.sparkplug.manifest import Sparkplug
 from devices.sparkplug.sessions import Sessions
 from devices.sparkplug.topic import PREFIX, Place, filters, granted, read, unfolded
 from devices.telemetry.grants import Topics
-from devices.telemetry.topic import disjoint
 from gateway.manifests.registry import Registry
 from gateway.messaging import Plain
 from gateway.sparkplug.places import Places
@@ -29,6 +28,7 @@ from twins.digest import digest
 from twins.errors import Rejected
 from twins.exchange import Outcome
 from twins.stimuli import Stimulus
+from twins.topic import disjoint
 from twins.twin import Twins
 from twins.values import device_id
 

@@ -96,14 +96,16 @@ def _camera_wide(c: View) -> tuple[Any, ...]:
 
 
 def _rule(r: View) -> tuple[Any, ...]:
-    return r["name"], "  ".join(f"{state}={count}" for state, count in r["states"].items()), r["description"]
+    states = "  ".join(f"{state}={count}" for state, count in r["states"].items())
+    return r["name"], states, ", ".join(c["reason"] for c in r["conditions"]), r["description"]
 
 
 def _rule_wide(r: View) -> tuple[Any, ...]:
-    name, states, description = _rule(r)
+    name, states, conditions, description = _rule(r)
     counts = r["counts"]
     faults = ", ".join(f"{counts[each]} {each}" for each in ("missing", "mistyped", "failed") if counts[each])
-    return name, states, counts["evaluations"], counts["decisions"], faults, description
+    reason = "; ".join(c["message"] for c in r["conditions"])
+    return name, states, conditions, counts["evaluations"], counts["decisions"], faults, description, reason
 
 
 def _query(q: View) -> tuple[Any, ...]:
@@ -193,6 +195,7 @@ _QUERIES = ("name", "from", "window", "aggregates", "keys", "results", "late")
 _ALL_QUERIES = (*_QUERIES, "taken", "filtered", "unusable", "repeats", "corrections", "description")
 _PIPELINES = ("name", "from", "steps", "to", "offered", "kept", "changed", "dropped", "held")
 _ALARMS = ("name", "condition", "for", "severity", "description")
+_RULES = ("name", "states", "conditions", "description")
 _LISTINGS = {
     "Device": Listing(
         (*_DEVICES, "values"), _device,
@@ -217,8 +220,8 @@ _LISTINGS = {
     ),
     "Alarm": Listing(_ALARMS, _alarm, _ALARMS, _alarm),
     "Detector": Listing(
-        ("name", "states", "description"), _rule,
-        ("name", "states", "evaluations", "decisions", "without value", "description"), _rule_wide, "rules",
+        _RULES, _rule,
+        (*_RULES[:3], "evaluations", "decisions", "without value", "description", "reason"), _rule_wide, "rules",
     ),
 }  # fmt: skip
 _PLAIN = Listing(("name", "kind"), _plain, ("name", "kind", "labels"), _plain_wide)

@@ -6,6 +6,7 @@ from rules.lint.actions import actions
 from rules.lint.expressions import expressions
 from rules.lint.fault import Fault
 from rules.lint.graph import graph
+from rules.lint.inputs import inputs
 from rules.lint.names import names, renamed, schedules, windows
 from rules.lint.walk import uses
 from rules.manifest.detector import Detector
@@ -13,6 +14,8 @@ from twins.errors import Rejected
 
 SHOWN = 10
 """Faults named in one refusal."""
+EXPRESSIONS = 512
+"""Expressions of one detector: each takes half a millisecond to be looked at, and nothing is decided meanwhile."""
 
 
 def check(detector: Detector, zone: str = "UTC") -> None:
@@ -26,8 +29,11 @@ def check(detector: Detector, zone: str = "UTC") -> None:
 
 def faults(detector: Detector, zone: str = "UTC") -> list[Fault]:
     """All that is wrong, in the order of the manifest. `zone` is the site's."""
+    if (number := sum(1 for _ in uses(detector))) > EXPRESSIONS:
+        return [Fault("spec", f"has {number} expressions; {EXPRESSIONS} are allowed: make several detectors of it")]
     found = [
         *names(detector),
+        *inputs(detector),
         *windows(detector, zone),
         *schedules(detector, zone),
         *renamed(detector),

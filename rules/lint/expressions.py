@@ -8,7 +8,7 @@ from rules import trial
 from rules.expression import FUNCTIONS, NATIVE, RESERVED, Expression, Template
 from rules.lint.fault import Fault
 from rules.lint.walk import Role, Use, timers
-from rules.manifest.detector import Detector
+from rules.manifest.detector import Detector, Spec
 from rules.manifest.form import InputType
 from twins import bound
 from twins.errors import Rejected
@@ -43,6 +43,14 @@ def _unknown(detector: Detector, use: Use, expression: Expression) -> Iterator[F
     known = {"device"} if use.path == "spec.key" else {*spec.inputs, *spec.variables, *RESERVED}
     for name in sorted(expression.names() - known):
         yield Fault(use.path, f"{name!r} is no input and no variable; {nearest(name, known)}")
+    for call in expression.past:
+        if call.input in spec.variables or call.input in RESERVED:
+            yield Fault(
+                use.path,
+                f"{call.function}() takes an input, and {call.input!r} is none; {nearest(call.input, spec.inputs)}",
+            )
+        elif call.size and call.function != "count" and _is_text(spec, call.input):
+            yield Fault(use.path, f"{call.function}() takes numbers, and {call.input!r} is a text")
     functions = NATIVE | FUNCTIONS | bound.MACROS
     for name in sorted(expression.functions() - functions):
         yield Fault(use.path, f"{name}() is no function; {nearest(name, functions)}")
@@ -56,3 +64,8 @@ def _unknown(detector: Detector, use: Use, expression: Expression) -> Iterator[F
         for argument in expression.calls(function):
             if argument not in names:
                 yield Fault(use.path, f"{function}() needs one name in quotes; {nearest(argument or '', set(names))}")
+
+
+def _is_text(spec: Spec, name: str) -> bool:
+    given = spec.inputs.get(name)
+    return given is not None and given.type == "string"

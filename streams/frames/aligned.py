@@ -10,8 +10,8 @@ import msgspec
 
 from streams.lane import NEVER, Lane, Told
 from streams.query import Align
-from streams.tally import Value
 from twins.duration import microseconds
+from twins.tally import Value
 
 POINTS = 4096
 """Points that are kept of a series; the oldest go first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.frames.making import Making, read_tally
 from streams.lane import NEVER, Lane, Told
-from streams.tally import Tally
+from twins.tally import Tally
 
 
 class Counted:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from streams.sketch import Sketch
-from streams.tally import Tally, Value, aggregate, is_quantile, tally_of
+from twins.sketch import Sketch
+from twins.tally import Tally, Value, aggregate, is_quantile, tally_of
 
 
 class Making:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from streams.frames.making import Making
 from streams.lane import NEVER, Lane, Told
-from streams.tally import Tally
+from twins.tally import Tally
 
 
 class Session(Struct, array_like=True):

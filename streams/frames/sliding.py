@@ -8,7 +8,7 @@ import msgspec
 
 from streams.frames.making import Making
 from streams.lane import NEVER, Lane, Told
-from streams.tally import Value
+from twins.tally import Value
 
 CHUNKS = 8
 """Parts in which a window's points are kept, so that a new point leads to a small row."""

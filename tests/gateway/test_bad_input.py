@@ -215,6 +215,10 @@ def test_no_row_is_there_twice() -> None:
 # -- other doors ---------------------------------------------------------------------------------------------------
 
 DEVICE = {"apiVersion": "devices.kubeedge.io/v1beta1", "kind": "Device", "metadata": {"name": "d"}, "spec": {}}
+RULE = (
+    b"{apiVersion: gemelo.dev/v1alpha1, kind: Detector, metadata: {name: r}, spec: {inputs: {t: {property: t}}, "
+    b'initial: A, states: {A: {onInput: {events: [{when: "%s"}]}}}}}'
+)
 DESIRED = "/api/v1/devices/default/neighbour/desired"
 MANIFESTS = {
     "brackets": b"[" * 1_000_000,
@@ -238,6 +242,11 @@ MANIFESTS = {
     "keys that are lists": b"? [a]\n: b\nkind: Device\n",
     "bytes": b"\xff" * 1000,
     "2 MB": b"#" * 2_000_000,
+    "a rule of 10 MB": RULE % (b"t > 1.0 || " * 950_000 + b"true"),
+    "a rule of aliases": b"a: &a [x, x]\nb: &b [*a, *a]\nkind: Detector\nspec: [*b, *b]\n",
+    "a rule with a million elements": RULE % (b"1 in [" + b"1," * 450_000 + b"1]"),
+    "a rule of 20,000 expressions": RULE.replace(b'when: "%s"', b"assign: {%s}")
+    % b", ".join(b"v%d: t" % number for number in range(20_000)),
 }
 VALUES = {
     "brackets": b"[" * 1_000_000,

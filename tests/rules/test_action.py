@@ -136,7 +136,7 @@ def test_the_length_of_a_timer_may_be_computed(site, detector, source, value, le
 
 @pytest.mark.parametrize(
     ("value", "why"),
-    [(0.009, "is not between 10ms"), (-1, "is not between 10ms"), (1e9, "366 days"), ("?", "no value yet of t")],
+    [(0.009, "is not between 10ms"), (-1, "is not between 10ms"), (1e9, "366 days"), ("?", "t came as '?'")],
 )
 def test_a_length_that_no_timer_has_starts_none_and_is_told(site, detector, value, why):
     do = [{"timer": {"name": "x", "expression": "t"}}]

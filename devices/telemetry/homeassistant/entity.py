@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from devices.telemetry.homeassistant.body import config_of, long
-from devices.telemetry.path import Path
 from twins.errors import Rejected
+from twins.path import Path
 
 _COMPONENTS = frozenset({"sensor", "binary_sensor", "switch", "number", "select", "text"})
 _STEPS = r"""(?:\.\w+|\[[0-9]+\]|\['[^'{}]*'\]|\["[^"{}]*"\])*"""

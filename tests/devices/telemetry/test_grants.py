@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from devices.telemetry.grants import DISCOVERED, Grants, Topics
 from devices.telemetry.manifest import Mapping
 from devices.telemetry.mappings import Mappings
-from devices.telemetry.topic import Topic, overlap
 from twins.errors import Rejected
 from twins.schema import decode
+from twins.topic import Topic, overlap
 
 
 def mapping(topic: str, device: str | None = None, *, name: str = "m", **more: Any) -> Mapping:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from devices.telemetry.manifest import Mapping
 from devices.telemetry.mappings import Mappings
-from devices.telemetry.path import Path as Place
-from devices.telemetry.topic import Topic, disjoint, overlap
 from gateway.manifests.documents import documents_of
 from twins.errors import Rejected
+from twins.path import Path as Place
 from twins.schema import decode
 from twins.stimuli import Seen, Updated
+from twins.topic import Topic, disjoint, overlap
 from twins.twin import Twins
 
 NOW = 1_795_255_200_000_000

@@ -1,4 +1,4 @@
-"""What is kept of the values of one window, and the aggregates made of it."""
+"""What is kept of the values of one window, of a query or of a rule, and the aggregates made of it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from streams.sketch import Sketch
+from twins.sketch import Sketch
 
 Value = tuple[int, int, float]
 """Time, sequence and value of one point."""
 Aggregate = Callable[["Tally"], float | None]
 
 
-class Tally(Struct, array_like=True):
+class Tally(Struct, array_like=True, gc=False):
     """Running sums of values that come in any order; two of them merge (Chan's formula for `m2`).
 
     First and last are by time, and by sequence at the same time. Quantiles need a `sketch`.

@@ -7,7 +7,7 @@ bucket's middle by at most `ACCURACY` of itself. Beyond `BUCKETS` the smallest m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -50,11 +50,7 @@ class Sketch(Struct, array_like=True):
     def quantile(self, part: float) -> float:
         """The value below which `part` (0..1) of all lie: between two values while exact, else a bucket's middle."""
         if self.values:
-            place = part * (len(self.values) - 1)
-            low = int(place)
-            ordered = sorted(self.values)
-            high = ordered[min(low + 1, len(ordered) - 1)]
-            return ordered[low] + (high - ordered[low]) * (place - low)
+            return quantile(sorted(self.values), part)
         rank = round(part * (sum(self.above.values()) + sum(self.below.values()) - 1))
         for middle, count in self._ordered():
             rank -= count
@@ -81,6 +77,14 @@ class Sketch(Struct, array_like=True):
         side[bucket] = side.get(bucket, 0) + times
         if len(side) > BUCKETS:
             _shrink(side)
+
+
+def quantile(ordered: Sequence[float], part: float) -> float:
+    """The quantile of values in ascending order, of which there is one at least: between two of them, in proportion."""
+    place = part * (len(ordered) - 1)
+    low = int(place)
+    high = ordered[min(low + 1, len(ordered) - 1)]
+    return ordered[low] + (high - ordered[low]) * (place - low)
 
 
 def _middle(bucket: int) -> float:

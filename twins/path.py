@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from devices.telemetry.frame import VALUES
 from twins.errors import Rejected
 
 _STEP = re.compile(
@@ -20,6 +19,8 @@ _STEP = re.compile(
     r"""|\.?(?P<name>[^.\[\]*$"'\s][^.\[\]*"']*)"""
 )
 STEPS = 16
+VALUES = 2000
+"""Values in one message."""
 
 
 class Found(NamedTuple):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.sketch import ACCURACY, BUCKETS, EXACT, Sketch
 from tests.streams.oracle import quantile
+from twins.sketch import ACCURACY, BUCKETS, EXACT, Sketch
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
 
