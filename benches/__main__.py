@@ -20,6 +20,7 @@ BENCHES = {
     "startup": (),
     "memory": (),
     "end_to_end": (),
+    "decision": (),
     "overload": (),
     "telemetry": (),
     "decode": (),

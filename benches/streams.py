@@ -14,8 +14,10 @@ from typing import Any
 
 from benches.figures import Figure, rate, show
 from benches.messages import joined, updates
+from gateway.chains import Chains
 from gateway.timers import Timers
 from gateway.turn import Counts, Turn
+from gateway.waits import Waits
 from gateway.watch import Watch
 from rules.rules import Rules
 from runtime.clock import SystemClock
@@ -126,7 +128,7 @@ def _turns(fresh: list[Updated], manifest: Manifest | None) -> int:
         streams.apply(manifest, 0, [])
     twins, rules, timers, counts = joined(100), Rules(), Timers(SystemClock()), Counts()
     for start in range(0, len(fresh), 64):
-        turn = Turn(twins, rules, streams, timers, Watch(), counts)
+        turn = Turn(twins, rules, streams, timers, Waits(), Chains(), Watch(), counts)
         for stimulus in fresh[start : start + 64]:
             turn.take((stimulus,))
         turn.close()

@@ -10,8 +10,10 @@ import yaml
 from benches.figures import Figure, rate, show
 from benches.messages import joined, updates
 from benches.stage import ROOT
+from gateway.chains import Chains
 from gateway.timers import Timers
 from gateway.turn import Counts, Turn
+from gateway.waits import Waits
 from gateway.watch import Watch
 from rules.manifest import detector
 from rules.rules import Rules
@@ -42,7 +44,7 @@ def main(quick: bool = False) -> list[Figure]:
 def _turns(rules: Rules, stimuli: Sequence[Updated], together: int) -> int:
     twins, timers, counts = joined(DEVICES), Timers(SystemClock()), Counts()
     for start in range(0, len(stimuli), together):
-        turn = Turn(twins, rules, Streams(), timers, Watch(), counts)
+        turn = Turn(twins, rules, Streams(), timers, Waits(), Chains(), Watch(), counts)
         for stimulus in stimuli[start : start + together]:
             turn.take((stimulus,))
         turn.close()

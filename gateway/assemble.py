@@ -15,6 +15,7 @@ import logging
 from devices.mqtt.credentials import Credentials
 from devices.telemetry.mappings import Mappings
 from gateway import wiring
+from gateway.actions.wiring import actions
 from gateway.alarms.board import Board
 from gateway.alarms.desk import Desk
 from gateway.alarms.herald import Herald
@@ -104,6 +105,7 @@ class Gateway:
             return registry.conditions(device) + cloud.conditions(device)
 
         uploads = Uploading(config, kernel.store, core, clock, causes.of("upload"))
+        self._actions = acting = actions(config, kernel, mqtt, sight, uploads, clock, causes.of("action"))
         operations = Operations(core, registry, clock, causes.of("api"), conditions)
         edge = Edge(core, registry, operations, clock, causes)
         self._doors = Doors(
@@ -116,6 +118,7 @@ class Gateway:
             Door("tap", "tap", lambda config: wiring.tap(config, kernel.store.tap)),
             Door("mappers", "dmi", self._mappers.door),
             Door("uploads", "", lambda config: uploads.run),
+            Door("actions", "", lambda config: acting.run),
             Door("nodes", "nodes", nodes.door),
             Door("edge-api", "edge_api", edge.door),
             Door("flight", "flight", lambda config: flights(config, kernel.store.sql)),
@@ -130,6 +133,7 @@ class Gateway:
             self._mappers,
             cloud,
             uploads,
+            acting,
             nodes,
             groups,
             board,
@@ -267,6 +271,7 @@ class Gateway:
     def _recover(self, found: Recovered) -> None:
         self._causes.boot = found.boot
         self._cloud.restore(found.outbox)
+        self._actions.restore(found.outbox)
         self._cloud.build(self.config, found.manifests, found.boot)  # before the first commit: it may be news there
         self.kernel.recover(found)
         self._board.restore()

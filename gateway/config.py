@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from gateway.sections import (
+    Actions,
     Broker,
     Cloud,
     Dmi,
@@ -55,6 +56,7 @@ class Config(Section, frozen=True):
     offload: Offload = Offload()
     dmi: Dmi = Dmi()
     twins: Twins = Twins()
+    actions: Actions = Actions()
     manifests: Manifests = Manifests()
     log: Log = Log()
 

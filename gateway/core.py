@@ -16,9 +16,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from gateway.chains import Chains
 from gateway.committed import Committed
 from gateway.timers import Timers
 from gateway.turn import Counts, Turn
+from gateway.waits import Waits
 from gateway.watch import Watch
 from rules.instructions import Instruction
 from rules.rules import Rules
@@ -96,6 +98,9 @@ class Core:
         self._journal = journal
         self._timers = timers
         self._clock = clock
+        self.waits = Waits()
+        """What rules wait for."""
+        self._chains = Chains()
         self._watch = Watch()
         self._intake: Mailbox[_Offer] = Mailbox("intake", intake)
         self._settling: Mailbox[_Work] = Mailbox("settling", 16)
@@ -174,7 +179,16 @@ class Core:
             return Outcome("the gateway failed on this input; its log says why", 500)
 
     def _turn(self) -> Turn:
-        return Turn(self.twins, self.rules, self.streams, self._timers, self._watch, self.counts)
+        return Turn(
+            self.twins,
+            self.rules,
+            self.streams,
+            self._timers,
+            self.waits,
+            self._chains,
+            self._watch,
+            self.counts,
+        )
 
     def _append(self, turn: Turn, settled: list[tuple[Done | None, Outcome]]) -> _Work:
         self.counts.batches += 1

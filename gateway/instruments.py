@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from devices.sparkplug.sessions import Sessions
+from gateway.actions.actions import Actions
 from gateway.alarms.board import Board
 from gateway.groups import Groups
 from gateway.kernel import Kernel
@@ -31,6 +32,7 @@ class Instruments:
         mappers: Mappers,
         cloud: Skyward,
         uploads: Uploading,
+        actions: Actions,
         nodes: Nodes,
         groups: Groups,
         board: Board,
@@ -43,6 +45,7 @@ class Instruments:
         self._mappers = mappers
         self._cloud = cloud
         self._uploads = uploads
+        self._actions = actions
         self._nodes = nodes
         self._groups = groups
         self._board = board
@@ -64,6 +67,7 @@ class Instruments:
         yield "groups", self._groups.counts
         yield "tap", self._kernel.store.tap.counts
         yield "uploads", self._uploads.counts
+        yield "actions", self._actions.counts
         if (door := self._mqtt.door) is not None:
             yield "mqtt", door.counts
             yield "link", door.link.counts
@@ -89,6 +93,8 @@ class Instruments:
         yield "cloud_pending", "Devices with news that the cloud has not confirmed", self._cloud.view().pending
         yield "mappers_pending", "Devices and models of which a mapper has yet to hear", self._mappers.pending
         yield from self._uploads.gauges()
+        yield "actions_pending", "Actions of rules that wait or are under way", len(self._actions.lanes)
+        yield "actions_away", "Targets of actions that did not answer last time", len(self._actions.lanes.away)
         yield from self._board.gauges()
         yield "ready", "1 when recovered and open", float(self._ready.is_set())
 

@@ -70,6 +70,7 @@ class Kernel:
         for device in self.twins.restore(found.twins, found.seen):
             logger.error("the twin of %s cannot be read back: it begins anew", device)
         start = self.timers.restore(found.timers, found.clock)
+        self.core.waits.restore(found.timers)
         decided = self.rules.restore(found.rules, found.timers, start)
         for fault in self.registry.restore(found.manifests):
             logger.warning("%s", fault)

@@ -20,6 +20,7 @@ from devices.mqtt.steady import SteadyLink
 from devices.sparkplug import topic as sparkplug
 from devices.telemetry.grants import Topics
 from devices.telemetry.mappings import Mappings
+from devices.telemetry.topic import overlap
 from gateway import brokers
 from gateway.committed import Committed
 from gateway.config import Config
@@ -34,6 +35,8 @@ from twins.stimuli import Noted
 
 logger = logging.getLogger(__name__)
 
+HEARD = SUBSCRIPTIONS + telemetry.SUBSCRIPTIONS
+"""What is heard always."""
 CONFIRMED = 30.0
 """Seconds that the broker may take to confirm a message before it is sent again."""
 
@@ -74,6 +77,7 @@ class Messaging:
         self._mappings: Plain = Mappings() if mappings is None else mappings
         self._door: MqttDoor | None = None
         self._place = ""
+        self._echoes = False
         self.own = OwnBroker(config, clock, credentials, self._mappings.granted, self._login_refused)
         """The broker that runs where none is configured."""
 
@@ -119,6 +123,8 @@ class Messaging:
 
         Raises `Unavailable` when it has not, and `Rejected` for what no broker takes.
         """
+        if self._echoes and any(overlap(topic, each) for each in (*HEARD, *self._mappings.filters)):
+            raise Rejected("the gateway hears this topic itself, and with MQTT 3.1.1 its own messages too: a loop")
         link = None if self._door is None else self._door.link
         if link is None or not link.connected:
             raise Unavailable("the broker is away")
@@ -176,10 +182,10 @@ class Messaging:
         self._core.offer_nowait((Noted("", cause, now, event),))
 
     async def _serve(self, config: LinkConfig, *, fast: bool) -> None:
-        topics = SUBSCRIPTIONS + telemetry.SUBSCRIPTIONS
+        self._echoes = not fast
         if host := self._config().broker.sparkplug_host:
             config = structs.replace(config, presence=f"{sparkplug.PREFIX}STATE/{host}")
-        link: Link = FastLink(config, topics, self._clock) if fast else SteadyLink(config, topics, self._clock)
+        link: Link = FastLink(config, HEARD, self._clock) if fast else SteadyLink(config, HEARD, self._clock)
         link.hear(self._mappings.filters)
         name, strict = self._config().node.name, self._config().twins.compat == "strict"
         self._place = f"{config.host}:{config.port}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rules.instructions import Command
+from gateway.waits import Wait
+from rules.instructions import Command, Signal
 from twins.exchange import Event, Outcome
 from twins.instructions import Conflict, Refuse
 
@@ -22,11 +23,25 @@ def conflict(i: Conflict, seen: int) -> Event:
     return Event(f"{i.cause}:{i.device}:{i.name}:conflict", seen, "twin", i.device, "warning", message, i.cause, detail)
 
 
-def loop(command: Command, rounds: int, seen: int) -> Event:
-    """The event that tells of a rule that was cut after so many `rounds`."""
-    rule, cause = command.rule, command.cause
-    message = f"rule {rule} answers its own commands: cut after {rounds} rounds; look for a loop of rules"
-    return Event(f"{cause}:{rule}:loop", seen, "rule", rule, "error", message, cause)
+def loop(rule: str, cause: str, rounds: int, chain: str, seen: int) -> Event:
+    """The event that tells of a chain of rules that was cut, after so many `rounds`; 0: it grew too fast."""
+    when = f"after {rounds} rounds" if rounds else "for it goes on too fast"
+    message = f"rule {rule} answers its own commands: cut {when}; look for a loop of rules: {chain}"
+    return Event(f"{cause}:{rule}:loop", seen, "rule", rule, "error", message, cause, {"chain": chain})
+
+
+def unreported(wait: Wait, seen: int) -> Event:
+    """The event that tells of a device that has not reported in time what a rule asked of it."""
+    message = f"{wait.device} has not reported {wait.name} = {wait.value} in time, as rule {wait.rule} asked"
+    detail = {"id": wait.id, "instance": wait.rule, "outcome": "failed"}
+    detector = "/".join(wait.rule.split("/", 2)[:2])
+    return Event(f"{wait.id}:{seen}:unreported", seen, "action", detector, "warning", message, wait.cause, detail)
+
+
+def unsaid(signal: Signal, reason: str, seen: int) -> Event:
+    """The event that tells of a rule that another could not hear."""
+    rule, cause = signal.rule, signal.cause
+    return Event(f"{signal.id}:unsaid", seen, "rule", rule, "warning", f"rule {rule}: {reason}", cause)
 
 
 def unheard(command: Command, outcome: Outcome, seen: int) -> Event:

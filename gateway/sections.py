@@ -314,6 +314,13 @@ class Twins(Section, frozen=True):
     """Intervals of silence after which a device is `offline`."""
 
 
+class Actions(Section, frozen=True):
+    """What rules want done outside: messages, calls of web servers, notices, clips, uploads."""
+
+    pending_mb: Positive = 16
+    """Most space of actions that wait for their targets, in MiB; the oldest go first, recorded and counted."""
+
+
 class Manifests(Section, frozen=True):
     """Devices, cameras, rules, models: everything that is a manifest."""
 

@@ -13,9 +13,12 @@ from msgspec import Struct
 
 import rules.instructions as wanted
 from gateway import notices
+from gateway.chains import START, Chains
 from gateway.committed import Committed
+from gateway.deeds import Deeds
 from gateway.flow import KINDS, Flow
 from gateway.timers import Timers, lasts
+from gateway.waits import Waits
 from gateway.watch import Watch
 from rules.account import written
 from rules.alarms import detector as alarms
@@ -43,7 +46,6 @@ from twins.kinds import TEXT_KINDS, read, words
 from twins.stimuli import (
     Applied,
     Confirmed,
-    Edit,
     Expired,
     Inferred,
     Noted,
@@ -56,8 +58,6 @@ from twins.stimuli import (
 from twins.twin import Twins
 from twins.values import Property
 
-DEPTH = 8
-"""How many times a rule's command may set off another rule's within one input."""
 ACCEPTED = Outcome()
 
 
@@ -71,6 +71,7 @@ class Counts(Struct):
     decisions: int = 0
     commands: int = 0
     loops_cut: int = 0
+    unreported: int = 0
     conflicts: int = 0
     batches: int = 0
 
@@ -79,17 +80,27 @@ class Turn:
     """Gathers what a batch of stimuli changes, stores and announces."""
 
     def __init__(
-        self, twins: Twins, rules: Rules, streams: Streams, timers: Timers, watch: Watch, counts: Counts
+        self,
+        twins: Twins,
+        rules: Rules,
+        streams: Streams,
+        timers: Timers,
+        waits: Waits,
+        chains: Chains,
+        watch: Watch,
+        counts: Counts,
     ) -> None:
         self.batch = Batch()
         self.committed = Committed()
         self._twins = twins
         self._rules = rules
         self._timers = timers
+        self._waits = waits
         self._watch = watch
         self._counts = counts
         self._written: dict[str, None] = {}  # in order, unlike a set
         self._flow = Flow(streams, rules.watches, self.batch)
+        self._deeds = Deeds(self, twins, rules, waits, chains, timers, counts, self.batch)
         b, c = self.batch, self.committed
         stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.decisions, b.seen)
         self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied, c.statuses]
@@ -99,7 +110,8 @@ class Turn:
         """Take stimuli that were offered together; the first refusal if one was refused."""
         outcome = ACCEPTED
         for stimulus in stimuli:
-            refused = self._take(stimulus, 0)
+            self._deeds.chain = START
+            refused = self.take_one(stimulus, 0)
             if refused is not None and outcome is ACCEPTED:
                 outcome = refused
         return outcome
@@ -125,7 +137,7 @@ class Turn:
         self._write_all(self._rules.changes())
         self._timers.mark(self.batch)
         for event in self._flow.close(self._timers):
-            self._event(event)
+            self.announce(event)
         return self.batch
 
     def _look(self) -> None:
@@ -133,10 +145,10 @@ class Turn:
         jump = self._timers.steady.look()
         if jump:
             now = self._timers.steady.mark().wall
-            self._event(notices.jump(jump, now))
+            self.announce(notices.jump(jump, now))
             self._write_all(self._rules.set_clock(now, jump))
 
-    def _take(self, stimulus: Stimulus, depth: int) -> Outcome | None:
+    def take_one(self, stimulus: Stimulus, depth: int) -> Outcome | None:
         self._counts.stimuli += 1
         if type(stimulus) is Expired:
             self._expire(stimulus)
@@ -186,6 +198,8 @@ class Turn:
             if c.at is None or reported is None:
                 continue
             value, text = reported.value, kind in TEXT_KINDS
+            if self._waits and not c.current.drifts:
+                self._deeds.reported(device, name)
             point = Point(f"{device}/{name}", c.at, seq, number, words(kind, value, number))
             if watches(name):
                 facts.append(Fact(device, cause, name, value, number, c.at, seq, c.reported_changed, text))
@@ -211,17 +225,17 @@ class Turn:
             case Actuate():
                 self.committed.orders.append(i)
             case Fact():
-                self._fact(i, stimulus, depth)
+                self.hear(i, stimulus, depth)
             case Forget():
                 self._persist(i, stimulus)
-                self._follow(self._rules.alarms.forget(i.device, i.cause, stimulus.seen), stimulus, depth)
-                self._follow(self._rules.forget(i.device), stimulus, depth)
+                self.carry(self._rules.alarms.forget(i.device, i.cause, stimulus.seen), stimulus, depth)
+                self.carry(self._rules.forget(i.device), stimulus, depth)
                 self._evaluate_all(self._flow.forget(i.device, stimulus), stimulus, depth)
             case Status():
                 self.committed.statuses.append(i)
             case Conflict():
                 self._counts.conflicts += 1
-                self._event(notices.conflict(i, stimulus.seen))
+                self.announce(notices.conflict(i, stimulus.seen))
             case Verdicts():
                 return Outcome(verdicts=i.verdicts)
             case Refuse():
@@ -234,7 +248,7 @@ class Turn:
                 self.committed.said.append(i)
         return None
 
-    def _fact(self, fact: Fact, stimulus: Stimulus, depth: int) -> None:
+    def hear(self, fact: Fact, stimulus: Stimulus, depth: int) -> None:
         text = fact.value if fact.number is None or fact.text else None
         point = Point(f"{fact.device}/{fact.name}", fact.at, fact.seq, fact.number, text)
         self._evaluate_all([fact, *self._flow.keep(point, stimulus)], stimulus, depth)
@@ -246,10 +260,14 @@ class Turn:
     def _evaluate(self, fact: Fact, stimulus: Stimulus, depth: int) -> None:
         decided = self._rules.handle(fact, stimulus.seen, self._timers.steady.of(stimulus.seen))
         if decided:
-            self._follow(decided, stimulus, depth)
+            before = self._deeds.goes_on(fact)
+            self.carry(decided, stimulus, depth)
+            self._deeds.chain = before
 
     def _expire(self, expired: Expired) -> None:
         if not self._timers.fired(expired.timer, expired.due, self.batch):
+            return
+        if self._deeds.expire(expired):
             return
         if self._flow.owns(expired.timer):
             self._evaluate_all(self._flow.expire(expired), expired, 0)
@@ -257,13 +275,13 @@ class Turn:
             steady = self._timers.steady.of(expired.seen)
             if lasts(expired.timer):  # what rang is due, however coarsely the two clocks were read
                 steady = max(expired.due, steady)
-            self._follow(self._rules.expire(expired.timer, expired.seen, expired.cause, steady), expired, 0)
+            self.carry(self._rules.expire(expired.timer, expired.seen, expired.cause, steady), expired, 0)
 
     def _apply(self, applied: Applied) -> Outcome | None:
         """Write a manifest with this batch; a rule or a query holds from here on, or is refused and not written."""
         try:
             if applied.kind in ("Detector", "Alarm"):
-                self._follow(self._rule(applied), applied, 0)
+                self.carry(self._rule(applied), applied, 0)
             elif applied.kind in KINDS:
                 self._evaluate_all(self._flow.apply(applied), applied, 0)
         except Rejected as error:
@@ -290,7 +308,7 @@ class Turn:
         """A command to an alarm: what is overdue of it comes first, for it may have moved on."""
         rules, cause, now = self._rules, ordered.cause, ordered.seen
         steady = self._timers.steady.of(now)
-        self._follow(rules.catch_up(alarms.name(ordered.alarm), ordered.key, now, cause, steady), ordered, 0)
+        self.carry(rules.catch_up(alarms.name(ordered.alarm), ordered.key, now, cause, steady), ordered, 0)
         order = orders.read(ordered.order)
         if order is None:
             return Outcome(f"{ordered.order[:40]!r} is no command to an alarm", 400)
@@ -301,12 +319,12 @@ class Turn:
         self._evaluate(fact, ordered, 0)
         return None
 
-    def _follow(self, decided: Sequence[wanted.Instruction], stimulus: Stimulus, depth: int) -> None:
-        """Carry what the rules want into the batch; their commands are stimuli of the same batch."""
+    def carry(self, decided: Sequence[wanted.Instruction], stimulus: Stimulus, depth: int) -> None:
+        """Carry what the rules want into the batch; their commands and signals are inputs of the same batch."""
         self.committed.decisions += decided
         for d in decided:
-            if isinstance(d, wanted.Command):
-                self._command(d, stimulus, depth)
+            if isinstance(d, (wanted.Command, wanted.Signal, wanted.Write)):
+                self._deeds.do(d, stimulus, depth)
             elif isinstance(d, wanted.Explained):
                 self.batch.decisions.append(written(d.evaluation, stimulus.topic if type(stimulus) is Updated else ""))
             else:
@@ -327,31 +345,19 @@ class Turn:
             case wanted.Wake():
                 self._timers.set(d.timer, d.due, d.body, batch, pauses=d.pauses)
             case wanted.Raise():
-                self._event(d.event)
+                self.announce(d.event)
             case wanted.Decided():
                 self._counts.decisions += 1
             case _:
                 pass
 
-    def _command(self, command: wanted.Command, stimulus: Stimulus, depth: int) -> None:
-        seen = stimulus.seen
-        if depth >= DEPTH:
-            self._counts.loops_cut += 1
-            self._event(notices.loop(command, DEPTH, seen))
-            return
-        self._counts.commands += 1
-        edits: dict[str, Edit | None] = {name: Edit(desired=value) for name, value in command.values.items()}
-        refused = self._take(Updated(command.device, command.cause, seen, edits, seen, origin="edge"), depth + 1)
-        if refused is not None:
-            self._event(notices.unheard(command, refused, seen))
-
     def _note(self, event: Event) -> None:
         """An event from outside; those that somebody else can bring about are watched."""
         told = self._watch.tell(event) if event.kind == "security" else event
         if told is not None:
-            self._event(told)
+            self.announce(told)
 
-    def _event(self, event: Event) -> None:
+    def announce(self, event: Event) -> None:
         self.batch.events.append(event)
         self.committed.events.append(event)
 

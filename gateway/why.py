@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection
+from typing import get_args
 
 from msgspec import Struct
 
+from gateway.actions.record import Ending
 from gateway.chain import Chain, Link
 from gateway.console import reasons
 from rules.explain import Effect, Evaluation, Verdict
@@ -28,12 +30,15 @@ _CAUSE = re.compile(r"[a-z][a-z_-]*:\d+:\d+")
 
 
 class _Found(Struct, frozen=True):
-    """What is on disk of it: the links of its chain, and the events that were told with them."""
+    """What is on disk of it: the links of its chain, the events that were told with them, and by the ids of actions
+    what came of those.
+    """
 
     about: str
     cause: str
     links: Sequence[Link] = ()
     events: Sequence[Event] = ()
+    outcomes: Mapping[str, str] = {}
 
 
 class Why:
@@ -73,7 +78,8 @@ class Why:
             about, cause = _meaning(connection, asked, wanted)
             links = Chain(connection).of(cause) if cause else []
             told = [event for link in links for event in records.told(connection, link.evaluation.at)]
-            found = _Found(about, cause, links, [event for event in told if event.cause])
+            came = dict(_outcomes(connection, links))
+            found = _Found(about, cause, links, [event for event in told if event.cause], came)
         if not links and about == cause and not self._rules.why(cause):
             raise Rejected(f"nothing is known of {cause}: no rule decided at it, or that is no longer kept", 404)
         return found
@@ -97,13 +103,15 @@ class Why:
             e.after,
             e.chosen,
             tuple(map(_condition, e.verdicts)),
-            tuple(self._effect(e, each, events) for each in e.effects if not _spent(e, each)),
+            tuple(self._effect(e, each, events, found.outcomes) for each in e.effects if not _spent(e, each)),
         )
 
-    def _effect(self, e: Evaluation, each: Effect, events: Sequence[Event]) -> EffectView:
+    def _effect(self, e: Evaluation, each: Effect, events: Sequence[Event], outcomes: Mapping[str, str]) -> EffectView:
         became = ""
         if each.kind == "set":
             became = _refusal(e, each, events) or self._answered(e, each)
+        elif each.kind == "do":
+            became = outcomes.get(each.id, "")
         elif each.kind == "wake" and self._rules.pending(e.rule, e.key, each.target) == each.at:
             became = "waits"
         return EffectView(each.kind, each.target, each.value, each.id, each.at, became, reasons.wish(each, e.at))
@@ -120,6 +128,14 @@ class Why:
         if p.drifts:
             return "not reported yet"
         return "reported"
+
+
+def _outcomes(connection: Connection, links: Sequence[Link]) -> Iterator[tuple[str, str]]:
+    """What came of the actions that were done outside, as far as it was told of each."""
+    for each in (effect for link in links for effect in link.evaluation.effects if effect.kind == "do"):
+        for outcome in get_args(Ending):
+            if records.event(connection, f"{each.id}:{outcome}") is not None:
+                yield each.id, outcome
 
 
 def _meaning(connection: Connection, asked: str, wanted: tuple[str, Value] | None) -> tuple[str, str]:

@@ -7,8 +7,23 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from rules.explain import Effect, Evaluation, Verdict
-from rules.instructions import Command, Decided, Drop, Explained, Instruction, Keep, Raise, Wake
+from rules.instructions import (
+    Act,
+    Command,
+    Decided,
+    Drop,
+    Explained,
+    Held,
+    Instruction,
+    Keep,
+    Raise,
+    Rehearsed,
+    Signal,
+    Wake,
+    Write,
+)
 from rules.manifest.form import Scalar
+from rules.phrase import phrase
 from rules.values import said
 from twins.exchange import Decision
 
@@ -60,6 +75,10 @@ def _effects(instruction: Instruction, ahead: int) -> list[Effect]:
         case Wake(timer, due):
             name = timer.rpartition("#")[2]
             return [Effect("clear", name) if due is None else Effect("wake", name, at=due + ahead)]
+        case Act() | Write() | Signal():
+            return [Effect("do", value=phrase(instruction), id=instruction.id)]
+        case Held() | Rehearsed():
+            return [Effect("spare", value=phrase(instruction))]
         case Decided() | Keep() | Drop() | Explained():
             return []
         case _:

@@ -54,9 +54,11 @@ class Counts(Struct):
 
 
 class Effect(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One thing that was wanted: `set` a `value` of a `target`, `device/property`; `assign` a `value` to
-    the variable `target`; `alert` a person of a `target`, `id`
-    being that of the event; `wake` the timer `target` at `at`, `clear` it; or what else rules want, by its name.
+    """One thing that was wanted.
+
+    `set` a `value` of a `target`, `device/property`; `assign` a `value` to the variable `target`; `alert` a person of a
+    `target`, `id` being that of the event; `wake` the timer `target` at `at`, `clear` it; `do` what `value` says, `id`
+    being that of the action; `spare` what was held back or is a dry run; or what else rules want, by its name.
     """
 
     kind: str

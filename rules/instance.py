@@ -15,11 +15,11 @@ class Record:
 
     `since` is when the state was entered (microseconds UTC), `device` who brought the last fact, `values` the inputs
     and variables by name, `timers` the deadlines by name, `lengths` what timers were last set to where that is asked
-    for again, `kept` the bytes last handed out to be written.
-    Timers are written by themselves (`Wake`), so they are no part of `news`.
+    for again, `kept` the bytes last handed out to be written, `limits` when each limited action has its full measure
+    again, `None` while none was done. Timers are written by themselves (`Wake`), so they are no part of `news`.
     """
 
-    __slots__ = ("device", "kept", "key", "lengths", "since", "state", "timers", "values")
+    __slots__ = ("device", "kept", "key", "lengths", "limits", "since", "state", "timers", "values")
 
     def __init__(self, key: str, state: str, since: int, values: dict[str, Scalar]) -> None:
         self.key = key
@@ -30,10 +30,11 @@ class Record:
         self.timers: dict[str, int] = {}
         self.lengths: Mapping[str, int] = _NONE
         self.kept = b""
+        self.limits: dict[str, int] | None = None
 
     def news(self) -> bytes | None:
         """The bytes to keep, once for each change; `None` when they are kept already."""
-        body = _ENCODER.encode(_Body(self.state, self.since, self.device, self.values, self.lengths))
+        body = _ENCODER.encode(_Body(self.state, self.since, self.device, self.values, self.lengths, self.limits))
         if body == self.kept:
             return None
         self.kept = body
@@ -54,6 +55,7 @@ def revive(key: str, body: bytes) -> Record | None:
     record = Record(key, found.state, found.since, found.values)
     record.device = found.device
     record.lengths = found.lengths or _NONE
+    record.limits = found.limits
     record.kept = body
     return record
 
@@ -64,6 +66,7 @@ class _Body(Struct, frozen=True, array_like=True):
     device: str
     values: dict[str, Scalar]
     lengths: Mapping[str, int] = {}
+    limits: dict[str, int] | None = None
 
 
 _NONE: Mapping[str, int] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from rules.explain import Evaluation
+from rules.manifest.form import Scalar
+from rules.tasks import Task
 from twins.exchange import Event
 
 
@@ -13,12 +15,68 @@ class Instruction(Struct, frozen=True):
 
 
 class Command(Instruction, frozen=True, tag=True):
-    """Ask desired values of a device. `rule` is the instance that asks, `namespace/detector/instance`."""
+    """Ask desired values of a device. `rule` is the instance that asks, `namespace/detector/instance`.
+
+    `id` names the action. With `within`, microseconds, the device is to report them in that time: else call
+    `Rules.fail` with `label`.
+    """
 
     device: str
     values: dict[str, str]
     cause: str
     rule: str
+    id: str = ""
+    within: int = 0
+    label: str = ""
+
+
+class Act(Instruction, frozen=True, tag=True):
+    """Do this outside after the commit: once, or again under the same `id`. `rule` is the instance, as in `Command`."""
+
+    id: str
+    rule: str
+    cause: str
+    at: int
+    task: Task
+
+
+class Write(Instruction, frozen=True, tag=True):
+    """A point of the rule's own; other rules see it."""
+
+    id: str
+    rule: str
+    cause: str
+    device: str
+    property: str
+    value: Scalar
+
+
+class Signal(Instruction, frozen=True, tag=True):
+    """Feed an input of a rule in this same turn: call `Rules.signal`."""
+
+    id: str
+    rule: str
+    cause: str
+    detector: str
+    key: str
+    input: str
+    value: Scalar
+
+
+class Held(Instruction, frozen=True, tag=True):
+    """An action was held back by its limit; `what` says which."""
+
+    rule: str
+    cause: str
+    what: str
+
+
+class Rehearsed(Instruction, frozen=True, tag=True):
+    """What a dry run would have done."""
+
+    rule: str
+    cause: str
+    instruction: Command | Act | Write | Signal | Raise
 
 
 class Keep(Instruction, frozen=True, tag=True):

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rules.actions.catalogue import awaited
 from rules.explain import Story
 from rules.expression import Scope
 from rules.instance import Record
@@ -63,7 +64,15 @@ class Machine:
         self.records: dict[str, Record] = {}
         self.story = Story(history)
         self.states: dict[str, State] = {
-            name: State(name, state, detector.metadata.namespace) for name, state in detector.spec.states.items()
+            name: State(name, state, detector.metadata.namespace, dry=detector.spec.dry_run)
+            for name, state in detector.spec.states.items()
+        }
+        self._awaited = {
+            action.label: action
+            for state in self.states.values()
+            for step in state.steps()
+            for each in step.do
+            if (action := awaited(each)) is not None and action.otherwise
         }
         self.plan = plan(detector)
         self.clocks = {name: state.holds | self.plan.late.keys() for name, state in self.states.items()}
@@ -84,15 +93,23 @@ class Machine:
         return {name: _plain(value) for name, value in self.detector.spec.variables.items()}
 
     def take(
-        self, record: Record, name: str, value: Scalar | None, device: str, cause: str, now: int, steady: int
+        self,
+        record: Record,
+        name: str,
+        value: Scalar | None,
+        device: str,
+        cause: str,
+        now: int,
+        steady: int,
+        at: int = 0,
     ) -> list[Instruction]:
-        """Evaluate an input; `value` is `None` when it cannot be read."""
+        """Evaluate an input; `value` is `None` when it cannot be read. `at` is the time of its fact."""
         if value is None:
             record.values.pop(name, None)
         else:
             record.values[name] = value
         record.device = device
-        turn = self._turn(record, name, name, "", cause, now, steady)
+        turn = self._turn(record, name, name, "", cause, now, steady, at)
         turn.source, turn.value = f"{device}/{self.detector.spec.inputs[name].property}", value
         return self._evaluate(turn)
 
@@ -107,7 +124,16 @@ class Machine:
             turn.clear(timer)
         return self._evaluate(turn)
 
-    def _turn(self, record: Record, name: str, trigger: str, timer: str, cause: str, now: int, steady: int) -> Turn:
+    def fail(self, record: Record, label: str, device: str, cause: str, now: int, steady: int) -> list[Instruction]:
+        """What was asked of a device was not reported in time: do what is said for that, then evaluate."""
+        turn = self._turn(record, "", f"silence of {device}", "", cause, now, steady)
+        for action in self._awaited[label].otherwise if label in self._awaited else ():
+            action.perform(turn)
+        return self._evaluate(turn)
+
+    def _turn(
+        self, record: Record, name: str, trigger: str, timer: str, cause: str, now: int, steady: int, at: int = 0
+    ) -> Turn:
         scope = self._scope
         scope.values = record.values
         scope.windows = self._windows
@@ -116,7 +142,7 @@ class Machine:
         scope.key = record.key
         scope.timer = timer
         scope.now = now
-        return Turn(self.id, record, scope, self.plan, trigger=trigger, cause=cause, now=now, steady=steady)
+        return Turn(self.id, record, scope, self.plan, trigger=trigger, cause=cause, now=now, steady=steady, at=at)
 
     def _evaluate(self, turn: Turn) -> list[Instruction]:
         record = turn.record

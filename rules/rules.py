@@ -10,10 +10,11 @@ from rules.alarms.alarms import Alarms
 from rules.explain import Counts, Evaluation
 from rules.expression import Scope
 from rules.instance import Record, revive
-from rules.instructions import Decided, Drop, Instruction, Keep, Raise, Wake
+from rules.instructions import Decided, Drop, Instruction, Keep, Raise, Signal, Wake
 from rules.late import Start, take_up
 from rules.machine import Machine
 from rules.manifest.detector import Detector
+from rules.manifest.form import InputType, Scalar
 from rules.manifest.schedule import AT
 from rules.migration import check, drop, inherit, migrate, reset, told
 from rules.view import InstanceView, View, instance, view
@@ -161,17 +162,51 @@ class Rules:
             return out
         steady = self._at(now, steady)
         for machine, name, key, read in self._open[1].of(fact):
-            record = machine.records.get(key)
-            if record is None:
-                if self.instances >= self._limit:
-                    self.turned_away += 1
-                    continue
-                record = machine.create(key, now)
-            elif record.timers:
-                out += _catch_up(machine, record, fact.cause, now, steady)
-            self._evaluated[record] = machine
-            out += machine.take(record, name, read(fact), fact.device, fact.cause, now, steady)
+            out += self._take(machine, key, name, read(fact), fact, now, steady)
         return out
+
+    def signal(self, signal: Signal, device: str, now: int, steady: int | None = None) -> list[Instruction]:
+        """Evaluate what one rule tells another, about a device or none. Raises `Rejected` where nobody can hear it."""
+        machine = self._machines.get(signal.detector)
+        given = None if machine is None else machine.detector.spec.inputs.get(signal.input)
+        if machine is None or given is None:
+            msg = f"there is no rule {signal.detector} with an input {signal.input}"
+            raise Rejected(msg, 404)
+        if not isinstance(signal.value, _TYPES[given.type]):
+            msg = f"the input {signal.input} of {signal.detector} takes a {given.type}, not {signal.value!r}"
+            raise Rejected(msg)
+        fact = Fact(device, signal.cause, signal.input, "", None, now, 0)
+        return self._take(machine, signal.key, signal.input, signal.value, fact, now, self._at(now, steady))
+
+    def fail(
+        self, rule: str, label: str, device: str, cause: str, now: int, steady: int | None = None
+    ) -> list[Instruction]:
+        """The device has not reported in time what the action at `label` of an instance asked of it."""
+        name, instance = _split(rule)
+        machine = self._machines.get(name)
+        record = None if machine is None else machine.records.get(instance)
+        if machine is None or record is None:
+            return []
+        steady = self._at(now, steady)
+        out = _catch_up(machine, record, cause, now, steady)
+        self._evaluated[record] = machine
+        return out + machine.fail(record, label, device, cause, now, steady)
+
+    def _take(
+        self, machine: Machine, key: str, name: str, value: Scalar | None, fact: Fact, now: int, steady: int
+    ) -> list[Instruction]:
+        """Evaluate an input of one instance, which may be new."""
+        out: list[Instruction] = []
+        record = machine.records.get(key)
+        if record is None:
+            if self.instances >= self._limit:
+                self.turned_away += 1
+                return out
+            record = machine.create(key, now)
+        elif record.timers:
+            out += _catch_up(machine, record, fact.cause, now, steady)
+        self._evaluated[record] = machine
+        return out + machine.take(record, name, value, fact.device, fact.cause, now, steady, fact.at)
 
     def expire(self, timer: str, now: int, cause: str, steady: int | None = None) -> list[Instruction]:
         """Evaluate a timer or a schedule. One that was cleared or has run already does nothing; one not yet due is set
@@ -322,3 +357,6 @@ def _split(key: str) -> tuple[str, str]:
     namespace, _, rest = key.partition("/")
     name, _, instance = rest.partition("/")
     return f"{namespace}/{name}", instance
+
+
+_TYPES: dict[InputType, type] = {"number": float, "boolean": bool, "string": str}

@@ -17,11 +17,15 @@ class Step:
 
     __slots__ = ("do", "label", "name", "when")
 
-    def __init__(self, name: str, label: str, when: str | None, do: Actions, namespace: str) -> None:
+    def __init__(
+        self, name: str, label: str, when: str | None, do: Actions, namespace: str, *, dry: bool = False
+    ) -> None:
         self.name = name
         self.label = label
         self.when = None if when is None else condition(when)
-        self.do: list[Action] = [compile_action(each, f"{label}.do[{at}]", namespace) for at, each in enumerate(do)]
+        self.do: list[Action] = [
+            compile_action(each, f"{label}.do[{at}]", namespace, dry=dry) for at, each in enumerate(do)
+        ]
 
 
 class Arrow(Step):
@@ -29,25 +33,25 @@ class Arrow(Step):
 
     __slots__ = ("hold", "timer", "to")
 
-    def __init__(self, name: str, label: str, arrow: manifest.Transition, namespace: str) -> None:
-        super().__init__(name, label, arrow.when, arrow.do, namespace)
+    def __init__(self, name: str, label: str, arrow: manifest.Transition, namespace: str, *, dry: bool = False) -> None:
+        super().__init__(name, label, arrow.when, arrow.do, namespace, dry=dry)
         self.to = arrow.to
         self.hold = 0 if arrow.hold is None else manifest.microseconds(arrow.hold)
         self.timer = HOLD + name
 
 
 class State:
-    """A compiled state."""
+    """A compiled state; with `dry` its actions are told and not done."""
 
     __slots__ = ("arrows", "enter", "events", "exit")
 
-    def __init__(self, name: str, state: manifest.State, namespace: str) -> None:
+    def __init__(self, name: str, state: manifest.State, namespace: str, *, dry: bool = False) -> None:
         path = f"spec.states.{name}"
-        self.enter = _steps(state.on_enter.events, f"{path}.onEnter.events", f"{name}.enter", namespace)
-        self.events = _steps(state.on_input.events, f"{path}.onInput.events", f"{name}.input", namespace)
-        self.exit = _steps(state.on_exit.events, f"{path}.onExit.events", f"{name}.exit", namespace)
+        self.enter = _steps(state.on_enter.events, f"{path}.onEnter.events", f"{name}.enter", namespace, dry)
+        self.events = _steps(state.on_input.events, f"{path}.onInput.events", f"{name}.input", namespace, dry)
+        self.exit = _steps(state.on_exit.events, f"{path}.onExit.events", f"{name}.exit", namespace, dry)
         self.arrows = [
-            Arrow(each.name or each.to, f"{path}.onInput.transitions[{at}]", each, namespace)
+            Arrow(each.name or each.to, f"{path}.onInput.transitions[{at}]", each, namespace, dry=dry)
             for at, each in enumerate(state.on_input.transitions)
         ]
 
@@ -60,8 +64,8 @@ class State:
         return [*self.enter, *self.events, *self.arrows, *self.exit]
 
 
-def _steps(steps: tuple[manifest.Step, ...], path: str, name: str, namespace: str) -> list[Step]:
+def _steps(steps: tuple[manifest.Step, ...], path: str, name: str, namespace: str, dry: bool) -> list[Step]:
     return [
-        Step(step.name or f"{name}[{at}]", f"{path}[{at}]", step.when, step.do, namespace)
+        Step(step.name or f"{name}[{at}]", f"{path}[{at}]", step.when, step.do, namespace, dry=dry)
         for at, step in enumerate(steps)
     ]

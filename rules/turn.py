@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from rules.account import effects
 from rules.explain import Evaluation, Verdict
 from rules.expression import Expression, Scope, Undecided
 from rules.instance import Record
-from rules.instructions import Command, Decided, Explained, Instruction, Raise, Wake
+from rules.instructions import Act, Decided, Explained, Held, Instruction, Raise, Wake
 from rules.lint.plan import Plan
 from rules.manifest.form import Scalar
+from rules.tasks import Task
+from twins.exchange import Event, Severity
 
 
 class Turn:
     """Passed through the state graph's callbacks; instructions gather in `out` until `finish`."""
 
-    __slots__ = ("_alerts", "_chosen", "_state", "_wakes", "assigned", "cause", "id", "now", "out", "plan", "record",
-                 "rule", "scope", "source", "steady", "trigger", "value", "verdicts")  # fmt: skip
+    __slots__ = ("_chosen", "_marks", "_seed", "_state", "_wakes", "assigned", "cause", "id", "now", "out", "plan",
+                 "record", "rule", "scope", "source", "steady", "trigger", "value", "verdicts")  # fmt: skip
 
     def __init__(
-        self, rule: str, record: Record, scope: Scope, plan: Plan, *, trigger: str, cause: str, now: int, steady: int
+        self,
+        rule: str,
+        record: Record,
+        scope: Scope,
+        plan: Plan,
+        *,
+        trigger: str,
+        cause: str,
+        now: int,
+        steady: int,
+        at: int = 0,
     ) -> None:
-        """`now` is wall time, for stamps; timers are due in `steady` time."""
+        """`now` is wall time, for stamps; timers are due in `steady` time.
+
+        `at` tells two inputs of one name and one cause apart: the time of the fact.
+        """
         self.rule = rule
         self.record = record
         self.id = f"{rule}/{record.key}"
@@ -37,7 +54,8 @@ class Turn:
         self.assigned: dict[str, Scalar] = {}
         self._state = record.state
         self._chosen = ""
-        self._alerts = 0
+        self._marks = 0
+        self._seed = at
         self._wakes: dict[str, int | None] = {}  # lengths by name
 
     def holds(self, label: str, when: Expression | None) -> bool:
@@ -59,11 +77,39 @@ class Turn:
         source, given = (what, {}) if isinstance(what, str) else (what.source, self.scope.given(what.uses))
         self.verdicts.append(Verdict(label, source, False, str(fault), given, fault.reason))
 
-    def command(self, device: str, name: str, value: str) -> None:
-        self.out.append(Command(device, {name: value}, self.cause, self.id))
+    def sign(self) -> str:
+        """The id of the next action: a digest of cause, instance, device, trigger and number, so a repeat is known."""
+        self._marks += 1
+        seed = f"{self.cause}|{self.id}|{self.record.device}|{self.trigger}|{self._seed}|{self._marks}"
+        return blake2b(seed.encode(), digest_size=12).hexdigest()
 
-    def raise_(self, event: Raise) -> None:
-        self.out.append(event)
+    def act(self, task: Task) -> None:
+        """Have something done outside."""
+        self.out.append(Act(self.sign(), self.id, self.cause, self.now, task))
+
+    def passes(self, label: str, times: int, per: int) -> bool:
+        """Whether an action may be done once more: at most so many `times` at once and in `per` microseconds."""
+        limits = {name: full for name, full in (self.record.limits or {}).items() if full > self.now}
+        step = per // times
+        full = min(max(limits.get(label, 0), self.now), self.now + per)  # the clock may have gone back
+        passes = full - self.now <= per - step
+        limits[label] = full + step if passes else full
+        self.record.limits = limits
+        return passes
+
+    def hold(self, label: str, what: str, per: int) -> None:
+        """Note an action that does not pass; people are told once in `per` microseconds."""
+        self.out.append(Held(self.id, self.cause, what))
+        if self.passes(f"{label}:told", 1, per):
+            self.note("warning", f"{self.id} holds back: {what}; more than its limit")
+
+    def note(self, severity: Severity, message: str) -> None:
+        """Tell people of an action."""
+        event = Event(self.sign(), self.now, "action", self.rule, severity, message, self.cause)
+        self.out.append(Raise(event))
+
+    def add(self, instruction: Instruction) -> None:
+        self.out.append(instruction)
 
     def arm(self, timer: str, length: int) -> None:
         """Start a timer, or start it again: so many microseconds from now."""
@@ -81,11 +127,6 @@ class Turn:
         """Note that an event or transition was chosen."""
         self._chosen = f"{self._chosen}, {name}" if self._chosen else name
         self.out.append(Decided(self.rule, self.record.key, name, before, after, self.cause))
-
-    def next_alert(self) -> int:
-        """The number of an alert within this evaluation."""
-        self._alerts += 1
-        return self._alerts
 
     def finish(self) -> Evaluation:
         """Add the timers to be written, before all else: a command may lead to another evaluation of this instance.

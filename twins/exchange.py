@@ -135,12 +135,12 @@ class Condition(Struct, frozen=True):
 
 
 class OutboxRow(Struct, frozen=True):
-    """One thing between us and the cloud that is no twin: a message is kept until the cloud has it, a topic while one
-    of its rules wants it heard. `seq` orders rows of one kind.
+    """One thing to do that is no twin: a message is kept until the cloud has it, a topic while one of the cloud's rules
+    wants it heard, an action of a rule until it is done. `seq` orders rows of one kind.
     """
 
     key: str
-    kind: Literal["twin", "state", "event", "message", "topic"]
+    kind: Literal["twin", "state", "event", "message", "topic", "action"]
     device: str
     seq: int
     body: bytes

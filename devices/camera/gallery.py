@@ -92,6 +92,17 @@ class Gallery:
             shown, jpeg = self._by_cause.get(cause), self._jpegs.get(cause)
         return self._jpeg(shown) if shown is not None else jpeg
 
+    def frame(self, device: str) -> Frame | None:
+        """The newest frame as it was inferred, `None` if there is none."""
+        with self._lock:
+            ring = self._shown.get(device)
+            return ring[-1].frame if ring else None
+
+    def span(self, device: str, since: int, until: int) -> list[str]:
+        """The causes of the frames that are kept and of this time (µs UTC), oldest first."""
+        with self._lock:
+            return [s.frame.cause for s in self._shown.get(device, ()) if since <= s.frame.at <= until]
+
     def forget(self, device: str) -> None:
         """The camera is gone; JPEGs of its alerts stay until others need their place."""
         with self._lock:

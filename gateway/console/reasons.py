@@ -36,6 +36,8 @@ def effect(each: Effect) -> str:
             return f"asked {namespace}/{device}: {name} = {each.value}"
         case "alert":
             return f"told: {each.value}"
+        case "do" | "spare":
+            return each.value
         case "wake" | "clear" | "assign":
             return ""
     return f"{each.kind}: {each.value}"

@@ -16,6 +16,8 @@ from devices.dmi.manifest import Mapper
 from devices.sparkplug.manifest import Sparkplug
 from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
+from gateway.actions import channel
+from gateway.actions.channel import Channel
 from rules.manifest import alarm, detector
 from rules.manifest.alarm import Alarm
 from rules.manifest.detector import Detector
@@ -70,6 +72,7 @@ KINDS = {
     "Node": kind(Node, "nodes"),
     "Group": kind(Group, "groups"),
     "Detector": Kind(detector.decode, names=("detectors", "rule", "rules"), shape=Detector),
+    "Channel": Kind(channel.decode, names=("channels",), shape=Channel),
     "Alarm": Kind(alarm.decode, names=("alarms",), shape=Alarm),
     "Pipeline": kind(Pipeline, "pipelines"),
     "Query": kind(Query, "queries"),

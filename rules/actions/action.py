@@ -9,7 +9,7 @@ from rules.turn import Turn
 
 
 class Action(Protocol):
-    """One thing to do. What has no usable value is not done, and is noted."""
+    """One thing to do; `label` is where it stands in the manifest. What has no usable value is noted, and not done."""
 
     label: str
 

@@ -2,6 +2,6 @@
 
 from rules.lint.check import SHOWN, check, faults
 from rules.lint.fault import Fault
-from rules.lint.walk import Use, steps, timers, uses
+from rules.lint.walk import Use, actions_of, steps, timers, uses
 
-__all__ = ["SHOWN", "Fault", "Use", "check", "faults", "steps", "timers", "uses"]
+__all__ = ["SHOWN", "Fault", "Use", "actions_of", "check", "faults", "steps", "timers", "uses"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rules.lint.walk import steps
+from rules.lint.walk import actions_of
 from rules.manifest.action import Late
 from rules.manifest.detector import Detector
 
@@ -21,7 +21,7 @@ class Plan(NamedTuple):
 
 
 def plan(detector: Detector) -> Plan:
-    do = [action for _, step in steps(detector) for action in step.do]
+    do = [action for _, action in actions_of(detector)]
     late = {action.timer.name: action.timer.late for action in do if action.timer is not None}
     missed = frozenset(name for name, policy in late.items() if policy != "fire")
     pausing = frozenset(name for name, policy in late.items() if policy == "resume")

@@ -28,8 +28,18 @@ def uses(detector: Detector) -> Iterator[Use]:
     for path, step in steps(detector):
         if step.when is not None:
             yield Use(f"{path}.when", step.when, "condition")
+    for path, action in actions_of(detector):
+        yield from _action_uses(path, action)
+
+
+def actions_of(detector: Detector) -> Iterator[tuple[str, manifest.Plain]]:
+    """Every action with its path, those for the case that another fails too."""
+    for path, step in steps(detector):
         for at, action in enumerate(step.do):
-            yield from _action_uses(f"{path}.do[{at}]", action)
+            yield f"{path}.do[{at}]", action
+            others = action.set.otherwise if action.set is not None else ()
+            for number, other in enumerate(others):
+                yield f"{path}.do[{at}].set.else[{number}]", other
 
 
 def steps(detector: Detector) -> Iterator[tuple[str, Step | Transition]]:
@@ -48,18 +58,34 @@ def steps(detector: Detector) -> Iterator[tuple[str, Step | Transition]]:
 
 def timers(detector: Detector) -> set[str]:
     """The timers that some action starts."""
-    return {action.timer.name for _, step in steps(detector) for action in step.do if action.timer is not None}
+    return {action.timer.name for _, action in actions_of(detector) if action.timer is not None}
 
 
-def _action_uses(path: str, action: manifest.Action) -> Iterator[Use]:
-    if action.set is not None:
-        yield Use(f"{path}.set.device", action.set.device, "text")
-        yield Use(f"{path}.set.value", action.set.value, "value")
-    if action.timer is not None and action.timer.expression is not None:
-        yield Use(f"{path}.timer.expression", action.timer.expression, "number")
-    if action.alert is not None:
-        yield Use(f"{path}.alert.message", action.alert.message, "text")
-    if action.notice is not None and action.notice.message is not None:
-        yield Use(f"{path}.notice.message", action.notice.message, "text")
+def _action_uses(path: str, action: manifest.Plain) -> Iterator[Use]:
     for name, source in (action.assign or {}).items():
         yield Use(f"{path}.assign.{name}", source, "value", name)
+    if action.call is not None:
+        for name, source in action.call.arguments.items():
+            yield Use(f"{path}.call.arguments.{name}", source, "value")
+    for name, roles in _ROLES.items():
+        given = getattr(action, name)
+        for field, role in roles.items() if given is not None else ():
+            if (source := getattr(given, field)) is not None:
+                yield Use(f"{path}.{name}.{field}", source, role)
+
+
+_ROLES: dict[str, dict[str, Role]] = {
+    "set": {"device": "text", "value": "value"},
+    "timer": {"expression": "number"},
+    "notice": {"message": "text"},
+    "alert": {"message": "text"},
+    "publish": {"topic": "text", "payload": "text"},
+    "call": {"device": "text"},
+    "webhook": {"body": "text"},
+    "notify": {"message": "text"},
+    "write": {"value": "value"},
+    "clip": {"camera": "text"},
+    "infer": {"camera": "text"},
+    "signal": {"key": "text", "value": "value"},
+}
+"""What of an action is an expression, or text with expressions."""

@@ -97,6 +97,8 @@ class Spec(Node, frozen=True):
     """What becomes of instances when this manifest takes another's place: they go on, are mapped, or begin anew."""
     map: Names = Names()
     """New names of states and variables, for `migration: map`."""
+    dry_run: bool = False
+    """Decide, and say what would be done outside, and do not do it."""
 
 
 class Detector(Node, frozen=True):

@@ -129,9 +129,11 @@ class Stage:
 
 def values(batch: Batch) -> list[Point]:
     """The reported values of a batch: neither a device's state, which is one more when it is heard for the first time,
-    nor what was desired.
+    nor what was desired, nor the record of what rules did.
     """
-    return [p for p in batch.points if not p.series.endswith("/$state") and not p.series.startswith(DESIRED)]
+    return [
+        p for p in batch.points if not p.series.endswith(("/$state", "/$action")) and not p.series.startswith(DESIRED)
+    ]
 
 
 def wishes(batch: Batch) -> list[tuple[str, str | None]]:

@@ -21,7 +21,6 @@ from devices.telemetry.manifest import Mapping
 from gateway import discovery, watch
 from gateway.discovery import Discoverer
 from gateway.presence import Presence
-from gateway.turn import Turn
 from rules.manifest.detector import decode as detector
 from tests.bad_input import MAPPINGS
 from tests.clock import VirtualClock
@@ -123,7 +122,7 @@ async def test_devices_join_by_themselves_up_to_a_limit_and_are_told() -> None:
     stage.rules.apply(detector(rule(states=states), "rule"))
     refused = 0
     for n in range(MANY):
-        turn = Turn(stage.twins, stage.rules, stage.streams, stage.timers, stage.core._watch, stage.core.counts)
+        turn = stage.core._turn()
         outcome = turn.take((said(f"default/d{n}", t="1"),))
         turn.close()
         presence.tell(turn.committed)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from gateway.committed import Committed
-from gateway.turn import DEPTH
+from gateway.deeds import DEPTH
 from rules.instructions import Command
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Stage, body, rule, values, wishes

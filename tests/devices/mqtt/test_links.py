@@ -14,7 +14,7 @@ import aiomqtt
 import pytest
 
 from devices.mqtt.fast import FastLink
-from devices.mqtt.link import Link, LinkConfig, Message
+from devices.mqtt.link import Letter, Link, LinkConfig, Message
 from devices.mqtt.rights import password_line
 from devices.mqtt.steady import SteadyLink
 from runtime.clock import SystemClock
@@ -258,6 +258,42 @@ async def test_publishes_that_the_broker_did_not_confirm_are_sent_again(broker: 
             assert [(await anext(there.messages)).payload for _ in range(10)] == [b"%d" % n for n in range(10)]
         await ears.until(lambda: link.waiting == 0)
         assert link.counts.confirmed == 10
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+async def test_the_sender_of_a_letter_hears_when_the_broker_has_it(
+    broker: Mosquitto, make_link: MakeLink, qos: int
+) -> None:
+    told: list[bool] = []
+    link = make_link()
+    async with listening(link) as ears, device(broker) as there:
+        await there.subscribe("out", qos=1)
+        link.publish([Letter("out", b"x", told.append, qos, True, "id-1")])
+        async with asyncio.timeout(10):
+            came = await anext(there.messages)
+        assert (came.payload, came.qos) == (b"x", qos)
+        await ears.until(lambda: told == [True])
+        assert link.waiting == 0
+    async with device(broker) as late, asyncio.timeout(10):
+        await late.unsubscribe("out")
+        await late.subscribe("out", qos=1)
+        assert (await anext(late.messages)).retain
+
+
+async def test_the_sender_of_a_letter_hears_when_it_is_let_go_and_when_it_came_late(
+    broker: Mosquitto, make_link: MakeLink
+) -> None:
+    told: dict[str, bool] = {}
+
+    def letter(name: str, topic: str = "out") -> Letter:
+        return Letter(topic, b"x", lambda sent: told.__setitem__(name, sent))
+
+    link = make_link(outgoing_limit=2)
+    link.publish([letter("oldest"), letter("unfit", "a/#"), letter("kept")])
+    assert told == {"oldest": False}
+    async with listening(link) as ears:
+        await ears.until(lambda: len(told) == 3)
+    assert told == {"oldest": False, "unfit": False, "kept": True}
 
 
 async def test_the_outgoing_queue_lets_the_oldest_go_and_counts_them(broker: Mosquitto, make_link: MakeLink) -> None:
