@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import smtplib
 import ssl
-from email.message import EmailMessage
-from email.utils import formatdate
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +17,9 @@ from rules.tasks import Notify
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Severity
 from twins.schema import nearest
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 ATTEMPT = 10.0
 """Seconds that the mail server may take for each answer."""
@@ -77,6 +78,9 @@ class Notices:
 
 def _mail(email: Email, act: Act, task: Notify) -> EmailMessage:
     """Its id is the action's, by which a mailbox knows a repeat."""
+    from email.message import EmailMessage  # few gateways write mails
+    from email.utils import formatdate
+
     mail = EmailMessage()
     mail["From"], mail["To"] = email.sender, ", ".join(email.to)
     mail["Subject"] = f"[{task.severity}] {task.title}"
@@ -88,6 +92,8 @@ def _mail(email: Email, act: Act, task: Notify) -> EmailMessage:
 
 def _post(email: Email, mail: EmailMessage, password: str) -> None:
     """In a thread. Raises `Unavailable`, and `Rejected` where the server will never take it."""
+    import smtplib
+
     host, _, port = email.server.rpartition(":")
     trust = ssl.create_default_context()
     try:
