@@ -20,7 +20,7 @@ BENCHES = {
     "startup": (),
     "memory": (),
     "end_to_end": (),
-    "decision": (),
+    "actuator": (),
     "overload": (),
     "telemetry": (),
     "decode": (),

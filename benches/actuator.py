@@ -50,7 +50,7 @@ WAYS = {
 def main(quick: bool = False) -> list[Figure]:
     seconds, rates = (2.0, RATES[:1]) if quick else (15.0, RATES)
     figures = [figure for way in WAYS for rate in rates for figure in _run(way, rate, seconds)]
-    show("decision: sensor → rule → actuator over mosquitto, durable", figures)
+    show("actuator: sensor → rule → actuator over mosquitto, durable", figures)
     return figures
 
 
@@ -67,7 +67,7 @@ def _run(way: str, rate: float, seconds: float) -> list[Figure]:
                 used = cpu_seconds(gemelo.process.pid)
                 outcome = _plant(port, seconds, rate, hear)
                 used = cpu_seconds(gemelo.process.pid) - used
-    return _figures(f"decision: {way}, {rate:,.0f} values a second", way, rate, outcome, used)
+    return _figures(f"actuator: {way}, {rate:,.0f} values a second", way, rate, outcome, used)
 
 
 def _plant(port: int, seconds: float, rate: float, hear: str) -> Outcome:
