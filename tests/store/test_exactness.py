@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from store import segments
+from store import seals
 from store.segment import DAY
 from store.space import Space
 from store.store import Store
@@ -116,7 +116,7 @@ async def test_points_are_kept_again_after_all_went_of_which_one_was_of_the_futu
 ) -> None:
     now = 20_000 * DAY
     async with store_at(tmp_path, clock=Still(now)) as store:
-        space = store.segments._space = Filled(tmp_path, 1 << 30)
+        space = store.segments._files.space = Filled(tmp_path, 1 << 30)
         await put(store, point(now - 2), point(now + 3650 * DAY))
         await store.segments.seal()
         space.full = True
@@ -140,7 +140,7 @@ async def test_nothing_is_measured_while_nothing_is_to_be_merged(tmp_path: Path,
                 asked.append(1)
                 return super().room()
 
-        store.segments._space = Counting(tmp_path, 1 << 30)
+        store.segments._files.space = Counting(tmp_path, 1 << 30)
         assert await store.segments.merge() == []
         assert not asked
 
@@ -148,7 +148,7 @@ async def test_nothing_is_measured_while_nothing_is_to_be_merged(tmp_path: Path,
 async def test_results_are_sealed_in_pieces_that_memory_holds(
     tmp_path: Path, store_at: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segments, "_RESULTS", 10)
+    monkeypatch.setattr(seals, "_RESULTS", 10)
     async with store_at(tmp_path) as store:
         results = [Result("default/cam", "person", "1", n, n, ()) for n in range(25)]
         await store.journal.committed(store.journal.append(Batch(results=results)))
