@@ -103,7 +103,7 @@ class Gateway:
         def conditions(device: str) -> tuple[Condition, ...]:
             return registry.conditions(device) + cloud.conditions(device)
 
-        uploads = Uploading(config, kernel.store, core, clock, causes.of("upload"))
+        uploads = Uploading(config, kernel.store, core, clock, causes.of("upload"), lambda: registry.unread("Upload"))
         operations = Operations(core, registry, clock, causes.of("api"), conditions)
         edge = Edge(core, registry, operations, clock, causes)
         self._doors = Doors(
