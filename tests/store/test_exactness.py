@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from store import seals
+from store.parquet import codecs
 from store.segment import DAY
 from store.space import Space
 from store.store import Store
@@ -157,3 +160,22 @@ async def test_results_are_sealed_in_pieces_that_memory_holds(
         rows = [row for one in made for row in pq.read_table(store.segments.path(one)).column("input").to_pylist()]
         assert rows == list(range(25))
         assert (await store.sql.sql("SELECT count(*) FROM results", deadline=20, limit=1)).rows == [(25,)]
+
+
+def test_each_column_gets_the_codec_that_makes_it_smallest() -> None:
+    chance = np.random.default_rng(1)
+    rows = 20_000
+    table = pa.table(
+        {
+            "time": pa.array(np.arange(rows) * 1_000_000 + chance.integers(0, 1000, rows)).cast(
+                pa.timestamp("us", "UTC")
+            ),
+            "quantised": np.round(chance.integers(0, 50, rows) / 10, 1),
+            "entropy": chance.normal(20, 1, rows),
+        }
+    )
+    assert codecs(table) == {
+        "time": "DELTA_BINARY_PACKED",
+        "quantised": "dictionary",
+        "entropy": "BYTE_STREAM_SPLIT",
+    }
