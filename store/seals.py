@@ -79,11 +79,11 @@ class Seals:
         self._files.counts.expired += sealed.expired
         return sealed.segments
 
-    async def results(self) -> list[Segment]:
-        """Seal the oldest, as many as memory is to hold at once; none when there are none."""
+    async def results(self) -> tuple[list[Segment], bool]:
+        """Seal the oldest, as many as memory is to hold at once; and whether it left some that waited with them."""
         last, rows = await self._files.in_thread(self._read_results)
         if not rows:
-            return []
+            return [], False
 
         def written(job: Job) -> list[Segment]:
             from store.sealing import seal_results
@@ -94,7 +94,7 @@ class Seals:
         await self._files.enter(sealed, lambda db: enter_results(db, sealed, self._files.number, last))
         self._files.step("results:entered")
         self._files.keep([*self._files.known, *sealed])
-        return sealed
+        return sealed, len(rows) == _RESULTS
 
     async def _sealing(self, rows: int, work: Callable[[Job], T]) -> T:
         """Seal so many rows: in the room that they will need as a rule, and if that is too little in more."""

@@ -100,7 +100,9 @@ class Segments:
         """Seal all unsealed points and results now. Raises OSError, ValueError or sqlite3.Error."""
         async with self._turn:
             made = await self._seals.points()
-            while some := await self._seals.results():
+            more = True
+            while more:
+                some, more = await self._seals.results()
                 made += some
             return made
 
