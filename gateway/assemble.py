@@ -106,7 +106,7 @@ class Gateway:
         def conditions(device: str) -> tuple[Condition, ...]:
             return registry.conditions(device) + cloud.conditions(device)
 
-        uploads = Uploading(config, kernel.store, core, clock, causes.of("upload"))
+        uploads = Uploading(config, kernel.store, core, clock, causes.of("upload"), lambda: registry.unread("Upload"))
         self._actions = acting = actions(config, kernel, mqtt, sight, uploads, clock, causes.of("action"))
         operations = Operations(core, registry, clock, causes.of("api"), conditions)
         edge = Edge(core, registry, operations, clock, causes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Sequence
 
 from devices.telemetry.formats import line
@@ -19,6 +19,7 @@ from twins.values import NAME_RULE, is_name
 
 MOST = 10_000
 """Points of one call: it is one turn of the sequencer, and everybody else waits for it."""
+_GREATEST = sys.float_info.max
 
 
 class Recording:
@@ -71,6 +72,6 @@ def _point(place: int, sample: Sample, known: set[str]) -> Point:
         if len(value) > VALUE_LIMIT:
             raise Rejected(f"points[{place}]: a text of {len(value)} characters, at most {VALUE_LIMIT} are kept")
         return Point(series, at, seq, None, value)
-    if not math.isfinite(value):
-        raise Rejected(f"points[{place}]: {value} is no value: a number is finite")
+    if not -_GREATEST <= value <= _GREATEST:  # NaN is neither
+        raise Rejected(f"points[{place}]: {said[:40]} is no value: a number is finite, and a double can tell it")
     return Point(series, at, seq, float(value), said if isinstance(value, int) and abs(value) >= EXACT else None)

@@ -25,14 +25,23 @@ from web.uploads import UploadView
 class Uploading:
     """Implements `web.uploads.Uploads`. The door `uploads`: opened after all manifests, so that each `never` holds."""
 
-    def __init__(self, config: Config, store: Store, core: Core, clock: Clock, next_cause: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        core: Core,
+        clock: Clock,
+        next_cause: Callable[[], str],
+        unread: Callable[[], set[str]] = set,
+    ) -> None:
         path, node = config.store.path.absolute(), config.node
         self._core = core
         self._clock = clock
         self._next_cause = next_cause
         self._uploads = Uploads(
-            node.name, node.zone, store.segments, store.journal, path / FOLDER, path / "uploads", self._tell, clock
-        )
+            node.name, node.zone, store.segments, store.journal, path / FOLDER, path / "uploads", self._tell, clock,
+            unread=unread,
+        )  # fmt: skip
 
     def apply(self, name: str, manifest: Upload | None) -> None:
         """Watcher of the kind `Upload`."""

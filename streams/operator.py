@@ -11,17 +11,14 @@ from msgspec import Struct
 from streams.expression import Expression
 from streams.frames import frame_of
 from streams.lane import AHEAD, NEVER, Lane, Origin, Part, Told
+from streams.naming import Naming
 from streams.query import Query
 from streams.result import Counts, Result
-from streams.source import Pattern, parted
+from streams.source import Pattern
 from twins.duration import microseconds
 from twins.exchange import Point
 from twins.tally import is_quantile
 
-PREFIX = "query:"
-"""What the rows and the timer of a query begin with."""
-SERIES = "@"
-"""In place of a part's number in the row of a series."""
 REVISIONS = (1 << 20) - 1
 SOON = 16
 """Looks at what is idle within that time, at most."""
@@ -51,6 +48,7 @@ class Operator:
         self.quiet = 0
         self.counts = Counts()
         self._frame = frame_of(query)
+        self._naming = Naming(query)
         self._where = None if spec.where is None else Expression(spec.where)
         self._value = None if spec.value is None else Expression(spec.value)
         self._bound = microseconds(spec.out_of_order)
@@ -64,8 +62,8 @@ class Operator:
         """The way of the series `device/name` into this query, if it is meant; of a query, what `kind` of result."""
         for pattern in self._patterns:
             if pattern.query == upstream and pattern.fits(device, kind if upstream else name):
-                key = self._key(device, name)
-                return Entry(self, key, self._owner(key), device, name)
+                key = self._naming.key(device, name)
+                return Entry(self, key, self._naming.owner(key), device, name)
         return None
 
     def take(self, entry: Entry, point: Point, now: int, room: bool = True) -> list[Result]:
@@ -143,7 +141,7 @@ class Operator:
         self._deleted.clear()
         for lane in self._changed.values():
             for part, body in lane.rows():
-                yield self._row(lane, part), body
+                yield self._naming.row(lane, part), body
         self._changed.clear()
 
     def forget(self, device: str) -> None:
@@ -158,7 +156,7 @@ class Operator:
         """Delete a lane."""
         lane = self.lanes.pop(key)
         self._changed.pop(key, None)
-        self._deleted |= dict.fromkeys(self._row(lane, part) for part in lane.gone())
+        self._deleted |= dict.fromkeys(self._naming.row(lane, part) for part in lane.gone())
 
     def adopt(self, older: Operator, now: int) -> None:
         """Go on with the lanes of an older self of the same shape."""
@@ -173,19 +171,16 @@ class Operator:
         """Take up lanes as they were written; the number of those that could not be read, which begin anew."""
         found: dict[str, dict[Part, bytes]] = {}
         for row, body in rows.items():
-            part, _, rest = row.removeprefix(f"{PREFIX}{self.id}/").partition("/")
-            if part == SERIES:
-                found.setdefault(self._key(*parted(rest)), {})[rest] = body
-            else:
-                found.setdefault(rest, {})[int(part) if part else None] = body
+            key, part = self._naming.place(row)
+            found.setdefault(key, {})[part] = body
         lost = 0
         for key, parts in found.items():
-            lane = Lane(key, self._owner(key), self._bound)
+            lane = Lane(key, self._naming.owner(key), self._bound)
             try:
                 lane.restore(parts, self._frame, now)
             except (msgspec.MsgspecError, KeyError):
                 lost += 1
-                self._deleted |= dict.fromkeys(self._row(lane, part) for part in parts)
+                self._deleted |= dict.fromkeys(self._naming.row(lane, part) for part in parts)
             else:
                 self.lanes[key] = lane
         if any(lane.next < NEVER for lane in self.lanes.values()):
@@ -221,48 +216,11 @@ class Operator:
             text = f"{self._seed} {lane.key} {ident}".encode()
             seq = int.from_bytes(blake2b(text, digest_size=8).digest()) >> 21 << 20 | revision
             for kind, value in values:
-                device, name, short = self._named(lane, kind)
+                device, name, short = self._naming.result(lane, kind)
                 point = Point(f"{device}/{name}", at, seq, value, None)
                 out.append(Result(device, name, short, point, corrected))
         self.counts.results += len(out)
         return out
-
-    def _named(self, lane: Lane, kind: str) -> tuple[str, str, str]:
-        """Device and name of a result, beside what it is made of; and what kind it is for those who read it."""
-        query = self.query.metadata.name
-        if self.query.spec.align is not None:
-            device, name = parted(kind)
-            return device, f"{name}.{query}", name
-        match self.query.key:
-            case "series":
-                return lane.device, f"{lane.key[len(lane.device) + 1 :]}.{query}.{kind}", kind
-            case "device":
-                return lane.device, f"{query}.{kind}", kind
-            case "all":
-                return self.id, kind, kind
-
-    def _key(self, device: str, name: str) -> str:
-        match self.query.key:
-            case "series":
-                return f"{device}/{name}"
-            case "device":
-                return device
-            case "all":
-                return ""
-
-    def _owner(self, key: str) -> str:
-        match self.query.key:
-            case "series":
-                return parted(key)[0]
-            case "device":
-                return key
-            case "all":
-                return self.id
-
-    def _row(self, lane: Lane, part: Part) -> str:
-        if isinstance(part, str):
-            return f"{PREFIX}{self.id}/{SERIES}/{part}"
-        return f"{PREFIX}{self.id}/{'' if part is None else part}/{lane.key}"
 
 
 def shape(query: Query) -> str:

@@ -6,19 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct, structs
 
-from streams import acceptance, chain, operator
+from streams import acceptance, chain, naming
 from streams.chain import Chain
-from streams.operator import Entry, Operator, shape
+from streams.operator import Operator, shape
+from streams.passage import Passage
 from streams.pipeline import Pipeline
 from streams.query import Query
 from streams.result import Counts, Offers, Result, total
-from streams.routes import NOWHERE, Route, Routes
-from streams.source import parted
+from streams.routes import Routes
 from twins.errors import Rejected
 from twins.exchange import Event, Point
 
-QUIET = 600_000_000
-"""Microseconds between two events that tell of late points of one query."""
 Manifest = Query | Pipeline
 
 
@@ -39,13 +37,12 @@ class Streams:
     def __init__(self, secret: Callable[[], bytes] = bytes, *, limit: int = 50_000) -> None:
         self._past = Counts(), Offers()
         self._secret = secret
-        self._limit = limit
         self._chains: dict[str, Chain] = {}
         self._operators: dict[str, Operator] = {}
         self._routes = Routes(self._chains, self._operators)
+        self._passage = Passage(self._operators, self._routes, limit)
         self._timers: dict[str, int] = {}
         self._rows: dict[str, bytes | None] = {}
-        self._events: list[Event] = []
 
     def __len__(self) -> int:
         return len(self._chains) + len(self._operators)
@@ -63,7 +60,7 @@ class Streams:
     @property
     def keys(self) -> int:
         """Keys that queries keep state of."""
-        return sum(len(each.lanes) for each in self._operators.values())
+        return self._passage.keys
 
     @property
     def held(self) -> int:
@@ -80,7 +77,7 @@ class Streams:
         for each, strand in route.replacing:
             points = [out for one in points for out in each.take(strand, one, now)]
         out: list[Result] = []
-        self._keep(points, route, now, stored, out)
+        self._passage.keep(points, route, now, stored, out)
         return out
 
     def standing(self, kind: str, name: str) -> dict[str, int]:
@@ -93,18 +90,18 @@ class Streams:
 
     def owns(self, timer: str) -> bool:
         """Whether a timer is one of `changes`."""
-        return timer.startswith((operator.PREFIX, chain.PREFIX))
+        return timer.startswith((naming.PREFIX, chain.PREFIX))
 
     def expire(self, timer: str, now: int, stored: list[Point]) -> Sequence[Result]:
         """A timer of `changes` is due. One of what is gone does nothing."""
         self._timers.pop(timer, None)
         out: list[Result] = []
-        if timer.startswith(operator.PREFIX):
-            found = self._operators.get(timer.removeprefix(operator.PREFIX))
+        if timer.startswith(naming.PREFIX):
+            found = self._operators.get(timer.removeprefix(naming.PREFIX))
             if found is not None:
-                self._told(found, found.expire(now), now, stored, out)
+                self._passage.told(found, found.expire(now), now, stored, out)
         elif each := self._chains.get(timer.removeprefix(chain.PREFIX)):
-            self._emerged(each, each.expire(now), now, stored, out)
+            self._passage.emerged(each, each.expire(now), now, stored, out)
         return out
 
     def apply(self, manifest: Manifest, now: int, stored: list[Point]) -> Sequence[Result]:
@@ -125,7 +122,7 @@ class Streams:
         out: list[Result] = []
         if kind == "Pipeline":
             if (gone := self._chains.get(name)) is not None:
-                self._emerged(gone, gone.flush(), now, stored, out)
+                self._passage.emerged(gone, gone.flush(), now, stored, out)
                 self._discard(gone)
                 self._past = self._past[0], total(self._past[1], gone.offers)
                 del self._chains[name]
@@ -143,7 +140,7 @@ class Streams:
         """A device left."""
         out: list[Result] = []
         for each in self._chains.values():
-            self._emerged(each, each.forget(device), now, stored, out)
+            self._passage.emerged(each, each.forget(device), now, stored, out)
         for one in self._operators.values():
             one.forget(device)
         self._routes.clear()
@@ -170,9 +167,9 @@ class Streams:
     def changes(self) -> Changes:
         """What changed since the last call: write it in the commit of what was taken."""
         rows, self._rows = self._rows, {}
-        events, self._events = self._events, []
+        events, self._passage.events = self._passage.events, []
         timers: dict[str, int | None] = {}
-        for prefix, group in ((operator.PREFIX, self._operators), (chain.PREFIX, self._chains)):
+        for prefix, group in ((naming.PREFIX, self._operators), (chain.PREFIX, self._chains)):
             for name, each in group.items():
                 rows.update(each.rows())
                 if each.due is not None and self._timers.get(prefix + name) != each.due:
@@ -181,51 +178,6 @@ class Streams:
             del self._timers[timer]
             timers[timer] = None
         return Changes(rows, timers, events)
-
-    def _keep(self, points: list[Point], route: Route, now: int, stored: list[Point], out: list[Result]) -> None:
-        """Keep what all pipelines of a series left, and show it to those that look at it."""
-        stored += points
-        for point in points:
-            for entry in route.entries:
-                self._ask(entry, point, now, stored, out)
-            for each, strand in route.beside:
-                self._emerged(each, each.take(strand, point, now), now, stored, out)
-
-    def _emerged(self, source: Chain, points: list[Point], now: int, stored: list[Point], out: list[Result]) -> None:
-        """What comes out of a chain later, or beside: in place of a point it goes on to the chains that follow."""
-        for point in points:
-            if source.replaces:
-                route = self._routes.of(point.series, now) or NOWHERE
-                left = [point]
-                for each, strand in route.replacing:
-                    if each.id > source.id:
-                        left = [kept for one in left for kept in each.take(strand, one, now)]
-                self._keep(left, route, now, stored, out)
-                continue
-            stored.append(point)
-            device, name = parted(point.series)
-            out.append(Result(device, name, "", point))
-            for entry in self._routes.readers(point.series, device, name):
-                self._ask(entry, point, now, stored, out)
-
-    def _ask(self, entry: Entry, point: Point, now: int, stored: list[Point], out: list[Result]) -> None:
-        asked = entry.operator
-        room = entry.key in asked.lanes or self.keys < self._limit
-        results = asked.take(entry, point, now, room)
-        if results:
-            self._told(asked, results, now, stored, out)
-        if asked.late and now >= asked.quiet:
-            self._events.append(acceptance.late(asked.id, asked.late, now))
-            asked.late, asked.quiet = 0, now + QUIET
-
-    def _told(self, asked: Operator, results: list[Result], now: int, stored: list[Point], out: list[Result]) -> None:
-        for result in results:
-            point = result.point
-            stored.append(point)
-            out.append(result)
-            if asked.id in self._routes.read and not result.corrected:
-                for entry in self._routes.readers(point.series, result.device, result.name, result.kind, asked.id):
-                    self._ask(entry, point, now, stored, out)
 
     def _query(self, query: Query, now: int) -> None:
         older = self._operators.get(query.id)
@@ -239,7 +191,7 @@ class Streams:
                 fresh.adopt(older, now)
             else:
                 self._clear(older)
-                self._events.append(acceptance.anew(query.id, now, "its windows are others now"))
+                self._passage.events.append(acceptance.anew(query.id, now, "its windows are others now"))
         self._operators[query.id] = fresh
 
     def _pipeline(self, pipeline: Pipeline, now: int, stored: list[Point], out: list[Result]) -> None:
@@ -252,7 +204,7 @@ class Streams:
             if older.pipeline.spec.steps == pipeline.spec.steps:
                 fresh.adopt(older)
             else:
-                self._emerged(older, older.flush(), now, stored, out)
+                self._passage.emerged(older, older.flush(), now, stored, out)
                 self._discard(older)
         self._chains[pipeline.id] = fresh
         for name in sorted(self._chains):  # the order in which they follow one another
@@ -262,11 +214,13 @@ class Streams:
         owned: dict[str, dict[str, bytes]] = {}
         for row, body in rows.items():
             owned.setdefault("/".join(row.split("/", 2)[:2]), {})[row] = body
-        for prefix, group in ((operator.PREFIX, self._operators), (chain.PREFIX, self._chains)):
+        for prefix, group in ((naming.PREFIX, self._operators), (chain.PREFIX, self._chains)):
             for name, each in group.items():
                 lost = each.restore(owned.get(prefix + name, {}), now)
                 if lost:
-                    self._events.append(acceptance.anew(name, now, f"{lost} of its states could not be read back"))
+                    self._passage.events.append(
+                        acceptance.anew(name, now, f"{lost} of its states could not be read back")
+                    )
 
     def _clear(self, found: Operator) -> None:
         for key in list(found.lanes):
@@ -278,8 +232,8 @@ class Streams:
         self._rows.update(dict.fromkeys(gone.drop()))
 
     def _wanted(self, timer: str) -> bool:
-        if timer.startswith(operator.PREFIX):
-            found: Operator | Chain | None = self._operators.get(timer.removeprefix(operator.PREFIX))
+        if timer.startswith(naming.PREFIX):
+            found: Operator | Chain | None = self._operators.get(timer.removeprefix(naming.PREFIX))
         else:
             found = self._chains.get(timer.removeprefix(chain.PREFIX))
         return found is not None and found.due is not None

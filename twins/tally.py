@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -72,14 +72,22 @@ class Tally(Struct, array_like=True, gc=False):
 def tally_of(values: Sequence[Value], *, spread: bool, sketch: bool) -> Tally:
     """The tally of values in their order; with `spread` and `sketch` only where they are wanted: they cost most."""
     numbers = [value for _, _, value in values]
-    n, total = len(numbers), math.fsum(numbers)
+    n, total = len(numbers), added(numbers)
     mean = total / n
-    m2 = math.fsum((number - mean) ** 2 for number in numbers) if spread else 0.0
+    m2 = added((number - mean) * (number - mean) for number in numbers) if spread else 0.0
     kept = Sketch() if sketch else None
     if kept is not None:
         for number in numbers:
             kept.add(number)
     return Tally(n, total, m2, min(numbers), max(numbers), values[0], values[-1], kept)
+
+
+def added(numbers: Iterable[float]) -> float:
+    """The sum, rounded once; one that no double can tell is infinite, and leads to no result."""
+    try:
+        return math.fsum(numbers)
+    except (OverflowError, ValueError):  # ValueError: of infinities of both signs
+        return math.inf
 
 
 def aggregate(name: str) -> Aggregate | None:

@@ -155,7 +155,9 @@ class _Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no 
         while True:
             try:
                 return future.result(_LOOK)
-            except concurrent.futures.TimeoutError:
+            except TimeoutError as error:
+                if future.done():  # it is what the work raised
+                    raise flight.FlightTimedOutError(str(error) or "no answer in time") from error
                 if context.is_cancelled() or self._ending:
                     future.cancel()
                     raise flight.FlightCancelledError("nobody waits any more") from None

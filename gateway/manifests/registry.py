@@ -54,6 +54,7 @@ class Registry:
         self._objects: dict[tuple[str, str], Any] = {}
         self._declarations = Declarations(self._objects)
         self._watchers: dict[str, list[Watcher]] = {}
+        self._unread: set[tuple[str, str]] = set()
         self._turn = asyncio.Lock()  # what a manifest means depends on those that hold, so one comes after the other
 
     def watch(self, kind: str, watcher: Watcher) -> None:
@@ -92,8 +93,13 @@ class Registry:
             try:
                 self._keep(kind, name, body, self._kinds[kind].understand(body, f"{kind} {name}"))
             except (Rejected, KeyError, msgspec.DecodeError) as error:
+                self._unread.add((kind, name))
                 faults.append(f"{kind} {name} was kept by another version and can't be read: {error}")
         return faults
+
+    def unread(self, kind: str) -> set[str]:
+        """Names of this kind whose manifests could not be read at the start, and were not applied since."""
+        return {name for k, name in self._unread if k == kind and (k, name) not in self._objects}
 
     async def rejoin(self, known: Callable[[str], bool]) -> None:
         """Let devices join again that have a manifest and no twin any more: their twin could not be read back."""

@@ -10,12 +10,9 @@ leaves its parts; `Merged` gives them to what took its place, before anything of
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from msgspec import structs
 
@@ -23,28 +20,22 @@ from runtime.backoff import Backoff
 from runtime.clock import Clock
 from store.uploads import schedule
 from store.uploads.backlog import Backlog
+from store.uploads.courier import Courier, Tell
 from store.uploads.ledger import Ledger, Want
 from store.uploads.manifest import Upload
 from store.uploads.merged import Merged, rest_prefix
 from store.uploads.occasion import reading
 from store.uploads.selection import Gate
-from store.uploads.shelf import Shelf, is_segment
+from store.uploads.shelf import Shelf
 from store.uploads.standing import Standing
-from store.uploads.work import ALWAYS, Job, Part, Span
+from store.uploads.work import ALWAYS, Span
 from twins.cron import following
 from twins.errors import Rejected, Unavailable
-from twins.exchange import Severity
-
-if TYPE_CHECKING:
-    from store.uploads.sender import Sender
 
 logger = logging.getLogger(__name__)
 
 SCHEDULE = "schedule"
 """Why of a want that the clock made."""
-
-Tell = Callable[[str, Severity, str], Awaitable[None]]
-"""Kind, severity and words of an event about this upload."""
 
 
 class Uploader:
@@ -67,21 +58,20 @@ class Uploader:
     ) -> None:
         self.upload = upload
         self.standing = Standing(upload.id, upload.policy)
-        self._node = node
         self._zone = zone
         self._shelf = shelf
-        self._gate = gate
         self._tell = tell
         self._clock = clock
         self._look = look
         self._ledger = Ledger(upload.id, shelf.journal, shelf.rests)
         self._merged = Merged(upload, shelf, self._ledger, tell)
         self._backlog = Backlog(upload, shelf, self._ledger, self._merged, clock)
+        self._courier = Courier(
+            upload, node, shelf, gate, tell, clock,
+            ledger=self._ledger, merged=self._merged, backlog=self._backlog, standing=self.standing,
+        )  # fmt: skip
         self._backoff = Backoff(1.0, 60.0, 1.0)
-        self._sender: Sender | None = None
         self._sealed = 0
-        self._asking = Want(0, ALWAYS, 0, "")
-        self._told: set[tuple[int, str, str]] = set()
         self._open = asyncio.Event()
         self._fires = 0
         """When the schedule comes next."""
@@ -155,10 +145,12 @@ class Uploader:
             if job is None:
                 break
             self._mark("running")
-            if not await self._send(job, want):
+            if await self._courier.carry(job, want):
+                await self._recovered()
+            else:
                 self._backlog.again()
         await self._ledger.satisfied(want)
-        self._told = {told for told in self._told if told[0] != want.id}
+        self._courier.satisfied(want)
         self._mark("idle")
         return True
 
@@ -170,71 +162,6 @@ class Uploader:
             if want.why != SCHEDULE:
                 raise Unavailable(f"points cannot be sealed: {error}") from error
             logger.warning("%s sends what is sealed: %s", self.upload.id, error)
-
-    async def _send(self, job: Job, want: Want) -> bool:
-        """True when its rows are there."""
-        from store.uploads.sender import Changed
-
-        sender = self._at_work(want)
-        name, part = job.source.name, Part(job.source.name, *job.span, job.token, done=False)
-        segment = is_segment(name)
-        try:
-            path = await self._shelf.hold(job.source) if segment else job.source.path
-        except FileNotFoundError:  # merged or removed since: another takes its place
-            await self._merged.look()
-            return False
-        if not job.begun:
-            await self._ledger.begin(part)
-        self._shelf.entered(name)
-        try:
-            sums, blocked = await sender.send(job, path, self._backlog.of_day(job))
-        except Changed:
-            pass
-        except FileNotFoundError:
-            await self._lost(job, path)
-        except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno:
-                raise
-            self._backlog.leave(name)
-            await self._ledger.replace([name], [], [])
-            await self._tell("upload", "error", f"{name} cannot be read: {error}; the others go on")
-        else:
-            self.standing.blocked += blocked
-            await self._ledger.finish(structs.replace(part, done=True), structs.replace(sums, at=self._clock.now()))
-            await self._merged.look()
-            await self._recovered()
-            return True
-        return False
-
-    async def _lost(self, job: Job, path: Path) -> None:
-        """A file is gone: one of a day, merged since, or what was begun. Raises FileNotFoundError for one of ours."""
-        before = self._merged.version
-        await self._merged.look()
-        if self._merged.version != before and self.upload.spec.align is not None:
-            return
-        if await asyncio.to_thread(path.exists):
-            raise FileNotFoundError(errno.ENOENT, "a folder of uploads is gone; restart the gateway", str(path))
-        await self._ledger.replace([job.source.name], [], [])
-        if job.source.kind != "pictures":
-            await self._ledger.missed(job.source.rows)
-            await self._tell("upload", "error", f"{job.source.name} is gone before all of it went")
-
-    def _at_work(self, want: Want) -> Sender:
-        if self._sender is None:
-            from store.uploads.sender import Sender
-
-            self._sender = Sender(self.upload, self._node, self._shelf, self._gate, self._audit, self._clock)
-        self._asking = want
-        return self._sender
-
-    async def _audit(self, held: dict[tuple[str, str], int]) -> None:
-        """Each want that a `never` holds against is told: once a device."""
-        want = self._asking
-        for block, device in held:
-            if (want.id, block, device) not in self._told:
-                words = f"{device}: {block} keeps it here; it was not sent for {self.upload.id} ({want.why})"
-                await self._tell("security", "warning", words)
-                self._told.add((want.id, block, device))
 
     def _opens(self, want: Want) -> int:
         scheduled, now = self.upload.spec.policy.scheduled, self._clock.now()
@@ -252,7 +179,7 @@ class Uploader:
                 await self._tell("upload", "warning", f"sending fails: {reason}; nothing is lost, it is tried again")
             except Unavailable as behind:
                 logger.warning("%s: %s", self.upload.id, behind)
-        self._sender = None  # a file with credentials may be another now
+        self._courier.renew()
         self._backlog.again()
         await self._clock.sleep(self._backoff.next())
 

@@ -48,7 +48,7 @@ class Counts(Struct):
 class Uploads:
     """`apply` manifests at any time; `run` until cancelled. `folder` is theirs; `blobs` has the pictures.
 
-    Each looks what is due every `look` seconds.
+    Each looks what is due every `look` seconds. None runs while a manifest is `unread`: it may say `never`.
     """
 
     def __init__(
@@ -63,7 +63,9 @@ class Uploads:
         clock: Clock,
         *,
         look: float = 1.0,
+        unread: Callable[[], set[str]] = set,
     ) -> None:
+        self._unread = unread
         self._node = node
         self._zone = zone
         self._shelf = Shelf(segments, journal, blobs, folder)
@@ -215,6 +217,8 @@ class Uploads:
 
     def _why_not(self, name: str = "") -> str:
         """Why an upload can't run; empty if it can."""
+        if unread := sorted(self._unread()):
+            return f"Upload {unread[0]} can't be read any more, and may say what must never go: apply it again"
         upload = self._manifests.get(name)
         for other, each in sorted(self._manifests.items()):
             if upload is not None and other < name and not each.blocks and _place(each) == _place(upload):

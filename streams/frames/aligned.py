@@ -11,7 +11,7 @@ import msgspec
 from streams.lane import NEVER, Lane, Told
 from streams.query import Align
 from twins.duration import microseconds
-from twins.tally import Value
+from twins.tally import Value, added
 
 POINTS = 4096
 """Points that are kept of a series; the oldest go first."""
@@ -151,7 +151,7 @@ class Aligned:
 
     def _mean(self, values: list[Value], tick: int) -> float | None:
         within = values[bisect_left(values, (tick,)) : bisect_left(values, (tick + self._every,))]
-        return math.fsum(value for _, _, value in within) / len(within) if within else None
+        return added(value for _, _, value in within) / len(within) if within else None
 
 
 def _up(at: int, every: int) -> int:

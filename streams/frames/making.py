@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from streams.frames.running import tallies
 from twins.sketch import Sketch
 from twins.tally import Tally, Value, aggregate, is_quantile, tally_of
+
+_FEW = 8
+"""Windows that are added up anew each."""
 
 
 class Making:
@@ -22,9 +26,13 @@ class Making:
     def empty(self) -> Tally:
         return Tally(sketch=Sketch() if self._sketch else None)
 
-    def whole(self, values: Sequence[Value]) -> Tally:
-        """The tally of some values in their order."""
-        return tally_of(values, spread=self._spread, sketch=self._sketch)
+    def tallies(self, values: Sequence[Value], spans: Sequence[tuple[int, int]]) -> Iterator[Tally]:
+        """The tallies of `values[start:end]`, each of which begins and ends no earlier than the one before."""
+        if len(spans) > _FEW:
+            yield from tallies(values, spans, spread=self._spread, sketch=self._sketch)
+            return
+        for start, end in spans:
+            yield tally_of(values[start:end], spread=self._spread, sketch=self._sketch)
 
     def merged(self, tallies: Sequence[Tally]) -> Tally:
         """One of several, which stay as they are."""

@@ -64,12 +64,15 @@ class Sliding:
 
     def _told(self, values: list[Value], first: int, last: int, *, corrected: bool = False) -> list[Told]:
         """The results of all points from `first` to `last`; `values` reach a size back."""
-        told = []
+        spans: list[tuple[int, int]] = []
         place = bisect_left(values, (first,))
         while place < len(values) and (at := values[place][0]) <= last:
             place = bisect_left(values, (at + 1,), place)  # after all of the same time
-            window = values[bisect_left(values, (at - self._size + 1,)) : place]
-            told.append(Told(at, at, self._making.values(self._making.whole(window)), corrected))
+            spans.append((bisect_left(values, (at - self._size + 1,)), place))
+        told = []
+        for (_, end), tally in zip(spans, self._making.tallies(values, spans), strict=True):
+            at = values[end - 1][0]
+            told.append(Told(at, at, self._making.values(tally), corrected))
         return told
 
     def _between(self, lane: Lane, first: int, last: int) -> list[Value]:

@@ -173,6 +173,7 @@ def test_telegraf_writes_as_to_influxdb(gateway: Gateway) -> None:
         ["a/b", "x", 10**18, 1.0],
         ["a/b", "x", 1, None],
         ["a/b", "x", 1, "x" * 9000],
+        ["a/b", "x", 1, 10**400],
         ["a/b", "x", 1.5, 1],
         [],
     ],

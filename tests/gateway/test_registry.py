@@ -195,6 +195,7 @@ async def test_what_was_kept_is_there_again_and_what_cannot_be_read_is_told() ->
     assert [name for name, _ in stage.registry.of("Device")] == ["default/d1"]
     assert len(faults) == 3
     assert all("can't be read" in fault for fault in faults)
+    assert (stage.registry.unread("Detector"), stage.registry.unread("Upload")) == ({"default/rule"}, set())
     stage.registry.watch("Device", lambda name, _: heard.append(name))
     assert heard == ["default/d1"]
 

@@ -137,7 +137,17 @@ def test_the_chain_over_two_rules_and_a_timer_is_told_after_a_kill(tmp_path: Pat
             ["default/flow", "runs", "Still", "Running", told["cause"]],
         ]
         wide = invoke("get", "rules", "-o", "wide", GEMELO_URL=gateway.url).stdout.splitlines()
-        titles = ["NAME", "STATES", "CONDITIONS", "EVALUATIONS", "DECISIONS", "WITHOUT", "VALUE", "DESCRIPTION", "REASON"]
+        titles = [
+            "NAME",
+            "STATES",
+            "CONDITIONS",
+            "EVALUATIONS",
+            "DECISIONS",
+            "WITHOUT",
+            "VALUE",
+            "DESCRIPTION",
+            "REASON",
+        ]
         assert wide[0].split() == titles
         rules = {rule["name"]: rule["instances"][0] for rule in gateway.ask("GET", "/api/v1/rules")[1]}
         assert "81.5 > 60" in rules["default/overheat"]["why"], "the page does not know the last decision any more"

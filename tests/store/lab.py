@@ -40,13 +40,13 @@ def upload(name: str = "all", **spec: Any) -> Upload:
 class Lab:
     """The uploads of a store, and the events they told."""
 
-    def __init__(self, store: Store, folder: Path, clock: Clock, segments: Any) -> None:
+    def __init__(self, store: Store, folder: Path, clock: Clock, segments: Any, **more: Any) -> None:
         self.store = store
         self.told: list[tuple[str, str, str]] = []
         look = 1.0 if isinstance(clock, SleepingClock) else 0.02
         blobs = folder / FOLDER
         self.uploads = Uploads(
-            "edge-1", "UTC", segments, store.journal, blobs, folder / "uploads", self._tell, clock, look=look
+            "edge-1", "UTC", segments, store.journal, blobs, folder / "uploads", self._tell, clock, look=look, **more
         )
 
     def apply(self, *uploads: Upload) -> None:
@@ -73,11 +73,11 @@ class Lab:
 
 @asynccontextmanager
 async def lab(
-    store_at: Any, folder: Path, *uploads: Upload, clock: Clock | None = None, files: Files | None = None
+    store_at: Any, folder: Path, *uploads: Upload, clock: Clock | None = None, files: Files | None = None, **more: Any
 ) -> AsyncIterator[Lab]:
     """A store in `folder` with these uploads, of its segments or of `files`; both run."""
     async with store_at(folder, seal_every=1e6) as store:
-        made = Lab(store, folder, clock or SystemClock(), files or store.segments)
+        made = Lab(store, folder, clock or SystemClock(), files or store.segments, **more)
         made.apply(*uploads)
         async with asyncio.TaskGroup() as group:
             running = group.create_task(made.uploads.run(), name="uploads")

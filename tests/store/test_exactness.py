@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store import segments
+from store import seals
+from store.parquet import codecs
 from store.segment import DAY
 from store.space import Space
 from store.store import Store
@@ -116,7 +119,7 @@ async def test_points_are_kept_again_after_all_went_of_which_one_was_of_the_futu
 ) -> None:
     now = 20_000 * DAY
     async with store_at(tmp_path, clock=Still(now)) as store:
-        space = store.segments._space = Filled(tmp_path, 1 << 30)
+        space = store.segments._files.space = Filled(tmp_path, 1 << 30)
         await put(store, point(now - 2), point(now + 3650 * DAY))
         await store.segments.seal()
         space.full = True
@@ -140,7 +143,7 @@ async def test_nothing_is_measured_while_nothing_is_to_be_merged(tmp_path: Path,
                 asked.append(1)
                 return super().room()
 
-        store.segments._space = Counting(tmp_path, 1 << 30)
+        store.segments._files.space = Counting(tmp_path, 1 << 30)
         assert await store.segments.merge() == []
         assert not asked
 
@@ -148,7 +151,7 @@ async def test_nothing_is_measured_while_nothing_is_to_be_merged(tmp_path: Path,
 async def test_results_are_sealed_in_pieces_that_memory_holds(
     tmp_path: Path, store_at: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segments, "_RESULTS", 10)
+    monkeypatch.setattr(seals, "_RESULTS", 10)
     async with store_at(tmp_path) as store:
         results = [Result("default/cam", "person", "1", n, n, ()) for n in range(25)]
         await store.journal.committed(store.journal.append(Batch(results=results)))
@@ -157,3 +160,22 @@ async def test_results_are_sealed_in_pieces_that_memory_holds(
         rows = [row for one in made for row in pq.read_table(store.segments.path(one)).column("input").to_pylist()]
         assert rows == list(range(25))
         assert (await store.sql.sql("SELECT count(*) FROM results", deadline=20, limit=1)).rows == [(25,)]
+
+
+def test_each_column_gets_the_codec_that_makes_it_smallest() -> None:
+    chance = np.random.default_rng(1)
+    rows = 20_000
+    table = pa.table(
+        {
+            "time": pa.array(np.arange(rows) * 1_000_000 + chance.integers(0, 1000, rows)).cast(
+                pa.timestamp("us", "UTC")
+            ),
+            "quantised": np.round(chance.integers(0, 50, rows) / 10, 1),
+            "entropy": chance.normal(20, 1, rows),
+        }
+    )
+    assert codecs(table) == {
+        "time": "DELTA_BINARY_PACKED",
+        "quantised": "dictionary",
+        "entropy": "BYTE_STREAM_SPLIT",
+    }

@@ -483,3 +483,19 @@ async def test_what_is_to_go_is_looked_for_once_for_many_pictures(
         await box.sent()
     assert len(list(away.glob("pictures/**/*.jpg"))) == 20
     assert len(looks) <= 3
+
+
+async def test_nothing_goes_while_a_manifest_cannot_be_read_that_may_say_never(tmp_path: Path, store_at: Any) -> None:
+    away = tmp_path / "away"
+    unread = {"default/private"}
+    async with lab(store_at, tmp_path / "box", unread=lambda: unread) as box:
+        box.apply(upload(destination=to(away)))
+        await box.put(*points(1), *points(2, device="bed"))
+        with pytest.raises(Rejected, match="default/private can't be read any more"):
+            await box.ask()
+        assert box.view().state == "off"
+        unread.clear()
+        box.apply(upload("private", select={"cameras": ["default/bed"]}, policy={"never": {}}))
+        await box.ask()
+        await box.sent()
+    assert hive(away) == rows(points(1))

@@ -191,7 +191,7 @@ def test_texts_and_values_that_an_expression_makes_nothing_of_are_counted() -> N
 
 def test_keys_are_bounded() -> None:
     bench = Bench(query())
-    bench.streams._limit = 2
+    bench.streams._passage._limit = 2
     bench.take(*(point(0, 1.0, device=f"d{n}") for n in range(4)), point(1, 1.0, device="d0"))
     assert bench.streams.keys == 2
     assert bench.streams.counts.turned_away == 2

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from math import isfinite
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.frames import making
+from streams.frames.running import tallies
 from tests.streams import oracle
 from tests.streams.making import SECOND, START, Bench, point, query
 from twins.exchange import Point
+from twins.tally import tally_of
 
 NAMES = ("n", "sum", "mean", "min", "max", "first", "last", "spread", "delta", "rate", "p50", "p95")
 SERIES = (("d1", "t"), ("d1", "u"), ("d2", "t"))
@@ -172,3 +176,61 @@ def test_what_a_crash_loses_comes_again_and_leads_to_the_same_points(
     assert [r.point for r in shaken.until(10_000)] == [r.point for r in calm.until(10_000)]
     shaken.crash()
     assert shaken.timers == {}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"window": {"sliding": "10s"}, "aggregates": ["mean", "max"]},
+        {"window": {"sliding": "10s"}, "aggregates": ["spread", "max"]},
+        {"window": {"tumbling": "10s"}, "aggregates": ["mean", "spread", "p50", "max"]},
+        {"align": {"every": "1s", "method": "mean"}},
+        {"align": {"every": "1s", "method": "linear"}},
+    ],
+)
+def test_values_whose_sum_no_double_can_tell_end_nothing(spec: dict[str, Any]) -> None:
+    bench = Bench(query(**spec))
+    for place in range(100):
+        bench.take(point(place / 10, (1.7e308, -1.7e308, 1.7e308, 1.7e308)[place % 4], seq=place))
+    bench.take(point(30, 1.0))
+    assert bench.streams.counts.taken == 101
+
+
+@settings_
+@given(
+    st.lists(st.floats(-1e300, 1e300) | st.floats(-10, 10), min_size=20, max_size=60),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=20, max_size=20),
+)
+def test_many_windows_at_once_are_as_each_alone(numbers: list[float], moves: list[tuple[int, int]]) -> None:
+    values = [(place, place, number) for place, number in enumerate(numbers)]
+    spans, start, end = [], 0, 1
+    for begins, ends in moves:
+        end = min(end + ends, len(values))
+        start = min(start + begins, end - 1)
+        spans.append((start, end))
+    for (first, last), tally in zip(spans, tallies(values, spans, spread=True, sketch=True), strict=True):
+        alone = tally_of(values[first:last], spread=True, sketch=True)
+        same = ("n", "total", "low", "high", "first", "last")
+        assert [getattr(tally, name) for name in same] == [getattr(alone, name) for name in same]
+        assert tally.m2 == pytest.approx(alone.m2, rel=1e-9, abs=1e-12) or not isfinite(alone.m2)
+        assert tally.sketch is not None
+        assert alone.sketch is not None
+        assert [tally.sketch.quantile(part) for part in (0.0, 0.5, 0.95)] == [
+            alone.sketch.quantile(part) for part in (0.0, 0.5, 0.95)
+        ]
+
+
+def test_a_late_point_of_a_long_window_adds_up_no_window_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(query(window={"sliding": "1h"}, aggregates=["mean", "p95"], lateness="1h"))
+    for place in range(1, 1500):
+        bench.take(point(place, float(place % 7), seq=place), now=place)
+    looked: list[int] = []
+
+    def looking(values: Any, **wanted: bool) -> Any:
+        looked.append(len(values))
+        return tally_of(values, **wanted)
+
+    monkeypatch.setattr(making, "tally_of", looking)
+    results = bench.take(point(0.5, 100.0, seq=0))
+    assert len(results) == 2 * 1500
+    assert sum(looked) < 10_000

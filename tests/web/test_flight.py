@@ -25,6 +25,7 @@ flight = pytest.importorskip("pyarrow.flight")
 
 T = TypeVar("T")
 ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.range + b.range) = 7"
+LATE = "SELECT 'late'"
 LOOPBACK = WebConfig(listen="127.0.0.1:0")
 
 
@@ -69,6 +70,8 @@ class Heard:
 
     async def encoded(self, *words: Any, **more: Any) -> Any:
         self.asked.set()
+        if words[0] == LATE:
+            raise TimeoutError
         return await self._sql.encoded(*words, **more)
 
 
@@ -164,6 +167,12 @@ async def test_a_caller_who_goes_away_frees_the_query(tmp_path: Path) -> None:
         began = time.monotonic()
         assert len(await calling(lambda: read(client, "SELECT 1"))) == 1
         assert time.monotonic() - began < 10
+
+
+async def test_work_that_times_out_by_itself_ends_the_call(tmp_path: Path) -> None:
+    async with served(tmp_path) as (_, client), asyncio.timeout(30):
+        with pytest.raises(flight.FlightTimedOutError, match="no answer in time"):
+            await calling(lambda: read(client, LATE, flight.FlightCallOptions(timeout=10)))
 
 
 async def test_a_door_closes_while_a_call_is_under_way(tmp_path: Path) -> None:
