@@ -32,6 +32,7 @@ from gateway.groups import Groups
 from gateway.health import HealthReport
 from gateway.instruments import Instruments
 from gateway.kernel import Kernel
+from gateway.lessons import Lessons
 from gateway.manifests import shelf
 from gateway.mappers import Mappers
 from gateway.messaging import Messaging
@@ -104,6 +105,7 @@ class Gateway:
             return registry.conditions(device) + cloud.conditions(device)
 
         uploads = Uploading(config, kernel.store, core, clock, causes.of("upload"))
+        lessons = Lessons(core, kernel.store.sql, config.node.zone, clock, causes.of("learning"))
         operations = Operations(core, registry, clock, causes.of("api"), conditions)
         edge = Edge(core, registry, operations, clock, causes)
         self._doors = Doors(
@@ -116,6 +118,7 @@ class Gateway:
             Door("tap", "tap", lambda config: wiring.tap(config, kernel.store.tap)),
             Door("mappers", "dmi", self._mappers.door),
             Door("uploads", "", lambda config: uploads.run),
+            Door("learning", "", lambda config: lessons.run),
             Door("nodes", "nodes", nodes.door),
             Door("edge-api", "edge_api", edge.door),
             Door("flight", "flight", lambda config: flights(config, kernel.store.sql)),
@@ -130,6 +133,7 @@ class Gateway:
             self._mappers,
             cloud,
             uploads,
+            lessons,
             nodes,
             groups,
             board,
@@ -168,6 +172,7 @@ class Gateway:
             metrics=Metrics(instruments.counts, instruments.gauges),
             cloud=cloud.status,
             uploads=uploads,
+            lessons=lessons,
             groups=groups,
             reasons=Why(kernel.store.journal.file, twins, kernel.rules),
             diagrams=Diagrams(kernel.rules),
@@ -187,6 +192,8 @@ class Gateway:
             registry.watch(kind, lambda name, manifest: mqtt.remap())  # after it: other topics are heard now
         registry.watch("Upload", uploads.apply)
         registry.watch("Alarm", herald.apply)
+        registry.watch("Baseline", lessons.baseline)
+        registry.watch("Forecast", lessons.forecast)
         registry.watch("Device", heard.follow)
         for listener in (
             mqtt,

@@ -14,6 +14,7 @@ from gateway.console import Console
 from gateway.diagrams import Diagrams
 from gateway.enrolment import Enrolment
 from gateway.groups import Groups
+from gateway.lessons import Lessons
 from gateway.metrics import Metrics
 from gateway.operations import Operations
 from gateway.recording import Recording
@@ -27,6 +28,7 @@ from web.alarms import AlarmApi
 from web.cloud import CloudApi, CloudStatus
 from web.diagrams import DiagramApi
 from web.enrolment import EnrolmentApi
+from web.learning import LearningApi
 from web.nodes.api import NodeApi
 from web.points import PointsApi
 from web.ports import Pictures
@@ -47,6 +49,7 @@ class Views(Struct, frozen=True):
     metrics: Metrics
     cloud: Callable[[], CloudStatus]
     uploads: Uploading
+    lessons: Lessons
     groups: Groups
     reasons: Why
     diagrams: Diagrams
@@ -82,6 +85,7 @@ class Front:
                 *CloudApi(views.cloud).routes(),
                 *PointsApi(views.recording).routes(),
                 *UploadApi(views.uploads).routes(),
+                *LearningApi(views.lessons).routes(),
                 *NodeApi(views.node).routes(),
                 *AlarmApi(views.alarms).routes(),
                 *WhyApi(views.reasons).routes(),

@@ -11,6 +11,7 @@ from devices.sparkplug.sessions import Sessions
 from gateway.alarms.board import Board
 from gateway.groups import Groups
 from gateway.kernel import Kernel
+from gateway.lessons import Lessons
 from gateway.mappers import Mappers
 from gateway.messaging import Messaging
 from gateway.nodes import Nodes
@@ -31,6 +32,7 @@ class Instruments:
         mappers: Mappers,
         cloud: Skyward,
         uploads: Uploading,
+        lessons: Lessons,
         nodes: Nodes,
         groups: Groups,
         board: Board,
@@ -43,6 +45,7 @@ class Instruments:
         self._mappers = mappers
         self._cloud = cloud
         self._uploads = uploads
+        self._lessons = lessons
         self._nodes = nodes
         self._groups = groups
         self._board = board
@@ -64,6 +67,7 @@ class Instruments:
         yield "groups", self._groups.counts
         yield "tap", self._kernel.store.tap.counts
         yield "uploads", self._uploads.counts
+        yield from self._lessons.counts()
         if (door := self._mqtt.door) is not None:
             yield "mqtt", door.counts
             yield "link", door.link.counts
@@ -90,6 +94,7 @@ class Instruments:
         yield "mappers_pending", "Devices and models of which a mapper has yet to hear", self._mappers.pending
         yield from self._uploads.gauges()
         yield from self._board.gauges()
+        yield from self._lessons.gauges()
         yield "ready", "1 when recovered and open", float(self._ready.is_set())
 
     def troubles(self) -> Iterator[tuple[str, str]]:
@@ -102,6 +107,8 @@ class Instruments:
             yield "store", f"nothing can be written: {fault}; free some space, it goes on by itself"
         for trouble in self._uploads.troubles:
             yield "uploads", trouble
+        for trouble in self._lessons.troubles:
+            yield "learning", trouble
         cloud = self._cloud.view()
         if cloud.state in {"cut", "connecting"}:
             yield "cloud", f"{cloud.reason}; what changes here is kept and sent later"

@@ -10,10 +10,12 @@ from gateway import wiring
 from gateway.causes import Causes
 from gateway.config import Config
 from gateway.core import Core
+from gateway.flow import LEARNED
 from gateway.manifests.registry import Registry
 from gateway.pseudonyms import Pseudonyms
 from gateway.tables import tables
 from gateway.timers import Timers
+from learning.knowledge import Knowledge
 from rules import account
 from rules.rules import Rules
 from runtime.clock import Clock
@@ -45,8 +47,11 @@ class Kernel:
         self.rules = Rules(config.node.zone)
         self.streams = Streams(Pseudonyms(config.store.path))
         self.timers = Timers(clock)
+        self.knowledge = Knowledge(config.node.zone)
         self.store = Store(wiring.store(config), config.node.name, clock, tables(config, self.twins, self._others))
-        self.core = Core(self.twins, self.rules, self.streams, self.store.journal, self.timers, clock)
+        self.core = Core(
+            self.twins, self.rules, self.streams, self.store.journal, self.timers, clock, knowledge=self.knowledge
+        )
         self.registry = Registry(self.core.ask, clock, causes.of("manifest"))
         self.core.listen(self.registry)  # before all others: what they hear of is declared by then
         self.registry.watch("Retention", self.store.policies.set)
@@ -71,6 +76,11 @@ class Kernel:
             logger.error("the twin of %s cannot be read back: it begins anew", device)
         start = self.timers.restore(found.timers, found.clock)
         decided = self.rules.restore(found.rules, found.timers, start)
+        lessons = [
+            (kind, name) for kind, name in found.manifests if kind in LEARNED
+        ]  # before who is told of the manifests looks
+        for fault in self.knowledge.restore(lessons, found.streams):  # watchers of the manifests look at it
+            logger.warning("%s", fault)
         for fault in self.registry.restore(found.manifests):
             logger.warning("%s", fault)
         for name, manifest in self.registry.of("Detector"):

@@ -14,9 +14,10 @@ from msgspec import Struct
 import rules.instructions as wanted
 from gateway import notices
 from gateway.committed import Committed
-from gateway.flow import KINDS, Flow
+from gateway.flow import KINDS, LEARNED, Flow
 from gateway.timers import Timers, lasts
 from gateway.watch import Watch
+from learning.knowledge import Knowledge
 from rules.account import written
 from rules.alarms import detector as alarms
 from rules.alarms import order as orders
@@ -46,6 +47,7 @@ from twins.stimuli import (
     Edit,
     Expired,
     Inferred,
+    Learned,
     Noted,
     Ordered,
     Queued,
@@ -79,7 +81,14 @@ class Turn:
     """Gathers what a batch of stimuli changes, stores and announces."""
 
     def __init__(
-        self, twins: Twins, rules: Rules, streams: Streams, timers: Timers, watch: Watch, counts: Counts
+        self,
+        twins: Twins,
+        rules: Rules,
+        streams: Streams,
+        timers: Timers,
+        watch: Watch,
+        counts: Counts,
+        knowledge: Knowledge | None = None,
     ) -> None:
         self.batch = Batch()
         self.committed = Committed()
@@ -89,7 +98,7 @@ class Turn:
         self._watch = watch
         self._counts = counts
         self._written: dict[str, None] = {}  # in order, unlike a set
-        self._flow = Flow(streams, rules.watches, self.batch)
+        self._flow = Flow(streams, Knowledge() if knowledge is None else knowledge, rules.watches, self.batch)
         b, c = self.batch, self.committed
         stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.decisions, b.seen)
         self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied, c.statuses]
@@ -154,6 +163,9 @@ class Turn:
             return None
         if type(stimulus) is Recorded:
             self._evaluate_all(self._flow.keep_all(stimulus), stimulus, depth)
+            return None
+        if type(stimulus) is Learned:
+            self._evaluate_all(self._flow.learn(stimulus), stimulus, depth)
             return None
         if type(stimulus) is Inferred:
             self.batch.results.append(stimulus.result)
@@ -264,7 +276,7 @@ class Turn:
         try:
             if applied.kind in ("Detector", "Alarm"):
                 self._follow(self._rule(applied), applied, 0)
-            elif applied.kind in KINDS:
+            elif applied.kind in KINDS or applied.kind in LEARNED:
                 self._evaluate_all(self._flow.apply(applied), applied, 0)
         except Rejected as error:
             return Outcome(error.reason, error.code)

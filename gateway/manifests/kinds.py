@@ -16,6 +16,7 @@ from devices.dmi.manifest import Mapper
 from devices.sparkplug.manifest import Sparkplug
 from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
+from learning.manifest import Baseline, Forecast
 from rules.manifest import alarm, detector
 from rules.manifest.alarm import Alarm
 from rules.manifest.detector import Detector
@@ -71,6 +72,8 @@ KINDS = {
     "Group": kind(Group, "groups"),
     "Detector": Kind(detector.decode, names=("detectors", "rule", "rules"), shape=Detector),
     "Alarm": Kind(alarm.decode, names=("alarms",), shape=Alarm),
+    "Baseline": kind(Baseline, "baselines"),
+    "Forecast": kind(Forecast, "forecasts"),
     "Pipeline": kind(Pipeline, "pipelines"),
     "Query": kind(Query, "queries"),
 }
