@@ -33,6 +33,8 @@ BENCHES = {
     "turn": (),
     "answers": (),
     "journal": (),
+    "scores": (),
+    "forecast": ("statsmodels",),
     "data": ("duckdb", "pyarrow", "sqlglot"),
     "sql": ("duckdb", "pyarrow", "sqlglot"),
     "groups": ("duckdb", "pyarrow", "sqlglot", "numpy"),

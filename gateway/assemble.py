@@ -34,6 +34,7 @@ from gateway.health import HealthReport
 from gateway.hearing import Hearing
 from gateway.instruments import Instruments
 from gateway.kernel import Kernel
+from gateway.lessons import Lessons
 from gateway.manifests import shelf
 from gateway.mappers import Mappers
 from gateway.messaging import Messaging
@@ -108,6 +109,7 @@ class Gateway:
 
         uploads = Uploading(config, kernel.store, core, clock, causes.of("upload"), lambda: registry.unread("Upload"))
         self._actions = acting = actions(config, kernel, mqtt, sight, uploads, clock, causes.of("action"))
+        lessons = Lessons(core, kernel.store.sql, config.node.zone, clock, causes.of("learning"))
         operations = Operations(core, registry, clock, causes.of("api"), conditions)
         edge = Edge(core, registry, operations, clock, causes)
         self._doors = Doors(
@@ -121,6 +123,7 @@ class Gateway:
             Door("mappers", "dmi", self._mappers.door),
             Door("uploads", "", lambda config: uploads.run),
             Door("actions", "", lambda config: acting.run),
+            Door("learning", "", lambda config: lessons.run),
             Door("nodes", "nodes", nodes.door),
             Door("edge-api", "edge_api", edge.door),
             Door("flight", "flight", lambda config: flights(config, kernel.store.sql)),
@@ -136,6 +139,7 @@ class Gateway:
             cloud,
             uploads,
             acting,
+            lessons,
             nodes,
             groups,
             board,
@@ -174,6 +178,7 @@ class Gateway:
             metrics=Metrics(instruments.counts, instruments.gauges),
             cloud=cloud.status,
             uploads=uploads,
+            lessons=lessons,
             groups=groups,
             reasons=Why(kernel.store.journal.file, twins, kernel.rules),
             diagrams=Diagrams(kernel.rules),
@@ -196,6 +201,8 @@ class Gateway:
         registry.watch("Detector", lambda name, manifest: mqtt.remap())
         registry.watch("Upload", uploads.apply)
         registry.watch("Alarm", herald.apply)
+        registry.watch("Baseline", lessons.baseline)
+        registry.watch("Forecast", lessons.forecast)
         registry.watch("Device", heard.follow)
         for listener in (
             mqtt,

@@ -19,7 +19,8 @@ from twins.errors import Rejected, Unavailable
 
 COMMANDS = (
     *("demo", "run", "check", "doctor", "apply", "get", "describe", "set", "delete", "explain", "device", "sql"),
-    *("events", "tail", "import", "model", "mapper", "mapping", "cloud", "upload", "node", "alarm", "rule", "why"),
+    *("events", "tail", "import", "model", "mapper", "mapping", "cloud", "upload", "learn", "node", "alarm", "rule"),
+    "why",
 )
 
 

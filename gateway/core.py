@@ -22,6 +22,7 @@ from gateway.timers import Timers
 from gateway.turn import Counts, Turn
 from gateway.waits import Waits
 from gateway.watch import Watch
+from learning.knowledge import Knowledge
 from rules.instructions import Instruction
 from rules.rules import Rules
 from runtime.clock import Clock
@@ -78,7 +79,7 @@ class _Work(Struct):
 
 
 class Core:
-    """Owns the twins, the rules and the streams. Everybody else gets copies and offers stimuli."""
+    """Owns twins, rules, streams and what is known of series. Everybody else gets copies and offers stimuli."""
 
     def __init__(
         self,
@@ -90,11 +91,13 @@ class Core:
         clock: Clock,
         *,
         intake: int = 8192,
+        knowledge: Knowledge | None = None,
     ) -> None:
         self.counts = Counts()
         self.twins = twins
         self.rules = rules
         self.streams = streams
+        self.knowledge = Knowledge() if knowledge is None else knowledge
         self._journal = journal
         self._timers = timers
         self._clock = clock
@@ -118,7 +121,7 @@ class Core:
 
     def resume(self, decided: Sequence[Instruction]) -> None:
         """Take what the rules decided when they and the streams were taken up again, before `run`: the first batch."""
-        if decided or len(self.streams):
+        if decided or len(self.streams) + len(self.knowledge):
             turn = self._turn()
             turn.follow(decided)
             self._settling.offer_nowait(self._append(turn, []))
@@ -188,6 +191,7 @@ class Core:
             self._chains,
             self._watch,
             self.counts,
+            self.knowledge,
         )
 
     def _append(self, turn: Turn, settled: list[tuple[Done | None, Outcome]]) -> _Work:

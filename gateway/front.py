@@ -15,6 +15,7 @@ from gateway.diagrams import Diagrams
 from gateway.enrolment import Enrolment
 from gateway.groups import Groups
 from gateway.hearing import Hearing
+from gateway.lessons import Lessons
 from gateway.metrics import Metrics
 from gateway.operations import Operations
 from gateway.recording import Recording
@@ -29,6 +30,7 @@ from web.cloud import CloudApi, CloudStatus
 from web.diagrams import DiagramApi
 from web.enrolment import EnrolmentApi
 from web.inputs import InputsApi
+from web.learning import LearningApi
 from web.nodes.api import NodeApi
 from web.points import PointsApi
 from web.ports import Pictures
@@ -49,6 +51,7 @@ class Views(Struct, frozen=True):
     metrics: Metrics
     cloud: Callable[[], CloudStatus]
     uploads: Uploading
+    lessons: Lessons
     groups: Groups
     reasons: Why
     diagrams: Diagrams
@@ -85,6 +88,7 @@ class Front:
                 *CloudApi(views.cloud).routes(),
                 *PointsApi(views.recording).routes(),
                 *UploadApi(views.uploads).routes(),
+                *LearningApi(views.lessons).routes(),
                 *NodeApi(views.node).routes(),
                 *AlarmApi(views.alarms).routes(),
                 *WhyApi(views.reasons).routes(),

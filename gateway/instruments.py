@@ -12,6 +12,7 @@ from gateway.actions.actions import Actions
 from gateway.alarms.board import Board
 from gateway.groups import Groups
 from gateway.kernel import Kernel
+from gateway.lessons import Lessons
 from gateway.mappers import Mappers
 from gateway.messaging import Messaging
 from gateway.nodes import Nodes
@@ -33,6 +34,7 @@ class Instruments:
         cloud: Skyward,
         uploads: Uploading,
         actions: Actions,
+        lessons: Lessons,
         nodes: Nodes,
         groups: Groups,
         board: Board,
@@ -46,6 +48,7 @@ class Instruments:
         self._cloud = cloud
         self._uploads = uploads
         self._actions = actions
+        self._lessons = lessons
         self._nodes = nodes
         self._groups = groups
         self._board = board
@@ -68,6 +71,7 @@ class Instruments:
         yield "tap", self._kernel.store.tap.counts
         yield "uploads", self._uploads.counts
         yield "actions", self._actions.counts
+        yield from self._lessons.counts()
         if (door := self._mqtt.door) is not None:
             yield "mqtt", door.counts
             yield "link", door.link.counts
@@ -98,6 +102,7 @@ class Instruments:
         yield "actions_pending", "Actions of rules that wait or are under way", len(self._actions.lanes)
         yield "actions_away", "Targets of actions that did not answer last time", len(self._actions.lanes.away)
         yield from self._board.gauges()
+        yield from self._lessons.gauges()
         yield "ready", "1 when recovered and open", float(self._ready.is_set())
 
     def troubles(self) -> Iterator[tuple[str, str]]:
@@ -110,6 +115,8 @@ class Instruments:
             yield "store", f"nothing can be written: {fault}; free some space, it goes on by itself"
         for trouble in self._uploads.troubles:
             yield "uploads", trouble
+        for trouble in self._lessons.troubles:
+            yield "learning", trouble
         cloud = self._cloud.view()
         if cloud.state in {"cut", "connecting"}:
             yield "cloud", f"{cloud.reason}; what changes here is kept and sent later"

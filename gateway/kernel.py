@@ -11,10 +11,12 @@ from gateway import wiring
 from gateway.causes import Causes
 from gateway.config import Config
 from gateway.core import Core
+from gateway.flow import LEARNED
 from gateway.manifests.registry import Registry
 from gateway.pseudonyms import Pseudonyms
 from gateway.tables import tables
 from gateway.timers import Timers
+from learning.knowledge import Knowledge
 from rules import account
 from rules.rules import Rules
 from runtime.clock import Clock
@@ -46,8 +48,11 @@ class Kernel:
         self.rules = Rules(config.node.zone, gauge=time.perf_counter)
         self.streams = Streams(Pseudonyms(config.store.path))
         self.timers = Timers(clock)
+        self.knowledge = Knowledge(config.node.zone)
         self.store = Store(wiring.store(config), config.node.name, clock, tables(config, self.twins, self._others))
-        self.core = Core(self.twins, self.rules, self.streams, self.store.journal, self.timers, clock)
+        self.core = Core(
+            self.twins, self.rules, self.streams, self.store.journal, self.timers, clock, knowledge=self.knowledge
+        )
         self.registry = Registry(self.core.ask, clock, causes.of("manifest"))
         self.core.listen(self.registry)  # before all others: what they hear of is declared by then
         self.registry.watch("Retention", self.store.policies.set)
@@ -73,6 +78,11 @@ class Kernel:
         start = self.timers.restore(found.timers, found.clock)
         self.core.waits.restore(found.timers)
         decided = self.rules.restore(found.rules, found.timers, start)
+        lessons = [
+            (kind, name) for kind, name in found.manifests if kind in LEARNED
+        ]  # before who is told of the manifests looks
+        for fault in self.knowledge.restore(lessons, found.streams):  # watchers of the manifests look at it
+            logger.warning("%s", fault)
         for fault in self.registry.restore(found.manifests):
             logger.warning("%s", fault)
         for name, manifest in self.registry.of("Detector"):

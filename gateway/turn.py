@@ -16,10 +16,11 @@ from gateway import notices
 from gateway.chains import START, Chains
 from gateway.committed import Committed
 from gateway.deeds import Deeds
-from gateway.flow import KINDS, Flow
+from gateway.flow import KINDS, LEARNED, Flow
 from gateway.timers import Timers, lasts
 from gateway.waits import Waits
 from gateway.watch import Watch
+from learning.knowledge import Knowledge
 from rules.account import written
 from rules.alarms import detector as alarms
 from rules.alarms import order as orders
@@ -49,6 +50,7 @@ from twins.stimuli import (
     Expired,
     Heard,
     Inferred,
+    Learned,
     Noted,
     Ordered,
     Queued,
@@ -90,6 +92,7 @@ class Turn:
         chains: Chains,
         watch: Watch,
         counts: Counts,
+        knowledge: Knowledge | None = None,
     ) -> None:
         self.batch = Batch()
         self.committed = Committed()
@@ -100,7 +103,7 @@ class Turn:
         self._watch = watch
         self._counts = counts
         self._written: dict[str, None] = {}  # in order, unlike a set
-        self._flow = Flow(streams, rules.watches, self.batch)
+        self._flow = Flow(streams, Knowledge() if knowledge is None else knowledge, rules.watches, self.batch)
         self._deeds = Deeds(self, twins, rules, waits, chains, timers, counts, self.batch)
         b, c = self.batch, self.committed
         stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.decisions, b.seen)
@@ -170,6 +173,9 @@ class Turn:
             return None
         if type(stimulus) is Heard:
             self._evaluate_all(self._rules.facts(stimulus), stimulus, depth)
+            return None
+        if type(stimulus) is Learned:
+            self._evaluate_all(self._flow.learn(stimulus), stimulus, depth)
             return None
         if type(stimulus) is Inferred:
             self.batch.results.append(stimulus.result)
@@ -290,7 +296,7 @@ class Turn:
         try:
             if applied.kind in ("Detector", "Alarm"):
                 self.carry(self._rule(applied), applied, 0)
-            elif applied.kind in KINDS:
+            elif applied.kind in KINDS or applied.kind in LEARNED:
                 self._evaluate_all(self._flow.apply(applied), applied, 0)
         except Rejected as error:
             return Outcome(error.reason, error.code)

@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import sys
 
-PARTS = ("fleet", "phone", "cloudcore", "fault", "ledger")
+PARTS = ("fleet", "phone", "cloudcore", "fault", "ledger", "line")
 
 
 def parser(wanted: str | None = None) -> argparse.ArgumentParser:

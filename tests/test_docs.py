@@ -23,6 +23,7 @@ from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
 from gateway.config import load, parse
 from gateway.manifests.documents import documents_of
+from learning.manifest import Baseline, Forecast
 from rules import lint
 from rules.alarms import lint as alarms
 from rules.manifest import alarm, detector
@@ -51,6 +52,7 @@ PACKAGES = (
     "devices",
     "rules",
     "streams",
+    "learning",
     "inference",
     "store",
     "cloud",
@@ -70,6 +72,8 @@ KINDS = {
     "Query": Query,
     "Pipeline": Pipeline,
     "Upload": Upload,
+    "Baseline": Baseline,
+    "Forecast": Forecast,
 }
 START = 1_795_255_200_000_000
 

@@ -100,6 +100,16 @@ class Missed(Stimulus, frozen=True, tag=True):
     reason: str
 
 
+class Learned(Stimulus, frozen=True, tag=True):
+    """The gateway learned something from its history; `device` is empty. Lessons are kept by key, `None` deletes.
+
+    `points` are what it expects, as it says now: rules see them.
+    """
+
+    lessons: dict[str, bytes | None]
+    points: tuple[Point, ...] = ()
+
+
 class Listed(Stimulus, frozen=True, tag=True):
     """Somebody asks which devices this node has (`membership/get`); `device` is empty."""
 

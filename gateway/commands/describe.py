@@ -36,6 +36,9 @@ async def run(args: argparse.Namespace) -> int:
             whole = await api.call("GET", f"/manifests/{quote(kind, safe='')}/{path}")
             if kind == "Upload":
                 whole["status"] = await api.call("GET", f"/uploads/{path}")
+            if kind in {"Baseline", "Forecast"}:
+                views = await api.call("GET", f"/learning?kind={kind.lower()}")
+                whole["status"] = next((view for view in views if view["id"] == name), None)
         else:
             whole = await api.call("GET", f"/devices/{path}")
             whole["history"] = await _history(api, whole, path, args.history)

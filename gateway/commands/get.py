@@ -15,7 +15,7 @@ from gateway.terminal.stream import changes
 from twins.errors import Rejected
 from twins.schema import nearest
 
-KINDS = "cameras, rules, queries, pipelines, mappings, discoveries, sparkplugs, mappers, uploads"
+KINDS = "cameras, rules, queries, pipelines, mappings, discoveries, sparkplugs, mappers, uploads, baselines, forecasts"
 HELP = f"list objects: devices, models, {KINDS}"
 TOGETHER = 20
 """Changed objects that are fetched one by one; more are fetched all at once."""

@@ -18,6 +18,7 @@ from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
 from gateway.actions import channel
 from gateway.actions.channel import Channel
+from learning.manifest import Baseline, Forecast
 from rules.manifest import alarm, detector
 from rules.manifest.alarm import Alarm
 from rules.manifest.detector import Detector
@@ -74,6 +75,8 @@ KINDS = {
     "Detector": Kind(detector.decode, names=("detectors", "rule", "rules"), shape=Detector),
     "Channel": Kind(channel.decode, names=("channels",), shape=Channel),
     "Alarm": Kind(alarm.decode, names=("alarms",), shape=Alarm),
+    "Baseline": kind(Baseline, "baselines"),
+    "Forecast": kind(Forecast, "forecasts"),
     "Pipeline": kind(Pipeline, "pipelines"),
     "Query": kind(Query, "queries"),
 }

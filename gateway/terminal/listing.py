@@ -165,6 +165,14 @@ def _node_wide(m: View) -> tuple[Any, ...]:
     return *_node(m), said, ", ".join(word for words in rights for word in words)
 
 
+def _learning(v: View) -> tuple[Any, ...]:
+    return v["id"], v["state"], v["series"], ago(v["last"]), v["reason"]
+
+
+def _learning_wide(v: View) -> tuple[Any, ...]:
+    return *_learning(v), v["little"], f"{v['took']:.1f}", v["failures"]
+
+
 def _group(m: View) -> tuple[Any, ...]:
     spec = m["spec"]
     labels = ",".join(f"{key}={value}" for key, value in (spec.get("labels") or {}).items())
@@ -190,6 +198,8 @@ def _plain_wide(m: View) -> tuple[Any, ...]:
 
 _DEVICES = ("name", "model", "state", "last seen")
 _UPLOADS = ("name", "policy", "state", "rows", "last sent", "to go", "reason")
+_LEARNING = ("name", "state", "series", "learned", "reason")
+_LEARNING_MORE = ("too few", "took s", "failures")
 _CAMERAS = ("name", "state", "fps", "reason")
 _QUERIES = ("name", "from", "window", "aggregates", "keys", "results", "late")
 _ALL_QUERIES = (*_QUERIES, "taken", "filtered", "unusable", "repeats", "corrections", "description")
@@ -210,6 +220,12 @@ _LISTINGS = {
     "Upload": Listing(
         _UPLOADS, _upload,
         (*_UPLOADS, "lag", "objects", "bytes", "missed", "blocked", "failures"), _upload_wide, "uploads", live=False,
+    ),
+    "Baseline": Listing(
+        _LEARNING, _learning, (*_LEARNING, *_LEARNING_MORE), _learning_wide, "learning?kind=baseline", live=False,
+    ),
+    "Forecast": Listing(
+        _LEARNING, _learning, (*_LEARNING, *_LEARNING_MORE), _learning_wide, "learning?kind=forecast", live=False,
     ),
     "Node": Listing(
         ("name", "site", "url", "fingerprint"), _node,

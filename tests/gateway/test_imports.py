@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOM = 45
 """Seconds for the process to start, look and end; a busy machine needs some."""
-HEAVY = {"numpy", "pyarrow", "duckdb", "sqlglot", "openvino", "av", "PIL", "pymodbus"}
+HEAVY = {"numpy", "pyarrow", "duckdb", "sqlglot", "openvino", "av", "PIL", "pymodbus", "statsmodels"}
 ON_DEMAND = {
     "promql_parser",
     "obstore",
