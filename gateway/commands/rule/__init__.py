@@ -1,4 +1,5 @@
 """`gemelo rule`: look at a rule."""
+"""`gemelo rule`: look at a rule, test it, and try it on what is stored: all in the command's own process."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from importlib import import_module
 
 HELP = "look at rules: diagram"
 VERBS = {"diagram": "diagram"}
+HELP = "look at rules before they are trusted: lint, test, replay"
+VERBS = {"lint": "linting", "test": "testing", "replay": "replay"}
 """The module of each verb, in this package."""
 
 

@@ -1,0 +1,79 @@
+"""Files of rules and of their tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gateway.manifests.documents import ENDINGS, TESTS, Document, documents_of, files_of
+from rules.manifest.detector import Detector, decode
+from twins.errors import Rejected
+
+
+def documents(names: Sequence[Path]) -> Iterator[Document]:
+    """What stands in files and folders, tests of rules left out. Raises `Rejected`."""
+    for path in names:
+        for file in _listed(path):
+            yield from documents_of(_read(file), str(file))
+
+
+def is_rule(data: object) -> bool:
+    return isinstance(data, dict) and data.get("kind") == "Detector"
+
+
+def rules_of(path: Path) -> list[Detector]:
+    """All detectors of a file. Raises `Rejected` also when there is none."""
+    found = [decode(data, where) for where, data in documents([path]) if is_rule(data)]
+    if not found:
+        raise Rejected(f"{path}: there is no Detector in it")
+    return found
+
+
+def rule_of(path: Path) -> Detector:
+    """The one detector of a file. Raises `Rejected`."""
+    found = rules_of(path)
+    if len(found) > 1:
+        raise Rejected(f"{path}: there are {len(found)} Detectors in it; put the one that is meant into its own file")
+    return found[0]
+
+
+def tests_of(names: Sequence[Path]) -> Iterator[tuple[Path, Any]]:
+    """The tests in files and folders; a rule's file means the tests beside it. Raises `Rejected`."""
+    for path in names:
+        for file in _tests(path):
+            for _, data in documents_of(_read(file), str(file)):
+                yield file, data
+
+
+def beside(test: Path) -> Path:
+    """The file of the rule that a file of tests belongs to."""
+    return test.with_name(Path(test.stem).stem + test.suffix)
+
+
+def _tests(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if p.suffix in ENDINGS and Path(p.stem).suffix == TESTS)
+        if not found:
+            raise Rejected(f"{path}: there are no tests in it: they are called overheat{TESTS}.yaml for overheat.yaml")
+        return found
+    if Path(path.stem).suffix == TESTS:
+        return [path]
+    test = path.with_name(f"{path.stem}{TESTS}{path.suffix}")
+    if path.exists() and not test.exists():
+        raise Rejected(f"{path}: it has no tests: they would be in {test.name} beside it")
+    return [test if path.exists() else path]
+
+
+def _listed(path: Path) -> list[Path]:
+    try:
+        return files_of(path)
+    except OSError as error:
+        raise Rejected(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Rejected(f"{path}: cannot be read: {error.strerror}") from None

@@ -1,0 +1,114 @@
+"""`gemelo rule lint`: everything that is wrong with rules, or looks so, before they are applied."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from gateway.commands.rule.files import documents, is_rule
+from gateway.terminal import client, show
+from rules import lint
+from rules.lint import Fault, Level
+from rules.manifest.detector import Detector, decode
+from twins.errors import Rejected
+
+HELP = "what is wrong with rules, and between them; no gateway is needed"
+LEVELS: tuple[Level, ...] = ("error", "warning", "info")
+
+
+class Finding(Struct, frozen=True):
+    """A fault of one rule, with its file; `rule` is empty where it could not be read so far."""
+
+    file: str
+    rule: str
+    fault: Fault
+
+    def view(self) -> dict[str, Any]:
+        found = self.fault
+        return {
+            "file": self.file,
+            "rule": self.rule,
+            "level": found.level,
+            "path": found.path,
+            "reason": found.reason,
+        }
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    client.arguments(parser)
+    parser.add_argument("file", nargs="+", type=Path, help="files and folders with rules")
+    parser.add_argument("--server", action="store_true", help="look at what is applied at a gateway beside them too")
+    parser.add_argument("--strict", action="store_true", help="warnings fail too")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+async def run(args: argparse.Namespace) -> int:
+    """0 without errors, 1 with some; `--strict`: without warnings too."""
+    rules: dict[str, tuple[str, Detector]] = {}
+    found = list(_read(args.file, rules))
+    applied = await _applied(args) if args.server else {}
+    found += _judged(rules, applied)
+    counts: dict[str, int] = {level: sum(each.fault.level == level for each in found) for level in LEVELS}
+    if args.json:
+        said: dict[str, Any] = {"rules": len(rules), **counts, "faults": [each.view() for each in found]}
+        print(show.text_of(said, "json"), end="")
+    else:
+        for each in found:
+            place = f"{each.fault.path}: " if each.fault.path else ""
+            print(show.plain(f"{each.file}: {each.fault.level.upper()} {place}{each.fault.reason}"))
+        told = ", ".join(f"{count} {level}{'s' * (count != 1)}" for level, count in counts.items())
+        print(f"{len(rules)} rules{f' beside {len(applied)} applied' if args.server else ''}: {told}")
+    return 1 if counts["error"] or (args.strict and counts["warning"]) else 0
+
+
+def _read(files: list[Path], rules: dict[str, tuple[str, Detector]]) -> Iterator[Finding]:
+    """Fill in what can be read; what cannot is an error."""
+    for path in files:
+        try:
+            listed = list(documents([path]))
+        except Rejected as error:
+            yield Finding(str(path), "", Fault("", error.reason.removeprefix(f"{path}: ")))
+            continue
+        for where, data in listed:
+            if not is_rule(data):
+                continue
+            try:
+                detector = decode(data, where)
+            except Rejected as error:
+                yield Finding(where, "", Fault(*_split(error.reason.removeprefix(f"{where}: "))))
+                continue
+            if detector.id in rules:
+                reason = f"{detector.id} is in {rules[detector.id][0]} too: the one that is applied later wins"
+                yield Finding(where, detector.id, Fault("metadata.name", reason, "warning"))
+            rules[detector.id] = where, detector
+
+
+def _judged(rules: dict[str, tuple[str, Detector]], applied: dict[str, Detector]) -> Iterator[Finding]:
+    neighbours = lint.Neighbours()
+    for name, detector in applied.items():
+        if name not in rules and not lint.faults(detector):
+            neighbours.put(detector)
+    faults = {name: lint.faults(detector) for name, (_, detector) in rules.items()}
+    for name, (_, detector) in rules.items():
+        if not faults[name]:
+            neighbours.put(detector)
+    for name, (where, detector) in rules.items():
+        between = [] if faults[name] else [*lint.hints(detector), *neighbours.faults(name)]
+        for each in sorted([*faults[name], *between], key=lambda one: LEVELS.index(one.level)):
+            yield Finding(where, name, each)
+
+
+async def _applied(args: argparse.Namespace) -> dict[str, Detector]:
+    async with client.Client(args) as api:
+        found = [decode(data, "applied") for data in await api.call("GET", "/manifests/Detector")]
+    return {each.id: each for each in found}
+
+
+def _split(reason: str) -> tuple[str, str]:
+    """The path and the reason of a manifest that was refused."""
+    path, mark, rest = reason.partition(": ")
+    return (path, rest) if mark and " " not in path else ("", reason)

@@ -1,0 +1,79 @@
+"""Rules in virtual time: facts go in, timers fall due as time passes, and a disk keeps what the rules want kept."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+from rules.instructions import Drop, Instruction, Keep, Wake
+from rules.manifest.detector import Detector
+from rules.rehearsal.decision import Decision, decisions
+from rules.rules import Rules
+from twins.instructions import Fact
+
+
+class Stage:
+    """Some detectors from a clean start. `now` is the time, in microseconds UTC; it only goes forward."""
+
+    def __init__(self, detectors: Sequence[Detector], zone: str = "UTC", start: int = 0) -> None:
+        self.now = start
+        self.inputs = 0
+        self._detectors = detectors
+        self._zone = zone
+        self._states: dict[str, bytes] = {}
+        self._due: dict[str, tuple[int, bytes]] = {}
+        self._heap: list[tuple[int, str]] = []
+        self.rules = self._risen()
+
+    def tell(self, fact: Fact) -> list[Decision]:
+        """A fact arrives at its own time, or now if that has passed; what was decided until then comes first."""
+        made = self.advance(fact.at)
+        self.inputs += 1
+        done = self.rules.handle(fact, self.now)
+        self._carry_out(done)
+        return [*made, *decisions(done, f"{fact.device}/{fact.name} = {fact.value}", self.now)]
+
+    def advance(self, to: int) -> list[Decision]:
+        """Let time pass; each timer runs at its deadline."""
+        made: list[Decision] = []
+        while self._heap and self._heap[0][0] <= to:
+            due, timer = heapq.heappop(self._heap)
+            pending = self._due.get(timer)
+            if pending is None or pending[0] != due:
+                continue  # it was taken back, or set anew
+            del self._due[timer]
+            self.now = max(self.now, due)
+            done = self.rules.expire(timer, self.now, pending[1].decode())
+            self._carry_out(done)
+            made += decisions(done, f"timer {timer.rpartition('#')[2]}", self.now)
+        self.now = max(self.now, to)
+        return made
+
+    def restart(self) -> None:
+        """The process dies, and comes back with what is on disk."""
+        self._carry_out(self.rules.changes())
+        self.rules = self._risen()
+
+    def _risen(self) -> Rules:
+        """The rules as a gateway starts them: what was kept, then the manifests."""
+        rules = Rules(self._zone)
+        self._carry_out(rules.restore(dict(self._states), dict(self._due)))
+        for detector in self._detectors:
+            self._carry_out(rules.apply(detector))
+        return rules
+
+    def _carry_out(self, instructions: Sequence[Instruction]) -> None:
+        """Keep the books; what is to be done to the world is not done."""
+        for each in instructions:
+            match each:
+                case Wake(timer, None):
+                    self._due.pop(timer, None)
+                case Wake(timer, int(due), body):
+                    self._due[timer] = (due, body)
+                    heapq.heappush(self._heap, (due, timer))
+                case Keep(key, body):
+                    self._states[key] = body
+                case Drop(key):
+                    self._states.pop(key, None)
+                case _:
+                    pass
