@@ -24,17 +24,17 @@ def loops(one: Effects, known: Callable[[str], Effects], readers: Readers) -> It
 
 def _way(rule: str, first: Write, known: Callable[[str], Effects], readers: Readers) -> list[tuple[str, Write]]:
     """From a rule by one of its actions back to itself: who asks what, in order; empty when no way leads back."""
-    came: dict[str, list[tuple[str, Write]]] = {}
-    edge: list[tuple[str, list[tuple[str, Write]]]] = [(rule, [(rule, first)])]
+    seen = set[str]()
+    edge = [[(rule, first)]]
     while edge:
-        following: list[tuple[str, list[tuple[str, Write]]]] = []
-        for _, way in edge:
+        following: list[list[tuple[str, Write]]] = []
+        for way in edge:
             for reader in readers(way[-1][1].place):
                 if reader == rule:
                     return way
-                if reader not in came:
-                    came[reader] = way
-                    following += [(reader, [*way, (reader, write)]) for write in known(reader).writes]
+                if reader not in seen:
+                    seen.add(reader)
+                    following += [[*way, (reader, write)] for write in known(reader).writes]
         edge = following
     return []
 

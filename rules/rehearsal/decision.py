@@ -39,20 +39,20 @@ class Decision(Struct, frozen=True):
         return self.before, self.after, self.chosen, self.deeds
 
 
-def decisions(instructions: Sequence[Instruction], trigger: str, at: int) -> Iterator[Decision]:
-    """What instructions of one input or timer say, by instance."""
+def decisions(instructions: Sequence[Instruction], trigger: str, at: int, device: str = "") -> Iterator[Decision]:
+    """What instructions of one input or timer say, by instance. `device` brought the input."""
     found: list[Decided] = []
     deeds: list[Deed] = []
     for each in instructions:
         if isinstance(each, Decided):
             if found and (each.rule, each.key) != (found[-1].rule, found[-1].key):
-                yield _decision(found, deeds, trigger, at)
+                yield _decision(found, deeds, trigger, at, device)
                 found, deeds = [], []
             found.append(each)
         else:
             deeds += deeds_of(each)
     if found:
-        yield _decision(found, deeds, trigger, at)
+        yield _decision(found, deeds, trigger, at, device)
 
 
 def deeds_of(instruction: Instruction) -> list[Deed]:
@@ -102,7 +102,10 @@ def _text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _decision(found: list[Decided], deeds: list[Deed], trigger: str, at: int) -> Decision:
-    first, last = found[0], found[-1]
+def _decision(found: list[Decided], deeds: list[Deed], trigger: str, at: int, device: str) -> Decision:
+    first = found[0]
+    moved = [each.after for each in found if each.before != each.after]  # what is done on leaving names the old state
     chosen = tuple(each.name for each in found)
-    return Decision(at, first.rule, first.key, trigger, first.before, last.after, chosen, tuple(deeds))
+    seen = trigger if device in {"", first.key} else f"{device}: {trigger}"
+    after = moved[-1] if moved else first.after
+    return Decision(at, first.rule, first.key, seen, first.before, after, chosen, tuple(deeds))

@@ -11,6 +11,9 @@ from rules.rehearsal.decision import Decision, decisions
 from rules.rules import Rules
 from twins.instructions import Fact
 
+STALE = 1024
+"""Entries of changed timers that may lie in the heap; a watchdog leaves one behind with every message."""
+
 
 class Stage:
     """Some detectors from a clean start. `now` is the time, in microseconds UTC; it only goes forward."""
@@ -31,7 +34,9 @@ class Stage:
         self.inputs += 1
         done = self.rules.handle(fact, self.now)
         self._carry_out(done)
-        return [*made, *decisions(done, f"{fact.device}/{fact.name} = {fact.value}", self.now)]
+        if not done:
+            return made
+        return [*made, *decisions(done, f"{fact.name} = {fact.value}", self.now, fact.device)]
 
     def advance(self, to: int) -> list[Decision]:
         """Let time pass; each timer runs at its deadline."""
@@ -71,6 +76,9 @@ class Stage:
                 case Wake(timer, int(due), body):
                     self._due[timer] = (due, body)
                     heapq.heappush(self._heap, (due, timer))
+                    if len(self._heap) > 2 * len(self._due) + STALE:
+                        self._heap = [(due, timer) for timer, (due, _) in self._due.items()]
+                        heapq.heapify(self._heap)
                 case Keep(key, body):
                     self._states[key] = body
                 case Drop(key):
