@@ -11,11 +11,17 @@ from rules.manifest.detector import Detector, decode
 from twins.errors import Rejected
 
 
-def documents(names: Sequence[Path]) -> Iterator[Document]:
-    """What stands in files and folders, tests of rules left out. Raises `Rejected`."""
-    for path in names:
-        for file in _listed(path):
-            yield from documents_of(_read(file), str(file))
+def listed(path: Path) -> list[Path]:
+    """A file, or those of a folder, tests of rules left out. Raises `Rejected`."""
+    try:
+        return files_of(path)
+    except OSError as error:
+        raise Rejected(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def documents(file: Path) -> list[Document]:
+    """What stands in a file. Raises `Rejected`."""
+    return documents_of(_read(file), str(file))
 
 
 def is_rule(data: object) -> bool:
@@ -24,7 +30,7 @@ def is_rule(data: object) -> bool:
 
 def rules_of(path: Path) -> list[Detector]:
     """All detectors of a file. Raises `Rejected` also when there is none."""
-    found = [decode(data, where) for where, data in documents([path]) if is_rule(data)]
+    found = [decode(data, where) for where, data in documents(path) if is_rule(data)]
     if not found:
         raise Rejected(f"{path}: there is no Detector in it")
     return found
@@ -42,8 +48,7 @@ def tests_of(names: Sequence[Path]) -> Iterator[tuple[Path, Any]]:
     """The tests in files and folders; a rule's file means the tests beside it. Raises `Rejected`."""
     for path in names:
         for file in _tests(path):
-            for _, data in documents_of(_read(file), str(file)):
-                yield file, data
+            yield from ((file, data) for _, data in documents(file))
 
 
 def beside(test: Path) -> Path:
@@ -63,13 +68,6 @@ def _tests(path: Path) -> list[Path]:
     if path.exists() and not test.exists():
         raise Rejected(f"{path}: it has no tests: they would be in {test.name} beside it")
     return [test if path.exists() else path]
-
-
-def _listed(path: Path) -> list[Path]:
-    try:
-        return files_of(path)
-    except OSError as error:
-        raise Rejected(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _read(path: Path) -> bytes:

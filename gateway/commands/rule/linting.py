@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.commands.rule.files import documents, is_rule
+from gateway.commands.rule.files import documents, is_rule, listed
 from gateway.terminal import client, show
 from rules import lint
 from rules.lint import Fault, Level
@@ -61,19 +61,20 @@ async def run(args: argparse.Namespace) -> int:
             place = f"{each.fault.path}: " if each.fault.path else ""
             print(show.plain(f"{each.file}: {each.fault.level.upper()} {place}{each.fault.reason}"))
         told = ", ".join(f"{count} {level}{'s' * (count != 1)}" for level, count in counts.items())
-        print(f"{len(rules)} rules{f' beside {len(applied)} applied' if args.server else ''}: {told}")
+        beside = f" beside {len(applied)} applied" if args.server else ""
+        print(f"{len(rules)} rule{'s' * (len(rules) != 1)}{beside}: {told}")
     return 1 if counts["error"] or (args.strict and counts["warning"]) else 0
 
 
 def _read(files: list[Path], rules: dict[str, tuple[str, Detector]]) -> Iterator[Finding]:
     """Fill in what can be read; what cannot is an error."""
-    for path in files:
+    for file in (file for path in files for file in listed(path)):
         try:
-            listed = list(documents([path]))
+            found = documents(file)
         except Rejected as error:
-            yield Finding(str(path), "", Fault("", error.reason.removeprefix(f"{path}: ")))
+            yield Finding(str(file), "", Fault("", error.reason.removeprefix(f"{file}: ")))
             continue
-        for where, data in listed:
+        for where, data in found:
             if not is_rule(data):
                 continue
             try:

@@ -51,7 +51,7 @@ async def run(args: argparse.Namespace) -> int:
     if args.json:
         print(show.text_of([_view(each) for each in played], "json"), end="")
     else:
-        print(f"{len(played) - failed} cases hold, {failed} fail" if failed else f"{len(played)} cases hold")
+        print(f"{len(played)} tried, {failed} failed")
     return 1 if failed else 0
 
 
