@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from rules.explain import Evaluation, tell
+from rules.explain import tell
 from rules.expression import show
 from rules.manifest.detector import Detector
 from rules.manifest.form import Scalar
@@ -82,10 +82,7 @@ class _Run:
 
     def story(self) -> Iterator[str]:
         """The last evaluations of the rules, in words."""
-        last: list[Evaluation] = []
-        for name in self._stage.rules.detectors:
-            last += self._stage.rules.explain(name)
-        for each in sorted(last, key=lambda one: one.at)[-_TOLD:]:
+        for each in self._stage.story()[-_TOLD:]:
             yield f"at {_span(each.at - self._start)}: {tell(each)}"
 
     def when(self) -> str:

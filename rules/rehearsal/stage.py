@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
+from rules.explain import Evaluation
 from rules.instructions import Drop, Instruction, Keep, Wake
 from rules.manifest.detector import Detector
 from rules.rehearsal.decision import Decision, decisions
@@ -13,6 +14,8 @@ from twins.instructions import Fact
 
 STALE = 1024
 """Entries of changed timers that may lie in the heap; a watchdog leaves one behind with every message."""
+REMEMBERED = 64
+"""Evaluations that are told of after a restart."""
 
 
 class Stage:
@@ -26,6 +29,7 @@ class Stage:
         self._states: dict[str, bytes] = {}
         self._due: dict[str, tuple[int, bytes]] = {}
         self._heap: list[tuple[int, str]] = []
+        self._past: list[Evaluation] = []
         self.rules = self._risen()
 
     def tell(self, fact: Fact) -> list[Decision]:
@@ -54,8 +58,14 @@ class Stage:
         self.now = max(self.now, to)
         return made
 
+    def story(self) -> list[Evaluation]:
+        """The last evaluations in order of time, those before a restart too."""
+        told = [each for name in self.rules.detectors for each in self.rules.explain(name)]
+        return [*self._past, *sorted(told, key=lambda each: each.at)]
+
     def restart(self) -> None:
         """The process dies, and comes back with what is on disk."""
+        self._past = self.story()[-REMEMBERED:]
         self._carry_out(self.rules.changes())
         self.rules = self._risen()
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gateway.commands.rule import history
 from tests.gateway.process import Gateway, Sensor, gemelo, invoke, until
 
 RULE = """
@@ -201,3 +202,29 @@ def test_a_rule_with_faults_is_refused_with_them(gateway: Gateway, file: Path) -
 
 def test_without_a_gateway_there_is_no_history(file: Path) -> None:
     assert invoke("rule", "replay", str(file), "--url", "http://127.0.0.1:1").returncode == 3
+
+
+def test_the_history_is_the_same_in_however_many_parts_it_comes(
+    gateway: Gateway, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = replayed(gateway, file, "--from", "-10m", "--all")
+    monkeypatch.setattr(history, "FIRST", 1_000)
+    assert replayed(gateway, file, "--from", "-10m", "--all")["decisions"] == whole["decisions"]
+    monkeypatch.setattr(history, "PAGE", 7)
+    monkeypatch.setattr(history, "FIRST", 60_000_000)
+    assert replayed(gateway, file, "--from", "-10m", "--all")["decisions"] == whole["decisions"]
+
+
+def test_more_points_at_one_time_than_one_answer_holds_are_refused(
+    gateway: Gateway, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [[f"default/oven-{n}", "heat", 1_700_000_000_000_000, 1.0] for n in range(10, 20)]
+    assert gateway.ask("POST", "/api/v1/points", {"points": points})[0] == 200
+    monkeypatch.setattr(history, "PAGE", 7)
+    span = ["--from", "2023-11-14T22:00:00Z", "--to", "2023-11-14T23:00:00Z"]
+    done = invoke("rule", "replay", str(file), *span, "--url", gateway.url)
+    assert (done.returncode, "name one --device" in done.stderr) == (1, True)
+    done = invoke("rule", "replay", str(file), *span, "--device", "oven-1?", "--url", gateway.url)
+    assert "name one --device" in done.stderr
+    done = invoke("rule", "replay", str(file), *span, "--device", "oven-12", "--url", gateway.url)
+    assert done.stdout.startswith("1 fact from 2023-11-14T22:00:00.000Z")

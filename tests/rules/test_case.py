@@ -12,6 +12,7 @@ from rules.rehearsal.case import play
 from twins.errors import Rejected
 
 TESTS = sorted((Path(__file__).parents[2] / "docs" / "examples").rglob("*.test.yaml"))
+PAGE = (Path(__file__).parents[2] / "docs" / "rule-tests.md").read_text("utf-8")
 HOT = [{"give": {"thermometer-2": {"temperature": 33}}}, {"at": "2s"}]
 
 
@@ -68,6 +69,11 @@ def test_a_failure_is_explained_by_the_evaluations_before_it(played):
     assert "at 2s: default/thermometer-2: timer for:too-hot" in story
     assert "temperature > limit = true" in story
     assert "Normal → Hot" in story
+
+
+def test_a_restart_does_not_cut_the_story(played):
+    outcome = played(HOT[0], {"at": "1s", "restart": True, "expect": {"states": {"thermometer-2": "Hot"}}})
+    assert "at 0s: default/thermometer-2: temperature" in outcome.story[0]
 
 
 def test_all_that_is_expected_is_named_when_it_holds(played):

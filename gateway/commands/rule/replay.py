@@ -104,7 +104,7 @@ def _tell(
     total = counts.same + differ if args.all or old is None else differ
     if total > len(shown):
         print(f"and {total - len(shown)} more (--limit)")
-    print(f"{counts.facts} facts from {_clock(span[0])} to {_clock(span[1])}")
+    print(f"{counts.facts} fact{'s' * (counts.facts != 1)} from {_clock(span[0])} to {_clock(span[1])}")
     if old is None:
         print(f"{counts.new} decisions; nothing of this name is applied to compare them with (--against FILE)")
     else:
