@@ -28,7 +28,7 @@ class Declarations:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._conditions: dict[str, tuple[Condition, ...]] = {}
-        self._rivals = Rivals(objects)
+        self._rivals = Rivals()
 
     def check(self, manifest: object, where: str, coming: Objects | None = None) -> None:
         """Raise `Rejected` for a bad Device or DeviceModel; models among `coming` count as if they were here."""
@@ -70,7 +70,7 @@ class Declarations:
         elif kind == "DeviceModel":
             self._conditions.clear()
         elif kind == "Detector":
-            self._rivals.forget(name)
+            self._rivals.learn(name, self._objects.get((kind, name)))
 
     def remark(self, kind: str, name: str) -> str:
         """What whoever applied an object should know, as the end of a line."""

@@ -13,6 +13,8 @@ from rules.manifest.action import SetAction
 from rules.manifest.detector import Detector
 from twins.values import device_id
 
+_WILD = frozenset("*?")
+
 
 class Place(Struct, frozen=True):
     """A property of every device that fits: `namespace/name` with `*` and `?`."""
@@ -25,7 +27,10 @@ class Place(Struct, frozen=True):
 
     def meets(self, other: Place) -> bool:
         """Whether some device fits both."""
-        return self.property == other.property and _meet(self.device, other.device)
+        if self.property != other.property:
+            return False
+        left, right = self.device, other.device
+        return left == right or (bool(_WILD & {*left, *right}) and _meet(left, right))
 
 
 class Read(Struct, frozen=True):
@@ -95,16 +100,20 @@ def _constant(source: str) -> str | None:
     if expression.names() or expression.functions():
         return None
     try:
-        return show(expression.value(Scope()))
+        return show(expression.value(_nothing()))
     except Undecided:
         return None
+
+
+@lru_cache(maxsize=1)
+def _nothing() -> Scope:
+    """A scope in which there is nothing to see."""
+    return Scope()
 
 
 @lru_cache(maxsize=65536)
 def _meet(left: str, right: str) -> bool:
     """Whether some text fits both patterns of `*` and `?`: the patterns are walked side by side."""
-    if left == right:
-        return True
     reached = {0}  # places in `right` that what was read of `left` can lead to
     reached = _skipped(right, reached)
     for sign in left:

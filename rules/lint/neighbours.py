@@ -12,7 +12,7 @@ from rules.manifest.detector import Detector
 
 
 class Neighbours:
-    """Detectors without errors. To add one costs the same however many there are; to ask, those that it meets."""
+    """Detectors without errors. To add one costs the same however many there are."""
 
     def __init__(self) -> None:
         self._known: dict[str, Effects] = {}
@@ -21,8 +21,9 @@ class Neighbours:
 
     def put(self, detector: Detector) -> None:
         """Add a detector, or put it in place of its older self."""
+        made = effects(detector)
         self.remove(detector.id)
-        made = self._known[detector.id] = effects(detector)
+        self._known[detector.id] = made
         for read in made.reads:
             self._readers.setdefault(read.place.property, {})[made.rule] = None
         for write in made.writes:

@@ -139,6 +139,31 @@ def test_a_rule_without_tests_says_where_they_would_be(tmp_path: Path) -> None:
     assert "there are no tests in it" in invoke("rule", "test", str(tmp_path)).stderr
 
 
+def test_rules_that_work_together_are_tested_together(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(rule("a", "door", "open", "lamp", "power"), "utf-8")
+    (tmp_path / "b.yaml").write_text(rule("b", "door", "open", "fan", "speed", 5), "utf-8")
+    text = """
+kind: RuleTest
+rules: [a.yaml, b.yaml]
+cases:
+  - case: both see the door
+    steps:
+      - give: {door: {open: 2}}
+        expect:
+          states: {door: A}
+          rule: b
+          actions: [{set: {device: lamp, value: 1}}, {set: {device: fan, value: 5}}]
+"""
+    (tmp_path / "both.test.yaml").write_text(text, "utf-8")
+    done = invoke("rule", "test", str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "both.test.yaml").write_text(text.replace("give:", "giv:"), "utf-8")
+    told = invoke("rule", "test", str(tmp_path)).stderr
+    assert "both.test.yaml: cases[0].steps[0].giv: no such key; did you mean give?" in told
+    (tmp_path / "both.test.yaml").write_text(text.replace("b.yaml", "c.yaml"), "utf-8")
+    assert "c.yaml: cannot be read" in invoke("rule", "test", str(tmp_path)).stderr
+
+
 def test_a_rule_that_cannot_be_applied_cannot_be_tested(folder: Path) -> None:
     file = folder / "overheat.yaml"
     file.write_text(file.read_text("utf-8").replace("to: Normal", "to: Norml"), "utf-8")
