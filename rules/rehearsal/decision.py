@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Struct
 
 from rules.expression import show
-from rules.instructions import Command, Decided, Drop, Instruction, Keep, Raise, Wake
+from rules.instructions import Command, Decided, Instruction, Raise
 
 Deed = dict[str, dict[str, Any]]
 """One action by its name, as in a manifest: `{"set": {"device": …, "property": …, "value": …}}`."""
 
-_OF_THE_INPUT = ("type", "cause", "id", "rule")
-"""Fields of an instruction that say why it is there, not what it does."""
+_OF_THE_INPUT = ("type", "cause", "id", "rule", "at")
+"""Fields of an instruction that say why it is there and when, not what it does."""
 
 
 class Decision(Struct, frozen=True):
@@ -56,17 +56,25 @@ def decisions(instructions: Sequence[Instruction], trigger: str, at: int, device
 
 
 def deeds_of(instruction: Instruction) -> list[Deed]:
-    """What an instruction does to the world: nothing where it only keeps the books."""
+    """What an instruction does to the world: nothing where it only keeps the books.
+
+    One that is not known here does something if it names the `rule` that wants it; it is told by its fields, or by
+    those of the tagged struct that it carries.
+    """
     match instruction:
-        case Keep() | Drop() | Wake() | Decided():
-            return []
         case Command(device, values):
             return [{"set": {"device": device, "property": name, "value": each}} for name, each in values.items()]
         case Raise(event):
             return [{"alert": {"device": event.object, "severity": event.severity, "message": event.message}}]
-        case _:
-            fields: dict[str, Any] = msgspec.to_builtins(instruction)
-            return [{type(instruction).__name__.lower(): {k: v for k, v in fields.items() if k not in _OF_THE_INPUT}}]
+        case Decided():
+            return []
+    if not hasattr(instruction, "rule"):
+        return []
+    fields = _told(msgspec.to_builtins(instruction))
+    match list(fields.values()):
+        case [{"type": str(kind)} as task]:
+            return [{kind: _told(task)}]
+    return [{type(instruction).__name__.lower(): fields}]
 
 
 def line(deed: Deed) -> str:
@@ -82,18 +90,18 @@ def line(deed: Deed) -> str:
 
 def fits(wanted: Deed, made: Deed) -> bool:
     """Whether a deed is the one that was wanted: what is named of it is equal; a device may lack its namespace."""
-    if wanted.keys() != made.keys():
-        return False
-    return all(
-        name in made[kind] and _equal(name, value, made[kind][name])
-        for kind, given in wanted.items()
-        for name, value in given.items()
-    )
+    return wanted.keys() == made.keys() and _equal("", wanted, made)
 
 
 def _equal(name: str, wanted: object, made: object) -> bool:
+    if isinstance(wanted, dict) and isinstance(made, dict):
+        return all(key in made and _equal(key, value, made[key]) for key, value in wanted.items())
     left, right = _text(wanted), _text(made)
     return left == right or (name == "device" and right == f"default/{left}")
+
+
+def _told(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in _OF_THE_INPUT}
 
 
 def _text(value: object) -> str:

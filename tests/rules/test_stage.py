@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from rules.instructions import Command, Decided, Instruction, Keep, Wake
 from rules.rehearsal.decision import decisions, deeds_of, fits, line
@@ -99,22 +100,46 @@ def test_a_watchdog_that_is_set_anew_with_every_fact_leaves_little_behind(detect
     assert len(stage._heap) <= STALE + 3
 
 
-class Publish(Instruction, frozen=True, tag=True):
-    """An action that this version does not know of."""
-
+class Task(Struct, frozen=True, tag="publish"):
     topic: str
     body: dict[str, float]
+
+
+class Act(Instruction, frozen=True, tag=True):
+    """An action that this version does not know of, and that carries what is to be done."""
+
+    id: str
+    rule: str
     cause: str
+    at: int
+    task: Task
+
+
+class Write(Instruction, frozen=True, tag=True):
+    """Another, that says it itself."""
+
+    rule: str
+    device: str
+    value: float
+
+
+class Noted(Instruction, frozen=True, tag=True):
+    """One that keeps some other book."""
+
+    key: str
 
 
 def test_an_action_of_another_version_is_told_by_its_fields():
-    made = deeds_of(Publish("a/b", {"t": 1.5}, "c:1:1"))
+    made = deeds_of(Act("1", "default/r/k", "c:1:1", 5, Task("a/b", {"t": 1.5})))
     assert made == [{"publish": {"topic": "a/b", "body": {"t": 1.5}}}]
     assert line(made[0]) == 'publish topic=a/b body={"t":1.5}'
-    assert fits({"publish": {"topic": "a/b"}}, made[0])
+    assert fits({"publish": {"topic": "a/b", "body": {"t": "1.5"}}}, made[0])
     assert not fits({"publish": {"topic": "a"}}, made[0])
     assert not fits({"publish": {"retain": True}}, made[0])
+    assert not fits({"publish": {"body": {"u": 1.5}}}, made[0])
     assert not fits({"set": {}}, made[0])
+    assert deeds_of(Write("default/r/k", "default/d", 2.0)) == [{"write": {"device": "default/d", "value": 2.0}}]
+    assert deeds_of(Noted("k")) == []
 
 
 def test_what_keeps_the_books_is_no_deed():
