@@ -12,6 +12,7 @@ import pytest
 
 from tests.gateway.process import ROOT, Gateway, gemelo, invoke
 
+NAMES = ("door-open", "intruder", "overheat")
 EXAMPLES = ROOT / "docs" / "examples" / "rules"
 RULE = """
 apiVersion: gemelo.dev/v1alpha1
@@ -39,18 +40,20 @@ LOOP = [rule("ping", "a", "x", "b", "x"), rule("pong", "b", "x", "a", "x")]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for file in EXAMPLES.iterdir():
-        copy(file, tmp_path)
+    for name in NAMES:
+        copy(EXAMPLES / f"{name}.yaml", tmp_path)
+        copy(EXAMPLES / f"{name}.test.yaml", tmp_path)
     return tmp_path
 
 
 def test_the_examples_are_clean_and_their_tests_hold_without_a_gateway() -> None:
     done = gemelo("rule", "lint", "docs/examples/rules", GEMELO_URL="http://127.0.0.1:1")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "3 rules: 0 errors, 0 warnings, 0 infos\n", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(" rules: 0 errors, 0 warnings, 0 infos\n")
     done = gemelo("rule", "test", "docs/examples/rules", GEMELO_URL="http://127.0.0.1:1")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("docs/examples/rules/door-open.test.yaml\n  ok   an open door is told after ten")
-    assert done.stdout.endswith("10 tried, 0 failed\n")
+    assert done.stdout.endswith(" tried, 0 failed\n")
 
 
 def test_every_fault_of_every_file_is_told_with_place_reason_and_nearest_name(folder: Path) -> None:
@@ -185,9 +188,7 @@ def test_what_is_applied_is_looked_at_too_and_a_folder_is_applied_without_its_te
 ) -> None:
     done = invoke("apply", "-f", str(folder), "--url", gateway.url)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "".join(
-        f"detector/default/{name} created\n" for name in ("door-open", "intruder", "overheat")
-    )
+    assert done.stdout == "".join(f"detector/default/{name} created\n" for name in NAMES)
     other = tmp_path_factory.mktemp("other") / "rest.yaml"
     other.write_text(rule("rest", "house", "mode", "pump-1", "speed", 10), "utf-8")
     assert invoke("rule", "lint", str(other)).stdout == "1 rule: 0 errors, 0 warnings, 0 infos\n"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from gateway.manifests.documents import ENDINGS, TESTS, Document, documents_of, files_of
 from rules.manifest.detector import Detector, decode
 from twins.errors import Rejected
+
+RULES: dict[str, Callable[[object, str], Detector]] = {"Detector": decode}
+"""The kinds of manifests that are rules, and how each is read."""
 
 
 def listed(path: Path) -> list[Path]:
@@ -25,14 +28,20 @@ def documents(file: Path) -> list[Document]:
 
 
 def is_rule(data: object) -> bool:
-    return isinstance(data, dict) and data.get("kind") == "Detector"
+    return isinstance(data, dict) and data.get("kind") in RULES
+
+
+def detector_of(data: object, where: str) -> Detector:
+    """The detector that a rule's manifest stands for. Raises `Rejected`."""
+    kind = data["kind"] if isinstance(data, dict) else ""
+    return RULES[kind](data, where)
 
 
 def rules_of(path: Path) -> list[Detector]:
     """All detectors of a file. Raises `Rejected` also when there is none."""
-    found = [decode(data, where) for where, data in documents(path) if is_rule(data)]
+    found = [detector_of(data, where) for where, data in documents(path) if is_rule(data)]
     if not found:
-        raise Rejected(f"{path}: there is no Detector in it")
+        raise Rejected(f"{path}: there is no rule in it")
     return found
 
 
@@ -40,7 +49,7 @@ def rule_of(path: Path) -> Detector:
     """The one detector of a file. Raises `Rejected`."""
     found = rules_of(path)
     if len(found) > 1:
-        raise Rejected(f"{path}: there are {len(found)} Detectors in it; put the one that is meant into its own file")
+        raise Rejected(f"{path}: there are {len(found)} rules in it; put the one that is meant into its own file")
     return found[0]
 
 

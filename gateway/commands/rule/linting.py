@@ -9,11 +9,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.commands.rule.files import documents, is_rule, listed
+from gateway.commands.rule.files import RULES, detector_of, documents, is_rule, listed
 from gateway.terminal import client, show
 from rules import lint
 from rules.lint import Fault, Level
-from rules.manifest.detector import Detector, decode
+from rules.manifest.detector import Detector
 from twins.errors import Rejected
 
 HELP = "what is wrong with rules, and between them; no gateway is needed"
@@ -78,7 +78,7 @@ def _read(files: list[Path], rules: dict[str, tuple[str, Detector]]) -> Iterator
             if not is_rule(data):
                 continue
             try:
-                detector = decode(data, where)
+                detector = detector_of(data, where)
             except Rejected as error:
                 yield Finding(where, "", Fault(*_split(error.reason.removeprefix(f"{where}: "))))
                 continue
@@ -105,7 +105,8 @@ def _judged(rules: dict[str, tuple[str, Detector]], applied: dict[str, Detector]
 
 async def _applied(args: argparse.Namespace) -> dict[str, Detector]:
     async with client.Client(args) as api:
-        found = [decode(data, "applied") for data in await api.call("GET", "/manifests/Detector")]
+        manifests = [data for kind in RULES for data in await api.call("GET", f"/manifests/{kind}")]
+    found = [detector_of(data, "applied") for data in manifests]
     return {each.id: each for each in found}
 
 
