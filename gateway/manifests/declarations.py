@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gateway.manifests.rivals import Rivals
+from gateway.manifests.rivals import KINDS, Rivals
 from twins.errors import Rejected
 from twins.exchange import Condition
 from twins.manifests import Device, DeviceModel, declared, rhythm_of
@@ -69,15 +69,15 @@ class Declarations:
             self._conditions.pop(name, None)
         elif kind == "DeviceModel":
             self._conditions.clear()
-        elif kind == "Detector":
-            self._rivals.learn(name, self._objects.get((kind, name)))
+        elif kind in KINDS:
+            self._rivals.learn(kind, name, self._objects.get((kind, name)))
 
     def remark(self, kind: str, name: str) -> str:
         """What whoever applied an object should know, as the end of a line."""
         if kind == "Device":
             return "".join(f"; {each.message}" for each in self.conditions(name))
-        if kind == "Detector":
-            return self._rivals.remark(name)
+        if kind in KINDS:
+            return self._rivals.remark(kind, name)
         if kind != "DeviceModel":
             return ""
         told = [f"device {d.id}: {each.message}" for d in self.users(name) for each in self.conditions(d.id)]

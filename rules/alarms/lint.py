@@ -41,6 +41,11 @@ def faults(alarm: Alarm, zone: str = "UTC") -> list[Fault]:
     return list(dict.fromkeys(told))
 
 
+def place(alarm: Alarm, path: str) -> str:
+    """Where a path of the detector of an alarm without faults stands in the alarm."""
+    return _path(alarm.spec, dict(lint.steps(detector(alarm))), path)
+
+
 def _names(spec: Spec) -> Iterator[Fault]:
     for name in spec.inputs:
         if name.startswith(PREFIX):

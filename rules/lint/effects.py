@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from rules.expression import Expression, Scope, Template, Undecided, show
 from rules.lint.walk import steps
@@ -61,8 +61,10 @@ class Effects(Struct, frozen=True):
     writes: tuple[Write, ...]
 
 
-def effects(detector: Detector) -> Effects:
-    return Effects(detector.id, tuple(_reads(detector)), tuple(_writes(detector)))
+def effects(detector: Detector, path: Callable[[str], str] = str) -> Effects:
+    """`path` says where a path of the detector's stands in the manifest that it was made of."""
+    writes = (structs.replace(write, path=path(write.path)) for write in _writes(detector))
+    return Effects(detector.id, tuple(_reads(detector)), tuple(writes))
 
 
 def _reads(detector: Detector) -> Iterator[Read]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rules.lint.conflicts import conflicts
 from rules.lint.effects import Effects, Place, effects
@@ -19,9 +19,9 @@ class Neighbours:
         self._readers: dict[str, dict[str, None]] = {}
         self._writers: dict[str, dict[str, None]] = {}
 
-    def put(self, detector: Detector) -> None:
-        """Add a detector, or put it in place of its older self."""
-        made = effects(detector)
+    def put(self, detector: Detector, path: Callable[[str], str] = str) -> None:
+        """Add a detector, or put it in place of its older self; `path` as in `effects`."""
+        made = effects(detector, path)
         self.remove(detector.id)
         self._known[detector.id] = made
         for read in made.reads:

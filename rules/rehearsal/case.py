@@ -63,8 +63,9 @@ class _Run:
             if to < stage.now:
                 raise Rejected(f"{place}: at: {step.at} is before the step that comes before it")
             self._made += stage.advance(to)
-        if step.restart:
-            stage.restart()
+        if step.restart is not False:
+            away = 0 if step.restart is True else _length(step.restart, f"{place}: restart")
+            self._made += stage.restart(away)
         for device, values in step.give.items():
             for name, value in values.items():
                 self._made += stage.tell(_fact(device, name, value, stage))

@@ -84,7 +84,7 @@ def line(deed: Deed) -> str:
         return f"set {given.get('device', '?')} {given.get('property', '?')} = {_text(given.get('value', '?'))}"
     if name == "alert":
         severity = f" ({given['severity']})" if "severity" in given else ""
-        return f"alert{severity}: {given.get('message', '?')}"
+        return f"alert{severity}" + (f": {given['message']}" if "message" in given else "")
     return " ".join([name, *(f"{key}={_text(value)}" for key, value in given.items())])
 
 

@@ -39,8 +39,8 @@ class Step(Node, frozen=True):
 
     at: Duration | None = None
     """Since the beginning of the case; without it, at the time of the step before."""
-    restart: bool = False
-    """The gateway dies and comes back from its disk."""
+    restart: bool | Duration = False
+    """The gateway dies and comes back from its disk: at once, or after a time in which nothing runs."""
     give: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     """What devices report, in order: device, property, value."""
     expect: Expect = Expect()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rules.explain import Evaluation
 from rules.instructions import Drop, Instruction, Keep, Wake
+from rules.late import Start
 from rules.manifest.detector import Detector
 from rules.rehearsal.decision import Decision, decisions
 from rules.rules import Rules
@@ -30,7 +31,7 @@ class Stage:
         self._due: dict[str, tuple[int, bytes]] = {}
         self._heap: list[tuple[int, str]] = []
         self._past: list[Evaluation] = []
-        self.rules = self._risen()
+        self.rules, _ = self._risen()
 
     def tell(self, fact: Fact) -> list[Decision]:
         """A fact arrives at its own time, or now if that has passed; what was decided until then comes first."""
@@ -63,19 +64,22 @@ class Stage:
         told = [each for name in self.rules.detectors for each in self.rules.explain(name)]
         return [*self._past, *sorted(told, key=lambda each: each.at)]
 
-    def restart(self) -> None:
-        """The process dies, and comes back with what is on disk."""
+    def restart(self, away: int = 0) -> list[Decision]:
+        """The process dies, and comes back after `away` microseconds with what is on disk; then what is overdue runs."""
         self._past = self.story()[-REMEMBERED:]
         self._carry_out(self.rules.changes())
-        self.rules = self._risen()
+        self.now += away
+        self.rules, made = self._risen(away)
+        return [*made, *self.advance(self.now)]
 
-    def _risen(self) -> Rules:
-        """The rules as a gateway starts them: what was kept, then the manifests."""
+    def _risen(self, away: int = 0) -> tuple[Rules, list[Decision]]:
+        """The rules as a gateway starts them: what was kept, then the manifests. Both of its clocks show `now`."""
         rules = Rules(self._zone)
-        self._carry_out(rules.restore(dict(self._states), dict(self._due)))
+        done = rules.restore(dict(self._states), dict(self._due), Start(self.now, self.now, away))
         for detector in self._detectors:
-            self._carry_out(rules.apply(detector))
-        return rules
+            done += rules.apply(detector, self.now)
+        self._carry_out(done)
+        return rules, list(decisions(done, "the start", self.now))
 
     def _carry_out(self, instructions: Sequence[Instruction]) -> None:
         """Keep the books; what is to be done to the world is not done."""

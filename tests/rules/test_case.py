@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gateway.commands.rule.files import beside, rules_of
 from rules.rehearsal import manifest
 from rules.rehearsal.case import play
 from twins.errors import Rejected
 
 TESTS = sorted((Path(__file__).parents[2] / "docs" / "examples").rglob("*.test.yaml"))
 PAGE = (Path(__file__).parents[2] / "docs" / "rule-tests.md").read_text("utf-8")
+LATE = ("fire", "skip", "resume")
+ALARM = {"do": [{"alert": {"message": "x"}}]}
 HOT = [{"give": {"thermometer-2": {"temperature": 33}}}, {"at": "2s"}]
 
 
@@ -29,15 +32,14 @@ def played(example):
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
-def test_the_tests_of_the_documentation_hold(example, file):
+def test_the_tests_of_the_documentation_hold(file):
     tests = manifest.decode(yaml.safe_load(file.read_text("utf-8")), file.name)
     for case in tests.cases:
-        assert play(case, [example(Path(file.stem).stem)], tests.zone).faults == ()
+        assert play(case, rules_of(beside(file)), tests.zone).faults == ()
 
 
 def test_every_rule_of_the_documentation_has_tests():
-    files = [file for file in TESTS[0].parent.glob("*.yaml") if file not in TESTS]
-    rules = {file.stem for file in files if yaml.safe_load(file.read_text("utf-8"))["kind"] == "Detector"}
+    rules = {file.stem for file in TESTS[0].parent.glob("*.yaml") if file not in TESTS}
     assert {f"{name}.test" for name in rules} == {file.stem for file in TESTS if file.parent == TESTS[0].parent}
 
 
@@ -143,3 +145,22 @@ def test_a_start_without_offset_is_in_the_zone_of_the_test(example):
     assert play(case, [example("intruder")], "Europe/Berlin").faults == ()
     case = given(step, start="2026-06-01T22:30:00Z").cases[0]
     assert play(case, [example("intruder")], "America/New_York").faults != ()
+
+
+def test_a_gateway_may_be_away_for_a_while(detector):
+    states = {
+        "A": {
+            "onEnter": {"events": [{"do": [{"timer": {"name": name, "after": "10s", "late": name}} for name in LATE]}]},
+            "onInput": {"events": [{"name": name, "when": f'timeout("{name}")'} | ALARM for name in LATE]},
+        }
+    }
+    steps = [{"give": {"t-1": {"t": 1}}}, {"at": "5s", "restart": "1m", "expect": {"chosen": ["fire"]}}]
+    steps += [{"at": "70s", "expect": {"chosen": ["resume"], "timers": {"t-1": {}}}}]
+    assert play(given(*steps).cases[0], [detector(states=states)]).faults == ()
+
+
+def test_a_schedule_comes_at_its_time(detector):
+    states = {"A": {"onInput": {"events": [{"name": "six", "when": 'schedule("dawn")'} | ALARM]}}}
+    rule = detector(states=states, schedules={"dawn": {"cron": "0 6 * * *"}}, key="one")
+    steps = [{"at": "5h59m"}, {"at": "6h", "expect": {"chosen": ["six"]}}, {"at": "30h", "expect": {"chosen": ["six"]}}]
+    assert play(given(*steps).cases[0], [rule]).faults == ()

@@ -6,12 +6,31 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from gateway.manifests.documents import ENDINGS, TESTS, Document, documents_of, files_of
+from rules import lint
+from rules.alarms import lint as alarm_lint
+from rules.alarms.detector import detector as alarm_detector
+from rules.lint import Fault
+from rules.manifest import alarm as alarms
 from rules.manifest.detector import Detector, decode
 from twins.errors import Rejected
 
-RULES: dict[str, Callable[[object, str], Detector]] = {"Detector": decode}
-"""The kinds of manifests that are rules, and how each is read."""
+RULES = ("Detector", "Alarm")
+"""The kinds of manifests that are rules."""
+
+
+class Rule(Struct, frozen=True):
+    """A rule as it was read. `detector` is what it is at work, `None` where some of the `faults` are errors.
+
+    `place` says where a path of the detector's stands in the manifest.
+    """
+
+    id: str
+    faults: tuple[Fault, ...]
+    detector: Detector | None
+    place: Callable[[str], str] = str
 
 
 def listed(path: Path) -> list[Path]:
@@ -31,22 +50,28 @@ def is_rule(data: object) -> bool:
     return isinstance(data, dict) and data.get("kind") in RULES
 
 
-def detector_of(data: object, where: str) -> Detector:
-    """The detector that a rule's manifest stands for. Raises `Rejected`."""
-    kind = data["kind"] if isinstance(data, dict) else ""
-    return RULES[kind](data, where)
+def read(data: object, where: str) -> Rule:
+    """A manifest of a rule with all that is to be said of it alone. Raises `Rejected` for one that has another form."""
+    if isinstance(data, dict) and data["kind"] == "Alarm":
+        alarm = alarms.decode(data, where)
+        faults = alarm_lint.faults(alarm)
+        made = None if faults else alarm_detector(alarm)
+        return Rule(alarm.id, tuple(faults), made, lambda path: alarm_lint.place(alarm, path))
+    detector = decode(data, where)
+    faults = lint.faults(detector)
+    return Rule(detector.id, tuple(faults or lint.hints(detector)), None if faults else detector)
 
 
 def rules_of(path: Path) -> list[Detector]:
-    """All detectors of a file. Raises `Rejected` also when there is none."""
-    found = [detector_of(data, where) for where, data in documents(path) if is_rule(data)]
+    """All rules of a file as detectors. Raises `Rejected` also when there is none."""
+    found = [_sound(read(data, where), where) for where, data in documents(path) if is_rule(data)]
     if not found:
         raise Rejected(f"{path}: there is no rule in it")
     return found
 
 
 def rule_of(path: Path) -> Detector:
-    """The one detector of a file. Raises `Rejected`."""
+    """The one rule of a file as a detector. Raises `Rejected`."""
     found = rules_of(path)
     if len(found) > 1:
         raise Rejected(f"{path}: there are {len(found)} rules in it; put the one that is meant into its own file")
@@ -63,6 +88,12 @@ def tests_of(names: Sequence[Path]) -> Iterator[tuple[Path, Any]]:
 def beside(test: Path) -> Path:
     """The file of the rule that a file of tests belongs to."""
     return test.with_name(Path(test.stem).stem + test.suffix)
+
+
+def _sound(rule: Rule, where: str) -> Detector:
+    if rule.detector is None:
+        raise Rejected(f"{where}: {'; '.join(map(str, rule.faults[: lint.SHOWN]))}")
+    return rule.detector
 
 
 def _tests(path: Path) -> list[Path]:

@@ -32,7 +32,7 @@ class History:
 
     async def pages(self, since: int, until: int) -> AsyncIterator[list[Fact]]:
         """Facts from `since` until before `until` (microseconds UTC), in order of time, then of the series' name."""
-        span = FIRST
+        span = FIRST if self._properties else until - since
         at = since
         while at < until:
             end = min(at + span, until)
@@ -48,6 +48,8 @@ class History:
                 span *= 2
 
     async def _ask(self, since: int, until: int) -> tuple[list[Any], bool]:
+        if not self._properties:
+            return [], False
         globs = [_glob(each) for each in self._devices]
         only = [_glob(self._only)] if self._only else []
         conditions = [

@@ -9,11 +9,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.commands.rule.files import RULES, detector_of, documents, is_rule, listed
+from gateway.commands.rule.files import RULES, Rule, documents, is_rule, listed, read
 from gateway.terminal import client, show
 from rules import lint
 from rules.lint import Fault, Level
-from rules.manifest.detector import Detector
 from twins.errors import Rejected
 
 HELP = "what is wrong with rules, and between them; no gateway is needed"
@@ -48,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """0 without errors, 1 with some; `--strict`: without warnings too."""
-    rules: dict[str, tuple[str, Detector]] = {}
+    rules: dict[str, tuple[str, Rule]] = {}
     found = list(_read(args.file, rules))
     applied = await _applied(args) if args.server else {}
     found += _judged(rules, applied)
@@ -66,7 +65,7 @@ async def run(args: argparse.Namespace) -> int:
     return 1 if counts["error"] or (args.strict and counts["warning"]) else 0
 
 
-def _read(files: list[Path], rules: dict[str, tuple[str, Detector]]) -> Iterator[Finding]:
+def _read(files: list[Path], rules: dict[str, tuple[str, Rule]]) -> Iterator[Finding]:
     """Fill in what can be read; what cannot is an error."""
     for file in (file for path in files for file in listed(path)):
         try:
@@ -75,39 +74,36 @@ def _read(files: list[Path], rules: dict[str, tuple[str, Detector]]) -> Iterator
             yield Finding(str(file), "", Fault("", error.reason.removeprefix(f"{file}: ")))
             continue
         for where, data in found:
-            if not is_rule(data):
+            if not isinstance(data, dict) or not is_rule(data):
                 continue
             try:
-                detector = detector_of(data, where)
+                rule = read(data, where)
             except Rejected as error:
                 yield Finding(where, "", Fault(*_split(error.reason.removeprefix(f"{where}: "))))
                 continue
-            if detector.id in rules:
-                reason = f"{detector.id} is in {rules[detector.id][0]} too: the one that is applied later wins"
-                yield Finding(where, detector.id, Fault("metadata.name", reason, "warning"))
-            rules[detector.id] = where, detector
+            name = f"{data['kind'].lower()}/{rule.id}"
+            if name in rules:
+                reason = f"{name} is in {rules[name][0]} too: the one that is applied later wins"
+                yield Finding(where, rule.id, Fault("metadata.name", reason, "warning"))
+            rules[name] = where, rule
 
 
-def _judged(rules: dict[str, tuple[str, Detector]], applied: dict[str, Detector]) -> Iterator[Finding]:
+def _judged(rules: dict[str, tuple[str, Rule]], applied: dict[str, Rule]) -> Iterator[Finding]:
     neighbours = lint.Neighbours()
-    for name, detector in applied.items():
-        if name not in rules and not lint.faults(detector):
-            neighbours.put(detector)
-    faults = {name: lint.faults(detector) for name, (_, detector) in rules.items()}
-    for name, (_, detector) in rules.items():
-        if not faults[name]:
-            neighbours.put(detector)
-    for name, (where, detector) in rules.items():
-        between = [] if faults[name] else [*lint.hints(detector), *neighbours.faults(name)]
-        for each in sorted([*faults[name], *between], key=lambda one: LEVELS.index(one.level)):
-            yield Finding(where, name, each)
+    for rule in (applied | {name: rule for name, (_, rule) in rules.items()}).values():
+        if rule.detector is not None:
+            neighbours.put(rule.detector, rule.place)
+    for where, rule in rules.values():
+        between = [] if rule.detector is None else neighbours.faults(rule.detector.id)
+        for each in sorted([*rule.faults, *between], key=lambda one: LEVELS.index(one.level)):
+            yield Finding(where, rule.id, each)
 
 
-async def _applied(args: argparse.Namespace) -> dict[str, Detector]:
+async def _applied(args: argparse.Namespace) -> dict[str, Rule]:
     async with client.Client(args) as api:
-        manifests = [data for kind in RULES for data in await api.call("GET", f"/manifests/{kind}")]
-    found = [detector_of(data, "applied") for data in manifests]
-    return {each.id: each for each in found}
+        found = {kind: await api.call("GET", f"/manifests/{kind}") for kind in RULES}
+    rules = ((kind, read(data, "applied")) for kind, manifests in found.items() for data in manifests)
+    return {f"{kind.lower()}/{rule.id}": rule for kind, rule in rules}
 
 
 def _split(reason: str) -> tuple[str, str]:

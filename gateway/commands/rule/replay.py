@@ -11,13 +11,14 @@ from typing import Any
 
 import msgspec
 
-from gateway.commands.rule.files import rule_of
+from gateway.commands.rule.files import read, rule_of
 from gateway.commands.rule.history import DEADLINE, History
 from gateway.config import load
 from gateway.terminal import client, show
 from gateway.terminal.objects import device_name, device_path
 from rules.lint.effects import effects
-from rules.manifest.detector import Detector, decode
+from rules.manifest.alarm import PREFIX
+from rules.manifest.detector import Detector
 from rules.rehearsal.decision import Decision, line
 from rules.rehearsal.replay import Pair, Replay
 from twins.duration import microseconds
@@ -79,13 +80,16 @@ def _keep(pairs: Iterable[Pair], shown: list[Pair], args: argparse.Namespace) ->
 
 
 async def _applied(api: client.Client, new: Detector) -> Detector | None:
+    namespace, _, name = new.id.partition("/")
+    kind = "Alarm" if name.startswith(PREFIX) else "Detector"
+    path = device_path(f"{namespace}/{name.removeprefix(PREFIX)}")
     try:
-        data = await api.call("GET", f"/manifests/Detector/{device_path(new.id)}")
+        data = await api.call("GET", f"/manifests/{kind}/{path}")
     except Rejected as error:
         if error.code == 404:
             return None
         raise
-    return decode(data, f"{new.id} as applied")
+    return read(data, f"{new.id} as applied").detector
 
 
 def _tell(
