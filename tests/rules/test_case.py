@@ -154,7 +154,7 @@ def test_a_gateway_may_be_away_for_a_while(detector):
             "onInput": {"events": [{"name": name, "when": f'timeout("{name}")'} | ALARM for name in LATE]},
         }
     }
-    steps = [{"give": {"t-1": {"t": 1}}}, {"at": "5s", "restart": "1m", "expect": {"chosen": ["fire"]}}]
+    steps = [{"give": {"t-1": {"t": 1}}}, {"at": "5s", "restart": "1m", "expect": {"chosen": ["skip skip", "fire"]}}]
     steps += [{"at": "70s", "expect": {"chosen": ["resume"], "timers": {"t-1": {}}}}]
     assert play(given(*steps).cases[0], [detector(states=states)]).faults == ()
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from rules.instructions import Command, Decided, Instruction, Keep, Wake
+from rules.instructions import Command, Decided, Keep, Wake
 from rules.rehearsal.decision import decisions, deeds_of, fits, line
 from rules.rehearsal.stage import STALE, Stage
 
@@ -105,7 +105,7 @@ class Task(Struct, frozen=True, tag="publish"):
     body: dict[str, float]
 
 
-class Act(Instruction, frozen=True, tag=True):
+class Act(Struct, frozen=True, tag=True):
     """An action that this version does not know of, and that carries what is to be done."""
 
     id: str
@@ -115,7 +115,7 @@ class Act(Instruction, frozen=True, tag=True):
     task: Task
 
 
-class Write(Instruction, frozen=True, tag=True):
+class Write(Struct, frozen=True, tag=True):
     """Another, that says it itself."""
 
     rule: str
@@ -123,7 +123,7 @@ class Write(Instruction, frozen=True, tag=True):
     value: float
 
 
-class Noted(Instruction, frozen=True, tag=True):
+class Noted(Struct, frozen=True, tag=True):
     """One that keeps some other book."""
 
     key: str
