@@ -65,7 +65,7 @@ class Stage:
         return [*self._past, *sorted(told, key=lambda each: each.at)]
 
     def restart(self, away: int = 0) -> list[Decision]:
-        """The process dies, and comes back with what is on disk after `away` microseconds; what is overdue runs then."""
+        """The process dies, and comes back from disk after `away` microseconds; what is overdue runs then."""
         self._past = self.story()[-REMEMBERED:]
         self._carry_out(self.rules.changes())
         self.now += away
