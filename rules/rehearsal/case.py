@@ -7,13 +7,13 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from rules.explain import tell
 from rules.expression import show
 from rules.manifest.detector import Detector
 from rules.manifest.form import Scalar
 from rules.rehearsal.decision import Decision, Deed, fits, line
 from rules.rehearsal.manifest import Case, Expect, Step
 from rules.rehearsal.stage import Stage
+from rules.rehearsal.story import span, story
 from rules.view import InstanceView
 from rules.window import find_zone
 from twins.duration import microseconds
@@ -84,10 +84,10 @@ class _Run:
     def story(self) -> Iterator[str]:
         """The last evaluations of the rules, in words."""
         for each in self._stage.story()[-_TOLD:]:
-            yield f"at {_span(each.at - self._start)}: {tell(each)}"
+            yield story(each, self._start)
 
     def when(self) -> str:
-        return f", at {_span(self._stage.now - self._start)}"
+        return f", at {span(self._stage.now - self._start)}"
 
     def _states(self, expect: Expect) -> Iterator[str]:
         for key, wanted in expect.states.items():
@@ -164,13 +164,8 @@ def _timers(timers: dict[str, str | float]) -> str:
 
 
 def _running(timers: dict[str, int]) -> str:
-    return ", ".join(f"{name} {_span(left)}" for name, left in timers.items()) or "none"
+    return ", ".join(f"{name} {span(left)}" for name, left in timers.items()) or "none"
 
 
 def _value(value: Scalar | None) -> str:
     return "no value" if value is None else show(value)
-
-
-def _span(length: int) -> str:
-    """A length of time in seconds, as a test writes it."""
-    return f"{show(length / 1e6)}s"

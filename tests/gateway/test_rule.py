@@ -93,6 +93,24 @@ def test_what_is_wrong_between_rules_is_a_warning_and_fails_only_strictly(tmp_pa
     assert said["faults"][0]["path"] == "spec.states.A.onInput.events[0].do[0].set"
 
 
+def test_an_alarm_is_looked_at_like_a_rule_and_told_of_in_its_own_words(tmp_path: Path) -> None:
+    copy(EXAMPLES / "hot-boiler.yaml", tmp_path)
+    (tmp_path / "night.yaml").write_text(rule("night", "clock", "hour", "siren-*", "sound", 0), "utf-8")
+    done = invoke("rule", "lint", str(tmp_path))
+    assert (
+        "hot-boiler.yaml: WARNING spec.onRaise[0].set: asks sound of default/siren-1 = on, and default/night"
+        in done.stdout
+    )
+    assert "and default/alarm:hot-boiler sound of default/siren-1 = on (spec.onRaise[0].set)" in done.stdout
+    assert done.stdout.endswith("2 rules: 0 errors, 2 warnings, 0 infos\n")
+    text = (tmp_path / "hot-boiler.yaml").read_text("utf-8")
+    (tmp_path / "hot-boiler.yaml").write_text(text.replace("input: temperature", "input: temperatur"), "utf-8")
+    done = invoke("rule", "lint", str(tmp_path / "hot-boiler.yaml"))
+    assert done.returncode == 1
+    assert "hot-boiler.yaml: ERROR spec.condition.input: " in done.stdout
+    assert "did you mean temperature?" in invoke("rule", "replay", str(tmp_path / "hot-boiler.yaml")).stderr
+
+
 def test_a_name_that_is_there_twice_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(HEAT, "utf-8")
     (tmp_path / "b.yaml").write_text(HEAT, "utf-8")
@@ -116,7 +134,7 @@ def test_a_case_that_fails_tells_what_came_and_why(folder: Path) -> None:
     assert "  FAIL two seconds of heat start the pump" in done.stdout
     assert "       step 1, at 0s: timers.thermometer-2: expected for:too-hot 2s, got for:too-hot 3s\n" in done.stdout
     assert "       step 3, at 2s: states.thermometer-2: expected Hot, got Normal\n" in done.stdout
-    assert "temperature > limit = true\n" in done.stdout
+    assert "temperature > limit = true (limit = 32, temperature = 33)\n" in done.stdout
     assert done.stdout.endswith("10 tried, 2 failed\n")
     suites = ElementTree.parse(junit).getroot()
     assert [(suite.get("tests"), suite.get("failures")) for suite in suites] == [("3", "0"), ("3", "0"), ("4", "2")]
@@ -196,6 +214,14 @@ def test_what_is_applied_is_looked_at_too_and_a_folder_is_applied_without_its_te
     assert "and default/overheat speed of default/pump-* = 80" in done.stdout
     assert done.stdout.endswith("1 rule beside 3 applied: 0 errors, 1 warning, 0 infos\n")
     assert invoke("rule", "lint", "--server", str(other), "--url", "http://127.0.0.1:1").returncode == 3
+
+
+def test_apply_tells_of_an_alarm_that_fights_with_a_rule(gateway: Gateway) -> None:
+    gateway.apply(rule("night", "clock", "hour", "siren-*", "sound", 0))
+    (line,) = gateway.apply((EXAMPLES / "hot-boiler.yaml").read_text("utf-8"))
+    assert line.startswith(
+        "alarm/default/hot-boiler created; warning: spec.onRaise[0].set: asks sound of default/siren-1"
+    )
 
 
 def test_apply_tells_of_fights_and_loops_and_refuses_neither(gateway: Gateway) -> None:

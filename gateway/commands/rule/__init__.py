@@ -1,4 +1,3 @@
-"""`gemelo rule`: look at a rule."""
 """`gemelo rule`: look at a rule, test it, and try it on what is stored: all in the command's own process."""
 
 from __future__ import annotations
@@ -6,10 +5,8 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-HELP = "look at rules: diagram"
-VERBS = {"diagram": "diagram"}
-HELP = "look at rules before they are trusted: lint, test, replay"
-VERBS = {"lint": "linting", "test": "testing", "replay": "replay"}
+HELP = "look at rules, and try them before they are trusted: lint, test, replay, diagram"
+VERBS = {"lint": "linting", "test": "testing", "replay": "replay", "diagram": "diagram"}
 """The module of each verb, in this package."""
 
 
