@@ -24,9 +24,8 @@ class Rivals:
         """The rule `namespace/name` changed; `None` when it went."""
         self._neighbours.remove(_detector(kind, name))
         try:
-            if isinstance(manifest, Alarm):
-                made = lint.check(manifest)
-                self._neighbours.put(made, lambda path: lint.place(manifest, path))
+            if isinstance(manifest, Alarm) and not lint.form(manifest):
+                self._neighbours.put(detector.detector(manifest), lambda path: lint.place(manifest, path))
             elif isinstance(manifest, Detector):
                 self._neighbours.put(manifest)
         except Rejected:  # an older version kept it, and this one cannot read it: it does nothing
