@@ -6,4 +6,17 @@ from rules.lint.hints import hints
 from rules.lint.neighbours import Neighbours
 from rules.lint.walk import Use, actions_of, steps, timers, uses
 
-__all__ = ["SHOWN", "Fault", "Level", "Neighbours", "Use", "actions_of", "check", "faults", "hints", "steps", "timers", "uses"]
+__all__ = [
+    "SHOWN",
+    "Fault",
+    "Level",
+    "Neighbours",
+    "Use",
+    "actions_of",
+    "check",
+    "faults",
+    "hints",
+    "steps",
+    "timers",
+    "uses",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations, pairwise, product
 
 from rules.expression import Expression, Scope, Undecided
-from rules.lint.walk import steps
+from rules.lint.walk import actions_of
 from rules.manifest.detector import Detector
 from rules.manifest.form import InputType, Scalar
 from rules.trial import type_of
@@ -91,4 +91,4 @@ def _samples(detector: Detector, expression: Expression, kind: InputType) -> lis
 
 
 def _assigned(detector: Detector) -> set[str]:
-    return {name for _, step in steps(detector) for action in step.do for name in action.assign or {}}
+    return {name for _, action in actions_of(detector) for name in action.assign or {}}

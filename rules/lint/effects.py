@@ -8,7 +8,7 @@ from functools import lru_cache
 from msgspec import Struct, structs
 
 from rules.expression import Expression, Scope, Template, Undecided, show
-from rules.lint.walk import steps
+from rules.lint.walk import actions_of
 from rules.manifest.action import SetAction
 from rules.manifest.detector import Detector
 from twins.values import device_id
@@ -73,12 +73,11 @@ def _reads(detector: Detector) -> Iterator[Read]:
 
 
 def _writes(detector: Detector) -> Iterator[Write]:
-    for path, step in steps(detector):
-        for at, action in enumerate(step.do):
-            if action.set is not None:
-                value = _constant(action.set.value)
-                for place in _places(detector, action.set):
-                    yield Write(f"{path}.do[{at}].set", place, value, action.set.value)
+    for path, action in actions_of(detector):
+        if action.set is not None:
+            value = _constant(action.set.value)
+            for place in _places(detector, action.set):
+                yield Write(f"{path}.set", place, value, action.set.value)
 
 
 def _places(detector: Detector, action: SetAction) -> list[Place]:

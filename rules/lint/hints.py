@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rules.expression import Expression, Template
 from rules.lint.constant import constant
 from rules.lint.fault import Fault
-from rules.lint.walk import steps, uses
+from rules.lint.walk import actions_of, uses
 from rules.manifest.detector import Detector
 
 
@@ -32,11 +32,10 @@ def _expressions(detector: Detector) -> Iterator[Expression]:
 
 def _timers(detector: Detector, expressions: list[Expression]) -> Iterator[Fault]:
     read = {name for each in expressions for name in each.calls("timeout")}
-    for path, step in steps(detector):
-        for at, action in enumerate(step.do):
-            if action.timer is not None and action.timer.name not in read:
-                reason = f'no condition asks timeout("{action.timer.name}"): when it ends, nothing looks at it'
-                yield Fault(f"{path}.do[{at}].timer", reason, "warning")
+    for path, action in actions_of(detector):
+        if action.timer is not None and action.timer.name not in read:
+            reason = f'no condition asks timeout("{action.timer.name}"): when it ends, nothing looks at it'
+            yield Fault(f"{path}.timer", reason, "warning")
 
 
 def _ends(detector: Detector) -> Iterator[Fault]:
