@@ -8,6 +8,7 @@ import importlib
 import io
 import keyword
 import os
+import re
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -25,13 +26,16 @@ COMMANDS = (
 
 
 class Words(argparse.ArgumentParser):
-    """Options may stand between words: `gemelo get devices -o yaml pump-1`."""
+    """Options may stand between words, `gemelo get devices -o yaml pump-1`, and a length of time may have its sign,
+    `--from -1h`.
+    """
 
     _mixing = False
 
     def parse_known_args(  # type: ignore[override]  # one signature for argparse's three overloads
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
+        args = _joined(sys.argv[1:] if args is None else args)
         if self._mixing or self._subparsers is not None:  # what has subcommands can't be mixed
             return super().parse_known_args(args, namespace)
         self._mixing = True
@@ -81,6 +85,17 @@ def main() -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """An option and its value as one word where the value begins as an option would, and a number follows."""
+    joined: list[str] = []
+    for word in words:
+        if joined and re.match(r"-\d", word) and re.fullmatch(r"--[a-z-]+", joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _safe(text: str) -> str:

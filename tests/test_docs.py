@@ -45,7 +45,7 @@ from twins.twin import Twins
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-EXAMPLES = sorted((DOCS / "examples").rglob("*.yaml"))
+EXAMPLES = sorted(file for file in (DOCS / "examples").rglob("*.yaml") if ".test" not in file.suffixes)
 PACKAGES = (
     "gateway",
     "twins",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from devices.dmi.config import DmiConfig
 from gateway.checks.finding import Finding, Subject, edit, existing, failure, ok, warning
-from gateway.manifests.shelf import ENDINGS
+from gateway.manifests.documents import files_of
 from gateway.sections import Dmi
 from twins.errors import Rejected
 
@@ -125,7 +125,7 @@ def documents(path: Path) -> Iterator[tuple[Path, Any]]:
     """Every YAML document of a file or a folder; a string says why a file has none."""
     import yaml
 
-    for file in sorted(p for p in path.iterdir() if p.suffix in ENDINGS) if path.is_dir() else [path]:
+    for file in files_of(path):
         try:
             for document in yaml.safe_load_all(file.read_bytes()):
                 if document is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.manifests.documents import Document, documents_of, in_order
+from gateway.manifests.documents import Document, documents_of, files_of, in_order
 from gateway.terminal import client, show
 from twins.errors import Rejected
 
@@ -70,10 +70,7 @@ def _texts(names: list[str]) -> Iterator[tuple[str, bytes]]:
         try:
             if name == "-":
                 yield "stdin", sys.stdin.buffer.read()
-            elif path.is_dir():
-                files = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json"})
-                yield from [(str(p), p.read_bytes()) for p in files]
             else:
-                yield name, path.read_bytes()
+                yield from [(str(p), p.read_bytes()) for p in files_of(path)]
         except OSError as error:
             raise Rejected(f"{name}: cannot be read: {error.strerror}") from None

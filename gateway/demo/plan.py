@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from msgspec import Struct
 
+from gateway.manifests.documents import files_of
 from twins.errors import Unavailable
 
 NODE = "edge-1"
@@ -134,7 +135,7 @@ def _rules(folder: Path) -> str:
     """The three example rules; the intruder's night is set around now, so that it is night in the demo."""
     now = datetime.now().astimezone()
     start, end = (now - timedelta(hours=1)).strftime("%H:%M"), (now + timedelta(hours=3)).strftime("%H:%M")
-    for source in sorted(examples().glob("*.yaml")):
+    for source in files_of(examples()):
         rule = yaml.safe_load(source.read_text("utf-8"))
         if source.stem == "intruder":
             rule["spec"]["windows"]["night"] = {"from": start, "to": end, "zone": local_zone()}

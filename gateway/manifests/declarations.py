@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from gateway.manifests.rivals import KINDS, Rivals
 from twins.errors import Rejected
 from twins.exchange import Condition
 from twins.manifests import Device, DeviceModel, declared, rhythm_of
@@ -27,6 +28,7 @@ class Declarations:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._conditions: dict[str, tuple[Condition, ...]] = {}
+        self._rivals = Rivals()
 
     def check(self, manifest: object, where: str, coming: Objects | None = None) -> None:
         """Raise `Rejected` for a bad Device or DeviceModel; models among `coming` count as if they were here."""
@@ -67,11 +69,15 @@ class Declarations:
             self._conditions.pop(name, None)
         elif kind == "DeviceModel":
             self._conditions.clear()
+        elif kind in KINDS:
+            self._rivals.learn(kind, name, self._objects.get((kind, name)))
 
     def remark(self, kind: str, name: str) -> str:
         """What whoever applied an object should know, as the end of a line."""
         if kind == "Device":
             return "".join(f"; {each.message}" for each in self.conditions(name))
+        if kind in KINDS:
+            return self._rivals.remark(kind, name)
         if kind != "DeviceModel":
             return ""
         told = [f"device {d.id}: {each.message}" for d in self.users(name) for each in self.conditions(d.id)]

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from twins.errors import Rejected
 
+ENDINGS = {".yaml", ".yml", ".json"}
+"""What a folder's files with manifests end in."""
+TESTS = ".test"
+"""What stands before the ending of a file with tests of a rule, `overheat.test.yaml`: there is no manifest in it."""
 DEPTH = 64
 """Collections within collections."""
 CHAIN = 64
@@ -20,6 +25,13 @@ MANIFESTS = 10_000
 
 Document = tuple[str, object]
 """Where it stands, for people, and what is written there."""
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of a folder that have manifests, by name; of a file, itself. Raises `OSError`."""
+    if not path.is_dir():
+        return [path]
+    return sorted(p for p in path.iterdir() if p.suffix in ENDINGS and Path(p.stem).suffix != TESTS)
 
 
 def documents_of(text: bytes, where: str = "manifest") -> list[Document]:

@@ -6,14 +6,11 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.manifests.documents import documents_of, in_order
+from gateway.manifests.documents import documents_of, files_of, in_order
 from gateway.manifests.registry import Registry
 from twins.errors import Rejected
 
 logger = logging.getLogger(__name__)
-
-ENDINGS = {".yaml", ".yml", ".json"}
-"""What a folder's files with manifests end in."""
 
 
 async def apply(paths: tuple[Path, ...], registry: Registry) -> None:
@@ -30,8 +27,7 @@ async def apply(paths: tuple[Path, ...], registry: Registry) -> None:
 
 def _documents(path: Path) -> Iterator[tuple[str, object]]:
     """Manifests of a file or of a folder's files; what can't be read is told and left out."""
-    files = sorted(p for p in path.iterdir() if p.suffix in ENDINGS) if path.is_dir() else [path]
-    for file in files:
+    for file in files_of(path):
         try:
             yield from documents_of(file.read_bytes(), file.name)
         except Rejected as error:

@@ -32,13 +32,23 @@ def check(alarm: Alarm, zone: str = "UTC") -> Detector:
 
 def faults(alarm: Alarm, zone: str = "UTC") -> list[Fault]:
     """All that is wrong. Expressions and actions are looked at where the detector has them."""
-    found = [*_names(alarm.spec), *_times(alarm.spec), *_latch(alarm.spec), *condition.faults(alarm.spec)]
+    found = form(alarm)
     if found:
         return found
     made = detector(alarm)
     places = dict(lint.steps(made))
     told = (Fault(_path(alarm.spec, places, each.path), each.reason) for each in lint.faults(made, zone))
     return list(dict.fromkeys(told))
+
+
+def form(alarm: Alarm) -> list[Fault]:
+    """What keeps it from being made a detector."""
+    return [*_names(alarm.spec), *_times(alarm.spec), *_latch(alarm.spec), *condition.faults(alarm.spec)]
+
+
+def place(alarm: Alarm, path: str) -> str:
+    """Where a path of the detector of an alarm without faults stands in the alarm."""
+    return _path(alarm.spec, dict(lint.steps(detector(alarm))), path)
 
 
 def _names(spec: Spec) -> Iterator[Fault]:

@@ -1,12 +1,12 @@
-"""`gemelo rule`: look at a rule."""
+"""`gemelo rule`: look at a rule, test it, and try it on what is stored: all in the command's own process."""
 
 from __future__ import annotations
 
 import argparse
 from importlib import import_module
 
-HELP = "look at rules: diagram"
-VERBS = {"diagram": "diagram"}
+HELP = "look at rules, and try them before they are trusted: lint, test, replay, diagram"
+VERBS = {"lint": "linting", "test": "testing", "replay": "replay", "diagram": "diagram"}
 """The module of each verb, in this package."""
 
 
