@@ -23,9 +23,9 @@ def make_fact(device: str, name: str, value: str | float, cause: str = "test:1:0
     return Fact(device, cause, name, str(value), number, at, 0)
 
 
-def make_detector(**spec: Any) -> Detector:
+def make_detector(name: str = "rule", **spec: Any) -> Detector:
     whole: dict[str, Any] = {"inputs": {"t": {"device": "t-*", "property": "t"}}, "initial": "A", "states": {"A": {}}}
-    return decode({"metadata": {"name": "rule"}, "spec": whole | spec})
+    return decode({"metadata": {"name": name}, "spec": whole | spec})
 
 
 class Site:

@@ -142,6 +142,33 @@ def test_an_action_of_another_version_is_told_by_its_fields():
     assert deeds_of(Noted("k")) == []
 
 
+def test_a_rule_that_sees_anothers_state_decides_with_it_and_so_does_one_that_is_signalled(detector, fact):
+    signal = {"detector": "third", "key": "k", "input": "called", "value": "true"}
+    first = detector(
+        states={
+            "A": {"onInput": {"transitions": [{"to": "B", "when": "t > 1.0", "do": [{"signal": signal}]}]}},
+            "B": {},
+        }
+    )
+    second = detector(
+        name="second",
+        inputs={"other": {"detector": "rule"}},
+        states={"A": {"onInput": {"transitions": [{"to": "B", "when": 'other == "B"'}]}}, "B": {}},
+    )
+    third = detector(
+        name="third",
+        key="k",
+        inputs={"called": {"property": "called", "type": "boolean"}},
+        states={"A": {"onInput": {"transitions": [{"to": "B", "when": "called"}]}}, "B": {}},
+    )
+    made = Stage([first, second, third]).tell(fact("default/t-1", "t", 2.0, "c:1:1", 1_000_000))
+    assert {(each.rule, each.after) for each in made} == {
+        ("default/rule", "B"),
+        ("default/second", "B"),
+        ("default/third", "B"),
+    }
+
+
 def test_what_keeps_the_books_is_no_deed():
     assert deeds_of(Keep("k", b"")) == deeds_of(Wake("k#t", 1)) == []
 
