@@ -36,7 +36,7 @@ path = "{folder}/data"
 listen = "127.0.0.1:{page}"
 [tap]
 listen = "127.0.0.1:{tap}"
-series = ["default/thermometer-*"]
+series = ["default/thermometer-*/temperature"]
 [inference]
 enabled = false
 [offload]
