@@ -11,16 +11,15 @@ from rules.alarms.alarms import Alarms
 from rules.evaluator import Evaluator
 from rules.explain import Counts, Evaluation
 from rules.expression import Scope
-from rules.instance import Record, revive
-from rules.instructions import Decided, Drop, Instruction, Raise, Signal, Wake
-from rules.late import Start, take_up
+from rules.instructions import Decided, Instruction, Signal, Wake
+from rules.late import Start
 from rules.machine import Machine
 from rules.manifest.detector import Detector
 from rules.manifest.form import InputType
 from rules.manifest.schedule import AT
-from rules.migration import check, drop, inherit, migrate, news, reset, told
-from rules.past.past import PREFIX, Past
+from rules.migration import check, drop, migrate, news, reset
 from rules.quarantine import Quarantine
+from rules.recovery import Recovery, split
 from rules.view import InstanceView, View, instance, view
 from rules.watch import Watches
 from rules.window import find_zone
@@ -53,9 +52,7 @@ class Rules:
         self._zone = zone
         self._history = history
         self._machines: dict[str, Machine] = {}
-        self._waiting: dict[str, dict[str, Record]] = {}
-        self._found: dict[str, tuple[int, bytes]] = {}
-        self._start: Start | None = None
+        self._recovery = Recovery()
         self._ahead = 0
         self._evaluator = Evaluator(self._machines, gauge, lambda: self.instances < limit)
         self._gone = Counts()
@@ -99,14 +96,14 @@ class Rules:
         if not checked:
             lint.check(detector, self._zone)
         scope, watches = self._opened()
-        records = self._waiting.get(detector.id, {}) if old is None else old.records
+        records = self._recovery.waiting(detector.id) if old is None else old.records
         if old is not None:
             check(detector, old.detector, records.values())
         machine = Machine(detector, scope, self._zone, self._history)
         self._machines[detector.id] = machine
         watches.add(machine)
         if old is None:
-            return self._take_up(machine, now, cause)
+            return self._recovery.take_up(machine, now, cause)
         watches.remove(old)
         self._gone.add(old.story.counts)
         machine.story.recall(old.story.last())
@@ -119,7 +116,7 @@ class Rules:
         """Remove the detector `namespace/name` and its instances."""
         machine = self._machines.pop(name, None)
         if machine is None:
-            return drop(name, self._waiting.pop(name, {}))
+            return self._recovery.drop(name)
         self._opened()[1].remove(machine)
         self._gone.add(machine.story.counts)
         return [*machine.agenda.end(), *drop(name, machine.records)]
@@ -142,40 +139,10 @@ class Rules:
         late, where a detector differs from the one that was kept, and where the bytes of an instance cannot be read:
         it begins anew, which is told.
         """
-        self._start = start
-        self._found = timers
-        out: list[Instruction] = []
-        lost: dict[str, list[str]] = {}
-        windows: dict[str, dict[str, bytes]] = {}
-        for key, body in states.items():
-            if key.startswith(PREFIX):
-                owner, _, row = key.removeprefix(PREFIX).rpartition("#")
-                windows.setdefault(owner, {})[row] = body
-                continue
-            name, instance = _split(key)
-            record = revive(instance, body)
-            if record is None:
-                lost.setdefault(name, []).append(instance)
-                out += [Decided(name, instance, "reset", "", "", ""), Drop(key)]
-            else:
-                self._waiting.setdefault(name, {})[instance] = record
-        for key, rows in windows.items():
-            name, instance = _split(key)
-            record = self._waiting.get(name, {}).get(instance)
-            if record is None:
-                out += [Drop(f"{PREFIX}{key}#{row}") for row in rows]
-            else:
-                record.past = Past(rows)
-        for timer, (due, _) in timers.items():
-            key, _, clock = timer.rpartition("#")
-            name, instance = _split(key)
-            record = self._waiting.get(name, {}).get(instance)
-            if record is not None:
-                record.timers[clock] = due
+        out = self._recovery.find(states, timers, start)
         now = 0 if start is None else start.now
-        out += [Raise(told(name, keys, "what was kept cannot be read", now, "")) for name, keys in lost.items()]
         for machine in self._machines.values():
-            out += self._take_up(machine, now, "")
+            out += self._recovery.take_up(machine, now, "")
         return out
 
     def set_clock(self, now: int, jump: int) -> list[Instruction]:
@@ -245,7 +212,7 @@ class Rules:
         self, rule: str, label: str, device: str, cause: str, now: int, steady: int | None = None
     ) -> list[Instruction]:
         """The device has not reported in time what the action at `label` of an instance asked of it."""
-        name, instance = _split(rule)
+        name, instance = split(rule)
         machine = self._machines.get(name)
         record = None if machine is None else machine.records.get(instance)
         if machine is None or record is None:
@@ -258,7 +225,7 @@ class Rules:
         """
         steady = self._at(now, steady)
         key, _, clock = timer.rpartition("#")
-        name, instance = _split(key)
+        name, instance = split(key)
         machine = self._machines.get(name)
         if machine is not None and clock.startswith(AT):
             return self._evaluator.strike(machine, clock.removeprefix(AT), now, cause, steady)
@@ -361,32 +328,12 @@ class Rules:
         self._ahead = now - steady
         return steady
 
-    def _take_up(self, machine: Machine, now: int, cause: str) -> list[Instruction]:
-        """Let the instances that wait for this machine go on, and its schedules."""
-        start, found = self._start, self._found
-        out: list[Instruction] = []
-        out += machine.agenda.begin(now) if start is None else machine.agenda.resume(found, now, start.back)
-        out += inherit(machine, self._waiting.pop(machine.id, {}), now, cause)
-        if start is not None:
-            for record in machine.records.values():
-                out += take_up(machine, record, found, start, again=now > start.now)
-        if not self._waiting:
-            self._found = {}
-        return out
-
     def _opened(self) -> tuple[Scope, Watches]:
         if self._open is None:
             scope = Scope()
             self._open = scope, Watches(scope)
             self._watched = self._open[1].names
         return self._open
-
-
-def _split(key: str) -> tuple[str, str]:
-    """`namespace/detector/instance` in two; the instance may hold slashes itself."""
-    namespace, _, rest = key.partition("/")
-    name, _, instance = rest.partition("/")
-    return f"{namespace}/{name}", instance
 
 
 _TYPES: dict[InputType, type] = {"number": float, "boolean": bool, "string": str}
