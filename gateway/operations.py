@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from devices.telemetry.frame import NAME
-from devices.telemetry.leaves import is_property
+from devices.telemetry.leaves import NAMES, is_property
 from gateway.core import Core
 from gateway.flow import KINDS as STREAMS
 from gateway.manifests.documents import documents_of, in_order
@@ -48,7 +48,7 @@ class Operations:
             if twin.declared and name not in twin.declared and name not in twin.properties:
                 raise Rejected(f"{device} has no property {name[:NAME]}: {nearest(name, twin.declared)}", 404)
             if name not in twin.declared and not is_property(name):
-                raise Rejected(f"{name[:NAME]!r} is no name of a property: 1 to {NAME} printable characters are")
+                raise Rejected(f"{name[:NAME]!r} is no name of a property: {NAMES}")
         now, cause = self._clock.now(), self._next_cause()
         edits: dict[str, Edit | None] = {name: Edit(desired=value) for name, value in values.items()}
         outcome = await self._core.ask(Updated(device, cause, now, edits, now, origin="edge"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from devices.telemetry.formats import line
 from devices.telemetry.formats.tagged import NAMING, samples
-from devices.telemetry.leaves import is_property
+from devices.telemetry.leaves import NAMES, is_property
 from gateway.core import Core
 from runtime.clock import Clock
 from twins.digest import digest
@@ -58,9 +58,7 @@ def _point(place: int, sample: Sample, known: set[str]) -> Point:
         if len(parts := device.split("/")) != 2 or not all(map(is_name, parts)):
             raise Rejected(f"points[{place}]: {device[:200]!r} is no device: namespace/name, each {NAME_RULE}")
         if not is_property(name):
-            raise Rejected(
-                f"points[{place}]: {name[:128]!r} is no name of a property: 1 to 128 printable characters are"
-            )
+            raise Rejected(f"points[{place}]: {name[:128]!r} is no name of a property: {NAMES}")
         known.add(series)
     if not EARLIEST <= at <= LATEST:
         raise Rejected(f"points[{place}]: {at} is no time: microseconds since 1970 within the years 1 to 9999 are")

@@ -9,9 +9,8 @@ from msgspec import Struct
 from devices.sparkplug import datatype as types
 from devices.sparkplug.topic import Place
 from devices.telemetry.frame import NAME
-from devices.telemetry.leaves import is_property
+from devices.telemetry.leaves import NAMES, is_property
 from twins.errors import Rejected
-from twins.instructions import STATE
 
 if TYPE_CHECKING:
     from devices.sparkplug.payload import Metric, Payload
@@ -80,8 +79,8 @@ class Born(Struct):
 
 def _definition(metric: Metric) -> Definition | None:
     """`None` for a metric whose datatype a twin cannot hold."""
-    if not is_property(metric.name) or metric.name == STATE:
-        raise Rejected(f"{metric.name[:NAME]!r} is no name of a metric: 1 to {NAME} printable characters are")
+    if not is_property(metric.name):
+        raise Rejected(f"{metric.name[:NAME]!r} is no name of a metric: {NAMES}")
     if not metric.datatype:
         raise Rejected(f"{metric.name}: a birth gives every metric a datatype")
     declared = types.declared(metric.datatype)

@@ -10,6 +10,9 @@ import msgspec
 from devices.telemetry.frame import DEPTH, NAME
 from twins.errors import Rejected
 
+NAMES = f"1 to {NAME} printable characters are, the first no $"
+"""What `is_property` takes, for one who is told that a name is none."""
+
 
 def flat(body: dict[str, object], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
     """Every leaf with its name, `outer.inner`; a list is a leaf. Raises `Rejected`."""
@@ -18,7 +21,7 @@ def flat(body: dict[str, object], prefix: str = "", depth: int = 0) -> Iterator[
     for key, value in body.items():
         name = f"{prefix}{key}"
         if not is_property(name) or not key:
-            raise Rejected(f"{name[:NAME]!r} is no name: 1 to {NAME} printable characters are")
+            raise Rejected(f"{name[:NAME]!r} is no name: {NAMES}")
         if isinstance(value, dict):
             yield from flat(value, f"{name}.", depth + 1)
         else:
@@ -40,5 +43,5 @@ def text(value: object) -> str | None:
 
 
 def is_property(name: str) -> bool:
-    """True for a name that a property may have."""
-    return 0 < len(name) <= NAME and name.isprintable()
+    """True for a name that a property may have. What begins with `$` is the gateway's own to say, as `$state`."""
+    return 0 < len(name) <= NAME and name.isprintable() and not name.startswith("$")

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from devices.telemetry.formats import decoder
 from devices.telemetry.frame import PROPERTIES, VALUES, Frame
-from devices.telemetry.leaves import flat, is_property, text
+from devices.telemetry.leaves import NAMES, flat, is_property, text
 from devices.telemetry.manifest import PLACE, DeviceState, Mapping, PropertyMapping, StateMapping
 from devices.telemetry.value import Conversion, microseconds
 from twins.digest import digest
@@ -213,7 +213,7 @@ def _add(edits: dict[str, Edit | None], name: str, edit: Edit) -> None:
     if len(edits) >= PROPERTIES:
         raise Rejected(f"the message has more than {PROPERTIES} values")
     if not is_property(name):
-        raise Rejected(f"{name[:128]!r} is no name of a property: 1 to 128 printable characters are")
+        raise Rejected(f"{name[:128]!r} is no name of a property: {NAMES}")
     edits[name] = edit
 
 
