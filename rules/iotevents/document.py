@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -22,7 +23,10 @@ Model = DetectorModel | AlarmModel
 
 
 def read(body: bytes, where: str) -> list[tuple[str, Model]]:
-    """The models of a file, each with its place for people. Raises `Rejected` with the JSON path of what is wrong."""
+    """The models of a file, each with its place for people; one without a name is called as the file `where`.
+
+    Raises `Rejected` with the JSON path of what is wrong.
+    """
     if len(body) > LARGEST:
         raise Rejected(f"{where}: {len(body)} bytes; {LARGEST} are taken")
     data = _decoded(body, where)
@@ -35,7 +39,9 @@ def read(body: bytes, where: str) -> list[tuple[str, Model]]:
     if "detectorModelConfiguration" in data:
         return [(where, _described(data, where))]
     if "detectorModelDefinition" in data or "alarmRule" in data:
-        return [(where, _decode(data, detector="detectorModelDefinition" in data, where=where))]
+        detector = "detectorModelDefinition" in data
+        named = {"detectorModelName" if detector else "alarmModelName": PurePath(where).stem} | data
+        return [(where, _decode(named, detector=detector, where=where))]
     raise Rejected(f"{where}: {_FORMS}")
 
 

@@ -1,7 +1,7 @@
 """The expressions of AWS IoT Events: read into trees by precedence climbing.
 
 Binary operators from weak to strong: `||`, `&&`, `|`, `^`, `&`, `== !=`, `< <= > >=`, `+ -`, `* /`; then `! ~ -`. Text
-in single or double quotes may hold `${expression}`. Values are `$input.NAME.path` and `$variable.NAME`; what is no plain
+in single or double quotes may hold `${expression}`. Values: `$input.NAME.path`, `$variable.NAME`; what is no plain
 name stands in backquotes. The grammar is that of the service's developer guide, "Expressions".
 """
 
