@@ -1,4 +1,4 @@
-"""What a person says of a model beside its JSON: where its inputs come from, and what one instance is."""
+"""What a person says of a model beside its JSON: where its inputs come from, what one instance is, who is told."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ class Options(Struct, frozen=True):
     key: str = ""
     """Our key, in place of the payload's; empty: `device`, or a constant where the model has none."""
     namespace: str = "default"
+    webhook: str = ""
+    """URL that is to hand on what went to other services of the cloud; empty: it is not taken."""
+    channel: str = ""
+    """Channel by which people are told; empty: by an alert."""
 
 
 def sources(said: Sequence[str]) -> dict[str, Source]:

@@ -100,6 +100,12 @@ def _of_action(action: Action, path: str) -> Iterator[Use]:
     if action.iot_topic_publish is not None:
         here = f"{path}.mqttTopic"
         yield Use(here, read(action.iot_topic_publish.mqtt_topic, here, topic))
+    if action.iot_site_wise is not None and action.iot_site_wise.property_value is not None:
+        given = action.iot_site_wise.property_value.value
+        found = () if given is None else (getattr(given, name) for name in given.__struct_fields__)
+        source = next((each for each in found if each is not None), None)
+        if source is not None:
+            yield Use(f"{path}.propertyValue.value", read(source, f"{path}.propertyValue.value"))
     payload = _payload(action)
     if payload is not None:
         here = f"{path}.payload.contentExpression"

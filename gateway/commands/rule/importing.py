@@ -29,13 +29,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="where an input, or NAME.path of it, comes from: TempInput=boiler-*/temperature",
     )  # fmt: skip
     parser.add_argument("--key", default="", help='what one instance is, as room-${part(device, "-", 1)}')
+    parser.add_argument(
+        "--webhook", default="", metavar="URL", help="post to it what went to Lambda, SQS, Firehose, DynamoDB"
+    )
+    parser.add_argument(
+        "--channel", default="", metavar="NAME", help="the Channel for what went to SNS (default: an alert)"
+    )
     parser.add_argument("-n", "--namespace", default="default", help="of the rules (default: default)")
     parser.add_argument("--json", action="store_true", help="the report as JSON, with the rules in it")
 
 
 async def run(args: argparse.Namespace) -> int:
     """0 with the differences named; 1 where a rule would not be accepted as it is: it is written, never applied."""
-    options = Options(sources(args.input), args.key, args.namespace)
+    options = Options(sources(args.input), args.key, args.namespace, args.webhook, args.channel)
     found = [_converted(place, model, options) for file in args.file for place, model in read(_bytes(file), str(file))]
     faulty = any(each.faults for _, each in found)
     manifests = [each.manifest for _, each in found]
