@@ -78,7 +78,7 @@ class Doing:
         if action.iot_events is not None:
             raise Untranslatable(
                 f"which rule {action.iot_events.input_name} feeds is not in the model: write signal: {{detector, "
-                "input, value}}, or let that rule watch the same properties"
+                "input, value}, or let that rule watch the same properties"
             )
         return self._posted(action.given[0], payload, path, event)
 

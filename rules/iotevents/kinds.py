@@ -69,7 +69,7 @@ class Kinds:
             self._see(left, kind)
             self._see(right, kind)
             return kind
-        first = self._see(left, wanted if operator == "+" else None)
+        first = self._see(left, wanted if operator == "+" and wanted != "boolean" else None)
         second = self._see(right, first)
         if first is None and second is not None:
             first = self._see(left, second)
