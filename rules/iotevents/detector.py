@@ -8,7 +8,7 @@ from typing import Any
 from rules.iotevents import reach, subject
 from rules.iotevents.actions import Doing
 from rules.iotevents.inputs import Options
-from rules.iotevents.model import DetectorModel, Event, State, Transition
+from rules.iotevents.model import DetectorModel, Event, State
 from rules.iotevents.naming import Names
 from rules.iotevents.report import Report
 from rules.iotevents.syntax import Reference
@@ -109,7 +109,7 @@ class _Importer:
         here, name = f"{path}.condition", event.event_name
         if (event.condition or "").strip() in _ALWAYS:
             self._report.taken(path, name)
-            return {"when": "true"} if isinstance(event, Transition) else {}
+            return {}
         told: list[str] = []
         try:
             when = Translation(self._symbols, told.append, before).condition(self._trees[here])

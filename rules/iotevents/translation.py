@@ -8,6 +8,7 @@ import msgspec
 
 from rules.iotevents.symbols import Symbols
 from rules.iotevents.syntax import Binary, Boolean, Call, Node, Number, Reference, Text, Unary
+from rules.iotevents.uses import nodes
 
 _STRENGTH = {"||": 1, "&&": 2, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "+": 4, "-": 4, "*": 5, "/": 5}
 _PREFIX, _WHOLE = 6, 7
@@ -69,6 +70,10 @@ class Translation:
             case Unary("~", _):
                 raise Untranslatable(_BITS)
             case Unary(operator, operand):
+                if operator == "!" and any(
+                    isinstance(each, Binary) and each.operator == "||" for each in nodes(operand)
+                ):
+                    self._note("while a value in it is unknown it is false; IoT Events takes that side of || as false")
                 return operator + self._held(operand, _PREFIX + (operator == "-")), _PREFIX
             case Binary():
                 return self._pair(node)

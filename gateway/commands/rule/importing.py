@@ -43,6 +43,7 @@ async def run(args: argparse.Namespace) -> int:
     """0 with the differences named; 1 where a rule would not be accepted as it is: it is written, never applied."""
     options = Options(sources(args.input), args.key, args.namespace, args.webhook, args.channel)
     found = [_converted(place, model, options) for file in args.file for place, model in read(_bytes(file), str(file))]
+    _check_names([(place, each.manifest) for place, each in found])
     faulty = any(each.faults for _, each in found)
     manifests = [each.manifest for _, each in found]
     if args.output is not None:
@@ -67,6 +68,16 @@ def _converted(place: str, model: Any, options: Options) -> tuple[str, Conversio
         return place, convert(model, options)
     except Rejected as error:
         raise Rejected(f"{place}: {error.reason}") from None
+
+
+def _check_names(found: list[tuple[str, dict[str, Any]]]) -> None:
+    """Raise `Rejected` for two models that would become one rule."""
+    places: dict[tuple[str, str], str] = {}
+    for place, manifest in found:
+        name = (manifest["kind"], manifest["metadata"]["name"])
+        if name in places:
+            raise Rejected(f"{place}: {' '.join(name)} is in {places[name]} too: rename one, or import them apart")
+        places[name] = place
 
 
 def _report(place: str, found: Conversion) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ SIGNS = (*" $.,()[]{}'\"`\\!~-+*/<>=&|^0", "input", "variable", "In", "x", "1.5"
         (f"({X} > 1) == ({Y} > 1)", "(x > 1.0) == (y > 1.0)"),
         (f"{X} > 1 == true", "(x > 1.0) == true"),
         (f"-{X} < -(-5)", "-x < -(-5.0)"),
-        (f"{X} == 'it\\'s'", "x == \"it's\""),
+        (f"{X} == 'it\\'s'", 'x == "it\'s"'),
         (f"{X} == 'a' + 'b'", 'x == "a" + "b"'),
         ('timeout("patience")', 'timeout("patience")'),
         (f'triggerType("Message") && {X} > 1', 'input != "" && x > 1.0'),
@@ -82,10 +83,8 @@ def test_what_is_no_expression_is_refused_with_its_place(source: str, why: str) 
 @given(st.text(max_size=80) | st.lists(st.sampled_from(SIGNS), max_size=40).map("".join))
 def test_no_text_makes_the_parser_fail_otherwise(source: str) -> None:
     for reader in (parse, template):
-        try:
+        with suppress(Rejected):
             reader(source)
-        except Rejected as refused:
-            assert refused.reason
 
 
 @given(st.lists(st.sampled_from(SIGNS), min_size=1, max_size=12).map("".join))
@@ -109,7 +108,7 @@ def test_arithmetic_gives_what_the_same_operators_give_anywhere(make: Any, sourc
     plain = source.replace(X, f"({x})").replace(Y, f"({y})")
     scope = Scope()
     scope.values = {"x": float(x), "y": float(y)}
-    expected = float(eval(plain))  # noqa: S307  # our own signs and numbers, by Python's equal precedence
+    expected = float(eval(plain))  # our own signs and numbers, by Python's equal precedence
     cel = make.cel(f"{source} == {X}").rpartition(" == ")[0]
     assert Expression(cel).value(scope) == expected
 
@@ -127,4 +126,4 @@ def test_logic_gives_what_the_same_operators_give_anywhere(make: Any, terms: lis
         found = Expression(cel).holds(scope)
     except Undecided:
         pytest.fail(cel)
-    assert found == eval(plain, {"x": x, "y": y})  # noqa: S307  # our own signs
+    assert found == eval(plain, {"x": x, "y": y})  # our own signs
