@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+MOST = 128
+"""Members of any list: the service's own quotas were 20 states with 10 events each."""
 Title = Annotated[str, Meta(min_length=1, max_length=128)]
 Formula = Annotated[str, Meta(min_length=1, max_length=1024)]
 Condition = Annotated[str, Meta(max_length=512)]
@@ -135,7 +137,7 @@ class Action(Node, frozen=True):
         return [written for name, written in names if getattr(self, name) is not None]
 
 
-Actions = tuple[Action, ...]
+Actions = Annotated[tuple[Action, ...], Meta(max_length=MOST)]
 
 
 class Event(Node, frozen=True):
@@ -152,12 +154,12 @@ class Transition(Event, frozen=True, kw_only=True):
 
 
 class Events(Node, frozen=True):
-    events: tuple[Event, ...] = ()
+    events: Annotated[tuple[Event, ...], Meta(max_length=MOST)] = ()
 
 
 class OnInput(Node, frozen=True):
-    events: tuple[Event, ...] = ()
-    transition_events: tuple[Transition, ...] = ()
+    events: Annotated[tuple[Event, ...], Meta(max_length=MOST)] = ()
+    transition_events: Annotated[tuple[Transition, ...], Meta(max_length=MOST)] = ()
 
 
 class State(Node, frozen=True):
@@ -168,7 +170,7 @@ class State(Node, frozen=True):
 
 
 class Definition(Node, frozen=True):
-    states: Annotated[tuple[State, ...], Meta(min_length=1)]
+    states: Annotated[tuple[State, ...], Meta(min_length=1, max_length=MOST)]
     initial_state_name: Title
 
 

@@ -33,11 +33,11 @@ def unasked(model: DetectorModel, trees: Mapping[str, Node]) -> dict[str, list[s
         if ".onInput." in path and path.endswith(".condition"):
             for timer in _asked(tree):
                 asking.setdefault(timer, set()).add(int(path.partition("[")[2].partition("]")[0]))
-    names = list(named)
+    begun, reached = _begun(named), states(model)
     found: dict[str, list[str]] = {}
     for timer, places in asking.items():
-        runs = _closure(_begun(named, timer), named, timer) & states(model)
-        silent = [name for at, name in enumerate(names) if name in runs and at not in places]
+        runs = _closure(begun.get(timer, set()), named, timer) & reached
+        silent = [name for at, name in enumerate(named) if name in runs and at not in places]
         if silent:
             found[timer] = silent
     return found
@@ -55,21 +55,22 @@ def _closure(begin: set[str], named: Mapping[str, State], timer: str) -> set[str
     return reached
 
 
-def _begun(named: Mapping[str, State], timer: str) -> set[str]:
-    """The states in which a timer begins to run."""
-    found: set[str] = set()
+def _begun(named: Mapping[str, State]) -> dict[str, set[str]]:
+    """By timer, the states in which it begins to run."""
+    found: dict[str, set[str]] = {}
     for name, state in named.items():
-        staying = [*state.on_enter.events, *state.on_input.events]
-        if any(_sets(each.actions, timer) for each in staying):
-            found.add(name)
-        leaving = any(_sets(each.actions, timer) for each in state.on_exit.events)
-        arrows = state.on_input.transition_events
-        found |= {each.next_state for each in arrows if leaving or _sets(each.actions, timer)}
+        for event in (*state.on_enter.events, *state.on_input.events):
+            _note(found, event.actions, name)
+        for arrow in state.on_input.transition_events:
+            for actions in (arrow.actions, *(event.actions for event in state.on_exit.events)):
+                _note(found, actions, arrow.next_state)
     return found
 
 
-def _sets(actions: Actions, timer: str) -> bool:
-    return any(each.set_timer is not None and each.set_timer.timer_name == timer for each in actions)
+def _note(found: dict[str, set[str]], actions: Actions, state: str) -> None:
+    for each in actions:
+        if each.set_timer is not None:
+            found.setdefault(each.set_timer.timer_name, set()).add(state)
 
 
 def _clears(state: State, timer: str) -> bool:

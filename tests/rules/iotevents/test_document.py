@@ -74,6 +74,7 @@ def test_what_is_no_model_is_refused(text: bytes, why: str) -> None:
     [
         (("detectorModelDefinition",), 5, "detectorModelDefinition: expected object, got int"),
         (("evaluationMethod",), "FAST", "evaluationMethod: 'FAST' is not valid; valid: BATCH, SERIAL"),
+        (("detectorModelDefinition", "states"), [{}] * 129, "detectorModelDefinition.states: expected array of length"),
         (("colour",), "red", "colour: no such key; valid:"),
         (("key",), "k" * 129, "key: expected str of length <= 128"),
         (("detectorModelDefinition", "states", 0, "stateName"), "", "detectorModelDefinition.states[0].stateName: exp"),
