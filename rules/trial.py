@@ -74,7 +74,13 @@ def _values(detector: Detector, at: int) -> dict[str, Scalar]:
     spec = detector.spec
     types = {name: given.type for name, given in spec.inputs.items()}
     types |= {name: type_of(value) for name, value in spec.variables.items()}
-    return {name: _SAMPLES[kind][at] for name, kind in types.items()}
+    return {name: _sample(kind, at, number) for number, (name, kind) in enumerate(types.items())}
+
+
+def _sample(kind: InputType, at: int, number: int) -> Scalar:
+    """No two numbers are alike: 0/0 is no number, which CEL does not compare."""
+    value = _SAMPLES[kind][at]
+    return value + number if isinstance(value, float) else value
 
 
 def _hint(error: str) -> str:

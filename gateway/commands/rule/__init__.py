@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-HELP = "look at rules, and try them before they are trusted: lint, test, replay, diagram"
-VERBS = {"lint": "linting", "test": "testing", "replay": "replay", "diagram": "diagram"}
+HELP = "look at rules, try them before they are trusted, bring them from elsewhere: lint, test, replay, diagram, import"
+VERBS = {"lint": "linting", "test": "testing", "replay": "replay", "diagram": "diagram", "import": "importing"}
 """The module of each verb, in this package."""
 
 
