@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -59,7 +60,15 @@ spec:
 MEANS = "SELECT property, count(*) AS n, avg(value) AS mean FROM points WHERE property LIKE '{}' GROUP BY 1 ORDER BY 1"
 WORST = "SELECT device, max(value) AS worst FROM points WHERE property = 'vibration.p95' GROUP BY 1 ORDER BY 2"
 LIVE = "SELECT time, value FROM points WHERE device = 'thermometer-1' AND property = 'temperature.mean' ORDER BY 1"
-MQTT, PAGE, TAP = 18_830, 18_080, 18_815
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+MQTT, PAGE, TAP = free_port(), free_port(), free_port()
 
 
 class Notes:
@@ -180,7 +189,7 @@ def tap(notes: Notes, folder: Path, python: str) -> None:
     with watched(folder, "live"), running(fleet):
         job = started(python, "tap.py", "127.0.0.1", str(TAP), str(out), "0")
         settle("SELECT least(count(*), 3) FROM points WHERE property = 'temperature.mean' AND device = 'thermometer-1'")
-        ended(notes, job, f"tap.py 127.0.0.1 {TAP} live")
+        ended(notes, job, "tap.py 127.0.0.1 PORT live")
     ask(
         notes,
         LIVE,
