@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -78,7 +79,7 @@ class Notes:
         self.lines: list[str] = []
 
     def head(self, text: str) -> None:
-        self.lines += ["", f"### {text}", ""]
+        self.lines += [f"### {text}", ""]
         print(f"\n{text}", flush=True)
 
     def run(self, words: Sequence[str], shown: str, *, cwd: Path = ROOT, deadline: float = 600.0) -> None:
@@ -93,7 +94,8 @@ class Notes:
             sys.exit(f"{shown} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
 
     def keep(self, shown: str, said: str, seconds: float) -> None:
-        """What a program said."""
+        """What a program said, without the folder that is gone afterwards."""
+        said = re.sub(r"\S*/gemelo-analytics-\w+/", "", said)
         self.lines += ["```", f"$ {shown}", *said.splitlines(), "```", f"{seconds:.0f} s", ""]
         print(f"$ {shown}\n{said}\n({seconds:.0f} s)", flush=True)
 
@@ -117,7 +119,7 @@ def main() -> None:
         page = args.out.read_text("utf-8").partition(MARK)[0]
         when = datetime.now(UTC).strftime("%Y-%m-%d")
         machine = f"{os.cpu_count()} cores, {when}; what other programs did meanwhile was not looked at."
-        args.out.write_text(f"{page}{MARK}\n{machine}\n" + "\n".join(notes.lines).rstrip() + "\n", "utf-8")
+        args.out.write_text(f"{page}{MARK}\n{machine}\n\n" + "\n".join(notes.lines).rstrip() + "\n", "utf-8")
 
 
 def fill(notes: Notes, folder: Path, devices: int, hours: float) -> None:
