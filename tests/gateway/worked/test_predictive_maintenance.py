@@ -16,11 +16,11 @@ SECOND = 1_000_000
 def manifests(hooks: Hooks) -> str:
     """Those of the set, with a server of the test's own, and a moment for a minute."""
     changes = {
-        "https://cmms.example.com/api/work-orders": f"{hooks.url}/orders",
+        "https://cmms.example.com/api/orders": f"{hooks.url}/orders",
         "https://ntfy.example.com/maintenance": f"{hooks.url}/people",
         "for: 1m": "for: 50ms",
     }
-    text = "\n---\n".join((SET / name).read_text("utf-8") for name in ("features.yaml", "wear.yaml", "work-order.yaml"))
+    text = "\n---\n".join((SET / name).read_text("utf-8") for name in ("features.yaml", "wear.yaml", "order.yaml"))
     for before, after in changes.items():
         assert before in text
         text = text.replace(before, after)

@@ -42,7 +42,7 @@ def test_a_person_who_lingers_is_told_with_a_picture_and_a_clip_that_can_be_look
             return [each for each in gateway.ask("GET", "/api/v1/events")[1] if each["kind"] == kind]
 
         (alert, *_) = until(lambda: told("alert"), 90, lambda: gateway.output)
-        assert str(alert["message"]).endswith("person(s) linger at default/yard")
+        assert alert["message"] == "somebody lingers at default/yard"
         assert alert["severity"] == "alert"
         (kept, *_) = until(lambda: told("action"), 30, lambda: gateway.output)
         first, last = re.findall(r"\w{24}-\d+", str(kept["message"]))
