@@ -83,7 +83,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CALL = re.compile(r"^(?:\.venv/bin/)?(gemelo(?:-sim)?) (.+)$")
-FORBIDDEN = re.compile(r"/work\b|/tmp/|/home/|/root/|\b(?:\w+\.)*(?:pypi|pythonhosted|npmjs|golang)\.\w{3}\b")
+FORBIDDEN = re.compile(r"(?<!\w)/work\b|/tmp/|/home/|/root/|\b(?:\w+\.)*(?:pypi|pythonhosted|npmjs|golang)\.\w{3}\b")
 
 
 def name(path: Path) -> str:

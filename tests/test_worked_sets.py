@@ -6,7 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from rules import lint
+from rules.alarms import lint as alarms
+from rules.manifest import alarm, detector
 from tests.gateway.process import ROOT, invoke
 
 PAGES = sorted((ROOT / "docs" / "worked").glob("*.md"))
@@ -33,3 +37,13 @@ def test_its_rules_have_no_faults_and_pass_their_tests(page: Path) -> None:
     tried = invoke("rule", "test", str(folder(page)))
     assert (tried.returncode, tried.stderr) == (0, ""), tried.stdout
     assert re.search(r"^[1-9]\d* tried, 0 failed$", tried.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_rule_that_it_shows_can_be_applied(page: Path) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+        for document in yaml.safe_load_all(block):
+            if document["kind"] == "Alarm":
+                assert alarms.faults(alarm.decode(document)) == []
+            if document["kind"] == "Detector":
+                assert lint.faults(detector.decode(document)) == []
