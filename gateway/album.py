@@ -29,11 +29,12 @@ class Album:
         self.missed = 0
         self._gallery = gallery
         self._blobs = blobs
-        self._wanted: Mailbox[str] = Mailbox("album", 64)
+        self._wanted: Mailbox[tuple[str, str]] = Mailbox("album", 64)  # cause and camera
 
     def tell(self, committed: Committed) -> None:
         for event in committed.events:
-            if "picture" in event.detail and not self._wanted.offer_nowait(event.cause):
+            camera = event.detail.get("picture")
+            if camera is not None and not self._wanted.offer_nowait((event.cause, camera)):
                 self.missed += 1
 
     def latest(self, camera: str, version: int = 0) -> tuple[int, bytes] | None:
@@ -49,11 +50,14 @@ class Album:
 
     async def run(self) -> None:
         while True:
-            for cause in await self._wanted.take(8):
-                await self._keep(cause)
+            for cause, camera in await self._wanted.take(8):
+                await self._keep(cause, camera)
 
-    async def _keep(self, cause: str) -> None:
+    async def _keep(self, cause: str, camera: str) -> None:
+        """The picture that caused it; the newest, where a timer told of a picture that is gone by now."""
         jpeg = await asyncio.to_thread(self._gallery.by_cause, cause)
+        if jpeg is None and (newest := await asyncio.to_thread(self._gallery.latest, camera)) is not None:
+            jpeg = newest.jpeg
         if jpeg is None:
             self.missed += 1
             return

@@ -21,6 +21,7 @@ from devices.mqtt import telemetry
 from devices.sparkplug.manifest import Sparkplug
 from devices.telemetry.homeassistant import Discovery
 from devices.telemetry.manifest import Mapping
+from gateway.actions.channel import Channel
 from gateway.config import load, parse
 from gateway.manifests.documents import documents_of
 from learning.manifest import Baseline, Forecast
@@ -65,6 +66,7 @@ KINDS = {
     "Device": Device,
     "DeviceModel": DeviceModel,
     "Camera": Camera,
+    "Channel": Channel,
     "Mapping": Mapping,
     "Discovery": Discovery,
     "Sparkplug": Sparkplug,
@@ -81,7 +83,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CALL = re.compile(r"^(?:\.venv/bin/)?(gemelo(?:-sim)?) (.+)$")
-FORBIDDEN = re.compile(r"/work\b|/tmp/|/home/|/root/|\b(?:\w+\.)*(?:pypi|pythonhosted|npmjs|golang)\.\w{3}\b")
+FORBIDDEN = re.compile(r"(?<!\w)/work\b|/tmp/|/home/|/root/|\b(?:\w+\.)*(?:pypi|pythonhosted|npmjs|golang)\.\w{3}\b")
 
 
 def name(path: Path) -> str:

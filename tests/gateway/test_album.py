@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,10 +13,11 @@ from PIL import Image
 
 from devices.camera.gallery import Gallery
 from gateway.album import JPEG, Album, picture_key
+from gateway.committed import Committed
 from runtime.clock import SystemClock
 from store.blobs import Blobs
 from store.journal import Journal
-from twins.exchange import Box, Detection, Frame
+from twins.exchange import Box, Detection, Event, Frame
 
 WHOLE = Detection("person", 0.9, Box(0.1, 0.1, 0.8, 0.8))
 
@@ -68,3 +70,16 @@ async def test_what_is_kept_and_is_no_picture_is_not_shown_as_one(gallery: Galle
     await blobs.put("picture", JPEG)
     assert await album.by_key("clip") is None
     assert await album.by_key("picture") == JPEG
+
+
+async def test_an_alert_of_a_picture_that_is_gone_has_the_newest_one(gallery: Gallery, blobs: Blobs) -> None:
+    album = Album(gallery, blobs)
+    told = Event("e-1", 1, "alert", "default/gate", "alert", "", "camera:0:7", {"picture": "default/gate"})
+    album.tell(Committed(events=(told,)))
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        keeping = group.create_task(album.run())
+        while (kept := await blobs.get("camera-0-7")) is None:  # noqa: ASYNC110 - blobs tell nobody what they keep
+            await asyncio.sleep(0.01)
+        keeping.cancel()
+    assert kept == gallery.by_cause("camera:1:2")
+    assert await album.by_key("camera-0-7") == kept
