@@ -49,6 +49,7 @@ from gateway.relay import Relay
 from gateway.sight import Sight
 from gateway.skyward import Skyward
 from gateway.sparkplug import SparkplugHost
+from gateway.tunings import Tunings
 from gateway.uploading import Uploading
 from gateway.why import Why
 from runtime.clock import Clock
@@ -110,6 +111,7 @@ class Gateway:
         uploads = Uploading(config, kernel.store, core, clock, causes.of("upload"), lambda: registry.unread("Upload"))
         self._actions = acting = actions(config, kernel, mqtt, sight, uploads, clock, causes.of("action"))
         lessons = Lessons(core, kernel.store.sql, config.node.zone, clock, causes.of("learning"))
+        tunings = Tunings(core, kernel.store.sql, config.node.zone, clock, causes.of("tuning"))
         operations = Operations(core, registry, clock, causes.of("api"), conditions)
         edge = Edge(core, registry, operations, clock, causes)
         self._doors = Doors(
@@ -124,6 +126,7 @@ class Gateway:
             Door("uploads", "", lambda config: uploads.run),
             Door("actions", "", lambda config: acting.run),
             Door("learning", "", lambda config: lessons.run),
+            Door("tuning", "", lambda config: tunings.run),
             Door("nodes", "nodes", nodes.door),
             Door("edge-api", "edge_api", edge.door),
             Door("flight", "flight", lambda config: flights(config, kernel.store.sql)),
@@ -140,6 +143,7 @@ class Gateway:
             uploads,
             acting,
             lessons,
+            tunings,
             nodes,
             groups,
             board,
@@ -179,6 +183,7 @@ class Gateway:
             cloud=cloud.status,
             uploads=uploads,
             lessons=lessons,
+            tunings=tunings,
             groups=groups,
             reasons=Why(kernel.store.journal.file, twins, kernel.rules),
             diagrams=Diagrams(kernel.rules),
@@ -203,6 +208,7 @@ class Gateway:
         registry.watch("Alarm", herald.apply)
         registry.watch("Baseline", lessons.baseline)
         registry.watch("Forecast", lessons.forecast)
+        registry.watch("Tuning", tunings.apply)
         registry.watch("Device", heard.follow)
         for listener in (
             mqtt,
@@ -213,6 +219,7 @@ class Gateway:
             edge,
             sight.album,
             herald,
+            tunings,
             self._console,
         ):
             core.listen(listener)

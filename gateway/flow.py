@@ -25,7 +25,7 @@ from twins.stimuli import Applied, Expired, Learned, Recorded, Stimulus
 
 KINDS: dict[str, type[Manifest]] = {"Query": Query, "Pipeline": Pipeline}
 """The kinds of manifests that are the streams'."""
-LEARNED = frozenset(("Baseline", "Forecast"))
+LEARNED = frozenset(("Baseline", "Forecast", "Tuning"))
 """Those of what is learned."""
 
 

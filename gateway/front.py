@@ -19,6 +19,7 @@ from gateway.lessons import Lessons
 from gateway.metrics import Metrics
 from gateway.operations import Operations
 from gateway.recording import Recording
+from gateway.tunings import Tunings
 from gateway.uploading import Uploading
 from gateway.why import Why
 from runtime.clock import Clock
@@ -31,6 +32,7 @@ from web.diagrams import DiagramApi
 from web.enrolment import EnrolmentApi
 from web.inputs import InputsApi
 from web.learning import LearningApi
+from web.tuning import TuningApi
 from web.nodes.api import NodeApi
 from web.points import PointsApi
 from web.ports import Pictures
@@ -52,6 +54,7 @@ class Views(Struct, frozen=True):
     cloud: Callable[[], CloudStatus]
     uploads: Uploading
     lessons: Lessons
+    tunings: Tunings
     groups: Groups
     reasons: Why
     diagrams: Diagrams
@@ -89,6 +92,7 @@ class Front:
                 *PointsApi(views.recording).routes(),
                 *UploadApi(views.uploads).routes(),
                 *LearningApi(views.lessons).routes(),
+                *TuningApi(views.tunings).routes(),
                 *NodeApi(views.node).routes(),
                 *AlarmApi(views.alarms).routes(),
                 *WhyApi(views.reasons).routes(),

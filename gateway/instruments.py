@@ -18,6 +18,7 @@ from gateway.messaging import Messaging
 from gateway.nodes import Nodes
 from gateway.presence import Presence
 from gateway.skyward import Skyward
+from gateway.tunings import Tunings
 from gateway.uploading import Uploading
 
 
@@ -35,6 +36,7 @@ class Instruments:
         uploads: Uploading,
         actions: Actions,
         lessons: Lessons,
+        tunings: Tunings,
         nodes: Nodes,
         groups: Groups,
         board: Board,
@@ -49,6 +51,7 @@ class Instruments:
         self._uploads = uploads
         self._actions = actions
         self._lessons = lessons
+        self._tunings = tunings
         self._nodes = nodes
         self._groups = groups
         self._board = board
@@ -72,6 +75,7 @@ class Instruments:
         yield "uploads", self._uploads.counts
         yield "actions", self._actions.counts
         yield from self._lessons.counts()
+        yield from self._tunings.counts()
         if (door := self._mqtt.door) is not None:
             yield "mqtt", door.counts
             yield "link", door.link.counts
@@ -117,6 +121,8 @@ class Instruments:
             yield "uploads", trouble
         for trouble in self._lessons.troubles:
             yield "learning", trouble
+        for trouble in self._tunings.troubles:
+            yield "tuning", trouble
         cloud = self._cloud.view()
         if cloud.state in {"cut", "connecting"}:
             yield "cloud", f"{cloud.reason}; what changes here is kept and sent later"

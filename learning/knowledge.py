@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from learning.lesson import BASELINE, FORECAST, TRAIL, Lesson, read
 from learning.norm import Ewma, Judgement, Norm, Trail
+from learning.tuning.campaign import TUNING, Bound, Campaign
+from learning.tuning.campaign import read as read_campaign
 from twins.exchange import Point
 
 SHARE = 0.01
@@ -64,10 +66,15 @@ class Knowledge:
 
     def __init__(self, zone: str = "UTC") -> None:
         self.lessons: dict[str, Lesson] = {}
+        self.campaigns: dict[str, Campaign] = {}
+        """By the name of their `Tuning`."""
+        self.broken: dict[str, str] = {}
+        """Trials under way that broke a limit, by the same name, and how."""
         self.counts = Counts()
         self._zone = ZoneInfo(zone)
         self._owners: set[str] = set()
         self._judges: dict[str, Judge] = {}
+        self._guards: dict[str, list[tuple[str, Bound, int]]] = {}
         self._moved: set[str] = set()
         self._rows: dict[str, bytes | None] = {}
         self._hour = (-1, 0)
@@ -84,6 +91,8 @@ class Knowledge:
 
     def take(self, point: Point) -> tuple[Point, ...]:
         """What a new point leads to: its score, and limits that moved. They have its time and its number."""
+        if point.series in self._guards:
+            self._watch(point)
         judge = self._judges.get(point.series)
         number = point.number
         if judge is None or number is None or not math.isfinite(number):
@@ -110,13 +119,18 @@ class Knowledge:
             self._owners.add(owner)
             return
         self._owners.discard(owner)
+        if kind == "Tuning":
+            self._set_campaign(name, None)
+            return
         for subject, _ in list(self.of(kind, name)):
             self._drop(subject, kind)
 
     def learn(self, lessons: Mapping[str, bytes | None]) -> None:
         """Take up lessons by key, `None` for none any more. For what has no manifest any more nothing is learned."""
         for key, body in lessons.items():
-            if body is None:
+            if key.startswith(TUNING):
+                self._set_campaign(key.removeprefix(TUNING), None if body is None else read_campaign(body))
+            elif body is None:
                 self._drop(key.partition(":")[2], "Baseline" if key.startswith(BASELINE) else "Forecast")
             elif self._take_up(key, read(body)):
                 self._rows[key] = body
@@ -140,10 +154,10 @@ class Knowledge:
         self._owners |= {f"{kind}/{name}" for kind, name in manifests}
         faults = []
         for key, body in rows.items():
-            if not key.startswith((BASELINE, FORECAST)):
+            if not key.startswith((BASELINE, FORECAST, TUNING)):
                 continue
             try:
-                kept = self._take_up(key, read(body))
+                kept = self._restore_one(key, body)
             except msgspec.MsgspecError as error:
                 faults.append(f"what was learned for {key.partition(':')[2]} can't be read: {error}")
                 kept = False
@@ -153,6 +167,36 @@ class Knowledge:
             if key.startswith(TRAIL):
                 self._follow(key, body)
         return faults
+
+    def _restore_one(self, key: str, body: bytes) -> bool:
+        if not key.startswith(TUNING):
+            return self._take_up(key, read(body))
+        name = key.removeprefix(TUNING)
+        self._set_campaign(name, read_campaign(body))
+        self._rows.pop(key, None)  # it is there
+        return name in self.campaigns
+
+    def _set_campaign(self, name: str, campaign: Campaign | None) -> None:
+        """And watch the limits of a trial that is under way."""
+        if campaign is not None and f"Tuning/{name}" not in self._owners:
+            return
+        if campaign is not None:
+            self.campaigns[name] = campaign
+            self._rows[TUNING + name] = campaign.body
+        elif self.campaigns.pop(name, None) is not None:
+            self._rows[TUNING + name] = None
+        self.broken.pop(name, None)
+        self._guards = {}
+        for each, other in self.campaigns.items():
+            if (trial := other.open) is not None and trial.state == "measuring":
+                for bound in other.limits:
+                    self._guards.setdefault(bound.series, []).append((each, bound, trial.at))
+
+    def _watch(self, point: Point) -> None:
+        number = point.number
+        for name, bound, since in self._guards[point.series]:
+            if number is not None and point.at >= since and (fault := bound.fault(number)):
+                self.broken.setdefault(name, fault)
 
     def _follow(self, key: str, body: bytes) -> None:
         judge = self._judges.get(key.removeprefix(TRAIL))

@@ -25,6 +25,7 @@ from gateway.actions.channel import Channel
 from gateway.config import load, parse
 from gateway.manifests.documents import documents_of
 from learning.manifest import Baseline, Forecast
+from learning.tuning.manifest import Tuning
 from rules import lint
 from rules.alarms import lint as alarms
 from rules.manifest import alarm, detector
@@ -76,6 +77,7 @@ KINDS = {
     "Upload": Upload,
     "Baseline": Baseline,
     "Forecast": Forecast,
+    "Tuning": Tuning,
 }
 START = 1_795_255_200_000_000
 

@@ -39,6 +39,9 @@ async def run(args: argparse.Namespace) -> int:
             if kind in {"Baseline", "Forecast"}:
                 views = await api.call("GET", f"/learning?kind={kind.lower()}")
                 whole["status"] = next((view for view in views if view["id"] == name), None)
+            if kind == "Tuning":
+                views = await api.call("GET", "/tunings")
+                whole["status"] = next((view for view in views if view["id"] == name), None)
         else:
             whole = await api.call("GET", f"/devices/{path}")
             whole["history"] = await _history(api, whole, path, args.history)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import getpass
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -14,28 +15,40 @@ from gateway.terminal.listing import View, ago
 from gateway.terminal.objects import device_path
 from twins.errors import Rejected, Unavailable
 
-HELP = "what was learned from the past: gemelo learn list | show | fit | back"
-KINDS = {"Baseline": "baseline", "Forecast": "forecast"}
+HELP = "what was learned, and what is tuned: gemelo learn list | show | fit | back | approve | reject | resume"
+KINDS = {"Baseline": "baseline", "Forecast": "forecast", "Tuning": "tuning"}
+WORDS = ("approve", "reject", "resume")
+"""What people say to a search for the best configuration."""
 _LOOK = 0.3
+_RUN = ("trial", "purpose", "state", "values", "objective", "constraints", "", "reason")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, help_ in (
-        ("list", "how it stands with each baseline and forecast"),
-        ("show", "what was learned: limits and versions, or the way ahead and its back-test"),
+        ("list", "how it stands with each baseline, forecast and tuning"),
+        ("show", "what was learned: limits and versions, the way ahead and its back-test, or trials"),
         ("fit", "learn it now, and wait for it"),
         ("back", "score by the version before, until it is fitted by hand"),
+        ("approve", "make the trial that a tuning proposes"),
+        ("reject", "do not make it: another is proposed"),
+        ("resume", "let a tuning that stopped go on, from the values as they are now"),
     ):
         action = actions.add_parser(name, help=help_, description=help_)
         client.arguments(action)
         show.arguments(action)
         if name in {"show", "fit"}:
-            action.add_argument("kind", help="baseline or forecast")
+            action.add_argument(
+                "kind", help="baseline, forecast or tuning" if name == "show" else "baseline or forecast"
+            )
         if name != "list":
             action.add_argument("name", help="namespace/name, or name in the default namespace")
         if name == "fit":
             action.add_argument("--wait", type=float, default=120.0, metavar="SECONDS", help="(default: 120)")
+        if name in WORDS:
+            action.add_argument("--who", default="", help="who says it (default: the user of this machine)")
+        if name in {"approve", "reject"}:
+            action.add_argument("--trial", type=int, help="its number (default: what is proposed now)")
         if name == "back":
             action.add_argument("--series", default="", help="namespace/device/property alone (default: all)")
 
@@ -46,11 +59,14 @@ async def run(args: argparse.Namespace) -> int:
         match args.action:
             case "list":
                 columns = ("name", "kind", "state", "series", "learned", "next", "reason")
-                show.show(args, found := await api.call("GET", "/learning"), columns, list(map(_row, found)))
+                found, tuned = await api.call("GET", "/learning"), await api.call("GET", "/tunings")
+                show.show(args, found + tuned, columns, [*map(_row, found), *map(_tuning, tuned)])
             case "show":
                 await _show(args, api, _kind(args.kind))
             case "fit":
                 return await _fit(args, api, _kind(args.kind))
+            case "approve" | "reject" | "resume":
+                await _say(args, api)
             case _:
                 path = f"/learning/baseline/{device_path(args.name)}/back"
                 found = await api.call("POST", path, json={"series": args.series})
@@ -59,6 +75,8 @@ async def run(args: argparse.Namespace) -> int:
 
 
 async def _fit(args: argparse.Namespace, api: client.Client, kind: str) -> int:
+    if kind == "tuning":
+        raise Rejected("a tuning is not fitted: it goes on by itself, or is approved")
     path = f"/learning/{kind}/{device_path(args.name)}"
     began = await api.call("POST", f"{path}/fit")
     deadline = time.monotonic() + args.wait
@@ -76,12 +94,28 @@ async def _fit(args: argparse.Namespace, api: client.Client, kind: str) -> int:
     return 4
 
 
+async def _say(args: argparse.Namespace, api: client.Client) -> None:
+    path = f"/tunings/{device_path(args.name)}/{args.action}"
+    body = {"who": args.who or getpass.getuser()}
+    if getattr(args, "trial", None) is not None:
+        body["trial"] = args.trial
+    found = await api.call("POST", path, json=body)
+    if args.action == "resume":
+        show.show(args, found, ("name", "state"), [(found["id"], found["state"])])
+        return
+    show.show(args, found, _RUN, [_run(found)])
+
+
 async def _show(args: argparse.Namespace, api: client.Client, kind: str) -> None:
     name = device_path(args.name)
     if kind == "baseline":
         lessons = await api.call("GET", f"/learning/baseline/{name}")
         columns = ("series", "version", "learned", "points", "low", "high", "before", "")
         show.show(args, lessons, columns, list(map(_lesson, lessons)))
+        return
+    if kind == "tuning":
+        runs = await api.call("GET", f"/tunings/{name}")
+        show.show(args, runs, _RUN, list(map(_run, runs)))
         return
     made = await api.call("GET", f"/forecasts/{name}")
     if args.output in {"json", "yaml"}:
@@ -97,13 +131,37 @@ async def _show(args: argparse.Namespace, api: client.Client, kind: str) -> None
 def _kind(word: str) -> str:
     kind = KINDS.get(kind_named(word))
     if kind is None:
-        raise Rejected(f"{word!r} is nothing that is learned: baseline or forecast")
+        raise Rejected(f"{word!r} is nothing that is learned: baseline, forecast or tuning")
     return kind
 
 
 def _row(v: View) -> tuple[Any, ...]:
     following = "now" if not v["next"] else _time(v["next"])
     return v["id"], v["kind"], v["state"], v["series"], ago(v["last"]), following, v["reason"]
+
+
+def _tuning(v: View) -> tuple[Any, ...]:
+    """Its objective before and after stands where others give a reason."""
+    gain = "" if v["after"] is None else f"{_number(v['before'])} at the start, {_number(v['after'])} the best"
+    waits = f"trial {v['proposed']} waits for approval" if v["proposed"] is not None else ""
+    reason = "; ".join(filter(None, (v["reason"], waits, gain)))
+    return v["id"], "Tuning", v["state"], f"{v['used']}/{v['budget']}", "", "", reason
+
+
+def _run(v: View) -> tuple[Any, ...]:
+    values = ", ".join(f"{name.rpartition('/')[2]} {value}" for name, value in v["values"].items())
+    means = ", ".join(f"{name.rpartition('/')[2]} {_number(mean)}" for name, mean in v["means"].items())
+    said = "; ".join(filter(None, (v["reason"], v["who"] and f"by {v['who']}")))
+    return (
+        v["number"],
+        v["purpose"],
+        v["state"],
+        values,
+        _number(v["objective"]),
+        means,
+        "best" if v["best"] else "",
+        said,
+    )
 
 
 def _lesson(v: View) -> tuple[Any, ...]:

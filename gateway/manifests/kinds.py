@@ -19,6 +19,7 @@ from devices.telemetry.manifest import Mapping
 from gateway.actions import channel
 from gateway.actions.channel import Channel
 from learning.manifest import Baseline, Forecast
+from learning.tuning.manifest import Tuning
 from rules.manifest import alarm, detector
 from rules.manifest.alarm import Alarm
 from rules.manifest.detector import Detector
@@ -77,6 +78,7 @@ KINDS = {
     "Alarm": Kind(alarm.decode, names=("alarms",), shape=Alarm),
     "Baseline": kind(Baseline, "baselines"),
     "Forecast": kind(Forecast, "forecasts"),
+    "Tuning": kind(Tuning, "tunings"),
     "Pipeline": kind(Pipeline, "pipelines"),
     "Query": kind(Query, "queries"),
 }

@@ -173,6 +173,11 @@ def _learning_wide(v: View) -> tuple[Any, ...]:
     return *_learning(v), v["little"], f"{v['took']:.1f}", v["failures"]
 
 
+def _tuning(v: View) -> tuple[Any, ...]:
+    means = ("" if v[name] is None else f"{v[name]:.4g}" for name in ("before", "after"))
+    return v["id"], v["mode"], v["state"], f"{v['used']}/{v['budget']}", *means, v["reason"]
+
+
 def _group(m: View) -> tuple[Any, ...]:
     spec = m["spec"]
     labels = ",".join(f"{key}={value}" for key, value in (spec.get("labels") or {}).items())
@@ -200,6 +205,7 @@ _DEVICES = ("name", "model", "state", "last seen")
 _UPLOADS = ("name", "policy", "state", "rows", "last sent", "to go", "reason")
 _LEARNING = ("name", "state", "series", "learned", "reason")
 _LEARNING_MORE = ("too few", "took s", "failures")
+_TUNINGS = ("name", "mode", "state", "trials", "before", "after", "reason")
 _CAMERAS = ("name", "state", "fps", "reason")
 _QUERIES = ("name", "from", "window", "aggregates", "keys", "results", "late")
 _ALL_QUERIES = (*_QUERIES, "taken", "filtered", "unusable", "repeats", "corrections", "description")
@@ -227,6 +233,7 @@ _LISTINGS = {
     "Forecast": Listing(
         _LEARNING, _learning, (*_LEARNING, *_LEARNING_MORE), _learning_wide, "learning?kind=forecast", live=False,
     ),
+    "Tuning": Listing(_TUNINGS, _tuning, _TUNINGS, _tuning, "tunings", live=False),
     "Node": Listing(
         ("name", "site", "url", "fingerprint"), _node,
         ("name", "site", "url", "fingerprint", "labels", "may read"), _node_wide,
