@@ -35,6 +35,7 @@ BENCHES = {
     "journal": (),
     "scores": (),
     "forecast": ("statsmodels",),
+    "tuning": ("sklearn",),
     "data": ("duckdb", "pyarrow", "sqlglot"),
     "sql": ("duckdb", "pyarrow", "sqlglot"),
     "groups": ("duckdb", "pyarrow", "sqlglot", "numpy"),

@@ -11,8 +11,16 @@ import sys
 import time
 from collections.abc import Callable
 
+from msgspec import structs
+
 from benches.figures import Figure, show
+from learning.tuning.campaign import Campaign
+from learning.tuning.manifest import Tuning
+from learning.tuning.question import task
+from learning.tuning.space import step
+from learning.tuning.task import Proposal, Task
 from simulator.plant import POWER, RANGES, Made, Plant
+from twins.schema import decode
 
 SEEDS = 10
 BUDGET = 30
@@ -23,8 +31,6 @@ def main(quick: bool = False) -> list[Figure]:
     """Good pieces an hour without noise before and after, for tuning and for random search of the same budget."""
     seeds, budget = (2, 12) if quick else (SEEDS, BUDGET)
     from learning.tuning.model import proposed
-    from learning.tuning.space import step
-    from learning.tuning.task import Proposal, Task
 
     def by_chance(task: Task) -> Proposal:
         kept = [each for each in task.seen if min(each.margins) >= 0]
@@ -57,13 +63,10 @@ def main(quick: bool = False) -> list[Figure]:
     return figures
 
 
-def _tuned(seed: int, budget: int, propose: Callable, *, stride: bool) -> tuple[float, float, float, int]:  # type: ignore[type-arg]  # of an extra
+def _tuned(
+    seed: int, budget: int, propose: Callable[[Task], Proposal], *, stride: bool
+) -> tuple[float, float, float, int]:
     """Good pieces before and after, the best there is, and trials whose true power is beyond what there is."""
-    from learning.tuning.campaign import Campaign
-    from learning.tuning.manifest import Tuning
-    from learning.tuning.tuner import task
-    from twins.schema import decode
-
     plant = Plant(seed)
     manifest = decode(_manifest(stride=stride), Tuning, "bench")
     start = tuple(f"{value:g}" for value in plant.start().values())
@@ -71,7 +74,8 @@ def _tuned(seed: int, budget: int, propose: Callable, *, stride: bool) -> tuple[
     campaign = _measured(campaign, manifest, plant)
     broken = 0
     for _ in range(budget):
-        proposal = propose(task(manifest, campaign))
+        asked = task(manifest, campaign)
+        proposal = propose(structs.replace(asked, seed=asked.seed ^ seed))
         campaign = campaign.prefer(proposal.best).begin(proposal.values, "trial", 0)
         broken += _true(plant, proposal.values).power > POWER
         campaign = _measured(campaign, manifest, plant)
@@ -79,7 +83,7 @@ def _tuned(seed: int, budget: int, propose: Callable, *, stride: bool) -> tuple[
     return _true(plant, start).pieces, _true(plant, home).pieces, _best(plant), broken
 
 
-def _measured(campaign, manifest, plant):  # type: ignore[no-untyped-def]  # of an extra
+def _measured(campaign: Campaign, manifest: Tuning, plant: Plant) -> Campaign:
     made = [plant.made(**_settings(campaign.values)) for _ in range(VALUES)]
     objective, power = (statistics.fmean(getattr(each, name) for each in made) for name in ("pieces", "power"))
     return campaign.measured(objective, [power], manifest.constraints, sign=manifest.sign, fall=0.1)

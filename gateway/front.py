@@ -32,11 +32,11 @@ from web.diagrams import DiagramApi
 from web.enrolment import EnrolmentApi
 from web.inputs import InputsApi
 from web.learning import LearningApi
-from web.tuning import TuningApi
 from web.nodes.api import NodeApi
 from web.points import PointsApi
 from web.ports import Pictures
 from web.server import Web
+from web.tuning import TuningApi
 from web.uploads import UploadApi
 from web.why import WhyApi
 

@@ -9,8 +9,9 @@ from gateway.core import Core
 from learning.history import Past
 from learning.tuning import process
 from learning.tuning.campaign import TUNING, Campaign, Trial
+from learning.tuning.ground import Settings
 from learning.tuning.manifest import Tuning
-from learning.tuning.tuner import Ask, Counts, Settings, Tuner
+from learning.tuning.tuner import Ask, Counts, Tuner
 from runtime.clock import Clock
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Event, Severity
@@ -19,7 +20,7 @@ from web.tuning import RunView, TuningState, TuningView
 
 
 class Tunings:
-    """Implements `web.tuning.Campaigns` and `learning.tuning.tuner.Ground`. The door `tuning`."""
+    """Implements `web.tuning.Campaigns` and `learning.tuning.ground.Ground`. The door `tuning`."""
 
     def __init__(
         self,

@@ -187,7 +187,8 @@ def _axis(parameter: Parameter) -> Axis:
     if parameter.choices:
         return Axis(choices=parameter.choices)
     least, most = parameter.minimum, parameter.maximum
-    assert least is not None and most is not None  # checked
+    assert least is not None, "checked"
+    assert most is not None, "checked"
     return Axis(least, most, parameter.step or (most - least) / 100, parameter.stride or 0.0)
 
 

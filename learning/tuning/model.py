@@ -33,8 +33,8 @@ def proposed(task: Task) -> Proposal:
     seen = [each for each in task.seen if each.objective is not None]
     kept = [each for each in seen if all(margin >= 0 for margin in each.margins)]
     if len(seen) < len(task.axes) + 1:
-        best = max(kept, key=lambda each: each.objective or 0.0, default=None)
-        return Proposal(step(task.axes, task.now, chance), -1 if best is None else best.number)
+        first = max(kept, key=lambda each: each.objective or 0.0, default=None)
+        return Proposal(step(task.axes, task.now, chance), -1 if first is None else first.number)
     places = _places(task.axes, [each.values for each in seen])
     objective = _fitted(places, [each.objective or 0.0 for each in seen], task.seed)
     means = objective.predict(places)

@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
 from learning.history import Past
 from learning.knowledge import Knowledge
 from learning.tuning import process
-from learning.tuning.campaign import TUNING, Campaign, Trial
+from learning.tuning.campaign import Campaign, Trial
+from learning.tuning.ground import Ground, drift, fitting, moved, said, settings
 from learning.tuning.manifest import Tuning
+from learning.tuning.question import task
 from learning.tuning.reading import Reading
-from learning.tuning.space import Configuration, allows, number_of
-from learning.tuning.task import Proposal, Seen, Task
+from learning.tuning.space import allows
+from learning.tuning.task import Proposal, Task
 from runtime.clock import Clock
 from twins.cron import following
-from twins.digest import digest
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Severity
 from twins.schema import nearest
@@ -38,22 +38,6 @@ FIRST, LONGEST = 10_000_000, 3_600_000_000
 """Microseconds until a failure is tried again, from the first to the longest."""
 MINUTE = 60_000_000
 Ask = Callable[[Task], Awaitable[Proposal]]
-Settings = Mapping[tuple[str, str], str]
-"""Desired values by device and property."""
-
-
-class Ground(Protocol):
-    """What trials are made on."""
-
-    def asked(self, device: str, name: str) -> str | None:
-        """What is desired of a property, or where nothing is, reported."""
-        ...
-
-    def reported(self, device: str, name: str) -> str | None: ...
-
-    async def keep(self, name: str, body: bytes, settings: Settings, severity: Severity, message: str) -> None:
-        """The campaign, what is desired and an event that says so: one commit. Raises `Rejected`, `Unavailable`."""
-        ...
 
 
 class Trouble(Struct):
@@ -126,10 +110,10 @@ class Tuner:
         async with self._lock:
             campaign, trial = self._proposed(name, number)
             after = campaign.approve(self._clock.now(), who)
-            said = f"trial {trial.number}, approved by {who}, sets {self._said(name, trial.values)}"
-            await self._keep(name, campaign, after, "info", said)
+            told = f"trial {trial.number}, approved by {who}, sets {said(self.manifests[name], trial.values)}"
+            await self._keep(name, campaign, after, "info", told)
             self.counts.trials += 1
-            return after.trials[-1]
+            return after.trials[trial.number]
 
     async def reject(self, name: str, number: int | None, who: str) -> Trial:
         """Do not make it; another is proposed. Raises `Rejected` (404, 409), `Unavailable`."""
@@ -145,7 +129,7 @@ class Tuner:
             campaign = self.campaign(name)
             if campaign is None or not campaign.stopped:
                 raise Rejected(f"Tuning {name} is not stopped", 409)
-            after = campaign.resume(self._found(self.manifests[name]))
+            after = campaign.resume(fitting(self.manifests[name], self._ground))
             await self._keep(name, after, after, "info", f"{who} lets it go on")
 
     async def run(self) -> None:
@@ -205,7 +189,7 @@ class Tuner:
             return now
         if campaign.stopped or (campaign.checked is not None and campaign.used >= manifest.spec.budget):
             return never
-        if campaign.values != self._found(manifest) and self._moved(manifest, campaign):
+        if moved(manifest, self._ground, campaign):
             await self._yield(name, campaign)
             return never
         trial = campaign.open
@@ -215,23 +199,21 @@ class Tuner:
 
     async def _begin(self, name: str, manifest: Tuning) -> None:
         async with self._lock:
-            values = self._found(manifest)
-            for (device, each), axis, value in zip(manifest.properties, manifest.axes, values, strict=True):
-                if not axis.holds(value):
-                    message = f"{device}/{each} is {value[:100]!r}, which is none of its values: set another first"
-                    raise Rejected(message)
+            values = fitting(manifest, self._ground)
             campaign = Campaign(manifest.question, manifest.limits, values)
             after = campaign.begin(values, "start", self._clock.now())
-            await self._keep(name, after, after, "info", f"measures {self._said(name, values)}, as it was found")
+            await self._keep(
+                name, after, after, "info", f"measures {said(self.manifests[name], values)}, as it was found"
+            )
 
     async def _yield(self, name: str, campaign: Campaign) -> None:
         """Somebody else's hand is on a parameter: it does not fight."""
         async with self._lock:
             if self._knowledge.campaigns.get(name) is campaign:
-                reason = "somebody else set one of its parameters"
-                trial = campaign.open
-                after = campaign.void(reason) if trial is not None and trial.state == "measuring" else campaign
-                after = after.resume(self._found(self.manifests[name])).stop(reason)
+                reason, trial, after = "somebody else set one of its parameters", campaign.open, campaign
+                if trial is not None:
+                    after = campaign.void(reason) if trial.state == "measuring" else campaign.reject(reason)
+                after = after.resume(fitting(self.manifests[name], self._ground)).stop(reason)
                 await self._keep(name, after, after, "warning", f"stops: {reason}; `gemelo learn resume` goes on")
 
     async def _look(self, name: str, manifest: Tuning, campaign: Campaign, trial: Trial) -> int:
@@ -239,24 +221,28 @@ class Tuner:
         now, begun = self._clock.now(), trial.at + manifest.settle
         end = begun + manifest.measure
         if name in self._unseen:
-            said = await self._reading.broken(campaign.limits, trial.at, now)
+            fault = await self._reading.broken(campaign.limits, trial.at, now)
             self._unseen.discard(name)
-            if said:
-                await self._undo(name, campaign, said, "broken")
+            if fault:
+                await self._undo(name, campaign, fault, "broken")
                 return now
         if now < end:
             return end
-        drift = self._drift(manifest, campaign)
+        stuck = drift(manifest, self._ground, campaign)
         series = [manifest.objective, *(bound.series for bound in manifest.constraints)]
-        found = await self._reading.means(series, begun, end)
+        means_ = await self._reading.means(series, begun, end)
         few = next(
-            (f"{each} has {n} points" for each, (n, _) in zip(series, found, strict=True) if n < manifest.spec.minimum),
+            (
+                f"{each} has {n} points"
+                for each, (n, _) in zip(series, means_, strict=True)
+                if n < manifest.spec.minimum
+            ),
             "",
         )
-        if drift or few:
-            await self._undo(name, campaign, drift or f"{few}, {manifest.spec.minimum} are needed", "void")
+        if stuck or few:
+            await self._undo(name, campaign, stuck or f"{few}, {manifest.spec.minimum} are needed", "void")
             return now
-        (_, objective), *means = found
+        (_, objective), *means = means_
         async with self._lock:
             if self._knowledge.campaigns.get(name) is campaign:
                 after = campaign.measured(
@@ -278,7 +264,11 @@ class Tuner:
             after = campaign.broken(reason) if how == "broken" else campaign.void(reason)
             if trial.purpose != "trial":  # what was found, or is best, does not hold: a person has to look
                 after = after.stop(f"trial {trial.number} ({trial.purpose}): {reason}")
-            back = f"back to {self._said(name, after.values)}" if after.values != campaign.values else "nothing changes"
+            back = (
+                f"back to {said(self.manifests[name], after.values)}"
+                if after.values != campaign.values
+                else "nothing changes"
+            )
             await self._keep(name, campaign, after, "warning", f"trial {trial.number} is {how}: {reason}; {back}")
             self.counts.undone += after.values != campaign.values
 
@@ -299,23 +289,19 @@ class Tuner:
             preferred = campaign.prefer(proposal.best)
             if done:
                 after = preferred.begin(preferred.home, "check", now)
-                said = f"measures the best once more: {self._said(name, preferred.home)}"
+                told = f"measures the best once more: {said(self.manifests[name], preferred.home)}"
+            elif campaign.values != preferred.home and (not auto or due > now):
+                after, told = preferred.back(), f"goes back to the best: {said(self.manifests[name], preferred.home)}"
             elif auto and due > now:
-                if campaign.values == campaign.home:
-                    return due
-                after, said = (
-                    campaign.back(),
-                    f"goes back to the best until it may try: {self._said(name, campaign.home)}",
-                )
+                return due
+            elif not allows(manifest.axes, campaign.values, proposal.values):
+                raise Unavailable("the process for trials proposed what the envelope does not allow")
             else:
-                values = proposal.values
-                if not allows(manifest.axes, campaign.values, values):
-                    raise Unavailable("the process for trials proposed what the envelope does not allow")
-                after = preferred if auto else preferred.back()
-                after = after.begin(values, "trial", now, ask=not auto)
-                said = f"{'sets' if auto else 'proposes'} {self._said(name, values)} as trial {len(campaign.trials)}"
+                after = preferred.begin(proposal.values, "trial", now, ask=not auto)
+                verb, number = "sets" if auto else "proposes", len(campaign.trials)
+                told = f"{verb} {said(self.manifests[name], proposal.values)} as trial {number}"
                 self.counts.trials += auto
-            await self._keep(name, campaign, after, "info", said)
+            await self._keep(name, campaign, after, "info", told)
             return now
 
     def _due(self, manifest: Tuning, now: int) -> int:
@@ -364,69 +350,15 @@ class Tuner:
         return campaign, trial
 
     async def _keep(self, name: str, before: Campaign, after: Campaign, severity: Severity, message: str) -> None:
-        settings = self._settings(name, before.values, after.values)
+        changes = settings(self.manifests[name], before.values, after.values)
         try:
-            await self._ground.keep(name, after.body, settings, severity, message)
+            await self._ground.keep(name, after.body, changes, severity, message)
         except Rejected as error:
-            if not settings:
+            if not changes:
                 raise
             stopped = after.stop(f"it could not be set: {error}")
             await self._ground.keep(name, stopped.body, {}, "warning", f"stops: {stopped.stopped}")
         self._changed.set()
-
-    def _settings(self, name: str, before: Configuration, after: Configuration) -> Settings:
-        properties = self.manifests[name].properties
-        return {p: new for p, old, new in zip(properties, before, after, strict=True) if old != new}
-
-    def _found(self, manifest: Tuning) -> Configuration:
-        """The values as they are. Raises `Unavailable`."""
-        values = []
-        for device, name in manifest.properties:
-            value = self._ground.asked(device, name)
-            if value is None:
-                raise Unavailable(f"{device}/{name} has no value yet")
-            values.append(value)
-        return tuple(values)
-
-    def _moved(self, manifest: Tuning, campaign: Campaign) -> bool:
-        """Whether what is desired is not what was set."""
-        return not all(map(_same, self._found(manifest), campaign.values))
-
-    def _drift(self, manifest: Tuning, campaign: Campaign) -> str:
-        for (device, name), value in zip(manifest.properties, campaign.values, strict=True):
-            reported = self._ground.reported(device, name)
-            if reported is not None and not _same(reported, value):
-                return f"{device}/{name} is reported as {reported[:100]}, not {value}"
-        return ""
-
-    def _said(self, name: str, values: Configuration) -> str:
-        return ", ".join(f"{p} {v}" for (_, p), v in zip(self.manifests[name].properties, values, strict=True))
-
-
-def task(manifest: Tuning, campaign: Campaign) -> Task:
-    """What the process is to think about."""
-    now = campaign.home if manifest.spec.mode == "advise" else campaign.values
-    seen = []
-    for each in campaign.trials:
-        if each.state == "measured" and each.objective is not None:
-            margins = [
-                m
-                for bound, mean in zip(manifest.constraints, each.means, strict=True)
-                for m in _margins(bound.least, bound.most, mean)
-            ]
-            seen.append(Seen(each.number, each.values, manifest.sign * each.objective, tuple(margins)))
-        elif each.state == "broken":
-            seen.append(Seen(each.number, each.values, None))
-    return Task(manifest.axes, now, tuple(seen), digest(manifest.id, str(len(campaign.trials)).encode()) % 2**32)
-
-
-def _margins(least: float | None, most: float | None, mean: float) -> list[float]:
-    return ([] if least is None else [mean - least]) + ([] if most is None else [most - mean])
-
-
-def _same(one: str, other: str) -> bool:
-    a, b = number_of(one), number_of(other)
-    return one == other or (a is not None and b is not None and abs(a - b) <= 1e-9 * max(abs(a), abs(b)))
 
 
 def _verdict(before: Campaign, after: Campaign) -> str:
