@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import sys
 
-PARTS = ("fleet", "phone", "cloudcore", "fault", "ledger", "line")
+PARTS = ("fleet", "phone", "cloudcore", "fault", "ledger", "line", "plant")
 
 
 def parser(wanted: str | None = None) -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ from learning.history import Past
 from learning.knowledge import Knowledge
 from learning.tuning import process
 from learning.tuning.campaign import Campaign, Trial
-from learning.tuning.ground import Ground, drift, fitting, moved, said, settings
+from learning.tuning.ground import Ground, drift, fitting, found, moved, said, settings
 from learning.tuning.manifest import Tuning
 from learning.tuning.question import task
 from learning.tuning.reading import Reading
@@ -213,7 +213,7 @@ class Tuner:
                 reason, trial, after = "somebody else set one of its parameters", campaign.open, campaign
                 if trial is not None:
                     after = campaign.void(reason) if trial.state == "measuring" else campaign.reject(reason)
-                after = after.resume(fitting(self.manifests[name], self._ground)).stop(reason)
+                after = after.resume(found(self.manifests[name], self._ground)).stop(reason)
                 await self._keep(name, after, after, "warning", f"stops: {reason}; `gemelo learn resume` goes on")
 
     async def _look(self, name: str, manifest: Tuning, campaign: Campaign, trial: Trial) -> int:
