@@ -70,7 +70,8 @@ def test_a_trial_waits_for_a_person_outlives_a_kill_and_is_set_once(tmp_path: Pa
         gateway.start()
         with line(gateway):
             until(lambda: (gateway.ask("GET", "/api/v1/devices/default/press")[0] == 200) or None)
-            call(gateway, "apply", "-f", str(tmp_path / "line.yaml"))
+            applied = invoke("apply", "-f", str(tmp_path / "line.yaml"), GEMELO_URL=gateway.url)
+            assert applied.returncode == 0, applied.stderr
             found = until(state("proposed"), 60, told)
             assert (found["proposed"], found["used"]) == (1, 0)
             made = call(gateway, "learn", "approve", "line", "--who", "ann")
