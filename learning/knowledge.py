@@ -69,7 +69,7 @@ class Knowledge:
         self.campaigns: dict[str, Campaign] = {}
         """By the name of their `Tuning`."""
         self.broken: dict[str, str] = {}
-        """Trials under way that broke a limit, by the same name, and how."""
+        """Those of which a limit is broken, by the same name, and how."""
         self.counts = Counts()
         self._zone = ZoneInfo(zone)
         self._owners: set[str] = set()
@@ -188,9 +188,9 @@ class Knowledge:
         self.broken.pop(name, None)
         self._guards = {}
         for each, other in self.campaigns.items():
-            if (trial := other.open) is not None and trial.state == "measuring":
+            if (since := other.watched) is not None:
                 for bound in other.limits:
-                    self._guards.setdefault(bound.series, []).append((each, bound, trial.at))
+                    self._guards.setdefault(bound.series, []).append((each, bound, since))
 
     def _watch(self, point: Point) -> None:
         number = point.number

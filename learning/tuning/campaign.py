@@ -72,6 +72,14 @@ class Campaign(Struct, frozen=True):
         return last if last is not None and last.state in {"proposed", "measuring"} else None
 
     @property
+    def watched(self) -> int | None:
+        """Since when limits are looked at: while a trial is under way, or values are set that are not the best."""
+        if not self.trials or self.stopped:
+            return None
+        last = self.trials[-1]
+        return last.at if last.state == "measuring" or self.values != self.home else None
+
+    @property
     def used(self) -> int:
         """How much of the budget is: a trial that was never made costs nothing."""
         return sum(each.purpose == "trial" and each.state not in {"proposed", "rejected"} for each in self.trials)
@@ -122,6 +130,8 @@ class Campaign(Struct, frozen=True):
         after = self._with(done, self.values)
         if trial.purpose == "trial" and not bad and better:
             after = replace(after, best=trial.number)
+        if trial.purpose == "check" and (faults or self._lost(objective, sign)):
+            bad, after = True, replace(after, best=self._second(trial.values, sign))
         return replace(after, values=after.home) if bad else after
 
     def broken(self, reason: str) -> Campaign:
@@ -151,6 +161,16 @@ class Campaign(Struct, frozen=True):
     @property
     def body(self) -> bytes:
         return msgspec.msgpack.encode(self)
+
+    def _lost(self, objective: float, sign: float) -> bool:
+        """Whether this is worse than what was found."""
+        start = self.trials[0]
+        return start.kept and start.objective is not None and sign * (objective - start.objective) < 0
+
+    def _second(self, values: Configuration, sign: float) -> int:
+        """The best trial of other values that kept all constraints; the present best where there is none."""
+        others = [(sign * (t.objective or 0.0), t.number) for t in self.trials if t.kept and t.values != values]
+        return max(others)[1] if others else self.best
 
     def _ended(self, state: State, reason: str) -> Campaign:
         after = self._with(replace(self._last("measuring"), state=state, reason=reason), self.values)

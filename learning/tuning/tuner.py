@@ -259,7 +259,11 @@ class Tuner:
     async def _undo(self, name: str, campaign: Campaign, reason: str, how: str) -> None:
         async with self._lock:
             trial = campaign.open
-            if self._knowledge.campaigns.get(name) is not campaign or trial is None or trial.state != "measuring":
+            if self._knowledge.campaigns.get(name) is not campaign or campaign.watched is None:
+                return
+            if trial is None or trial.state != "measuring":  # between two trials
+                told = f"{reason}; back to {said(self.manifests[name], campaign.home)}"
+                await self._keep(name, campaign, campaign.back(), "warning", told)
                 return
             after = campaign.broken(reason) if how == "broken" else campaign.void(reason)
             if trial.purpose != "trial":  # what was found, or is best, does not hold: a person has to look

@@ -91,3 +91,19 @@ def test_after_whatever_came_the_best_kept_its_constraints_and_bad_values_are_no
             assert campaign.values != last.values
         assert read(campaign.body) == campaign
     assert campaign.used == sum(what != "rejected" for what, *_ in steps)
+
+
+def test_a_best_that_does_not_hold_when_it_is_measured_again_gives_way_to_the_next() -> None:
+    campaign = tried(tried(begun(), "60", 110.0), "70", 120.0)
+    checked = campaign.begin(("70",), "check", 2)
+    assert checked.measured(115.0, [40.0], POWER, sign=1.0, fall=0.1).values == ("70",)
+    assert checked.measured(115.0, [51.0], POWER, sign=1.0, fall=0.1).values == ("60",)
+    assert checked.measured(99.0, [40.0], POWER, sign=1.0, fall=0.1).values == ("60",)
+
+
+def test_limits_are_watched_while_anything_but_the_best_is_set() -> None:
+    campaign = begun()
+    assert campaign.watched is None
+    assert campaign.begin(("60",), "trial", 7).watched == 7
+    assert tried(campaign, "60", 95.0).watched == 1
+    assert tried(campaign, "60", 110.0).watched is None
