@@ -11,7 +11,8 @@ from learning.tuning import process
 from learning.tuning.campaign import TUNING, Campaign, Trial
 from learning.tuning.ground import Settings
 from learning.tuning.manifest import Tuning
-from learning.tuning.tuner import Ask, Counts, Tuner
+from learning.tuning.trials import Counts
+from learning.tuning.tuner import Ask, Tuner
 from runtime.clock import Clock
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Event, Severity

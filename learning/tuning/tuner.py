@@ -18,16 +18,13 @@ from learning.history import Past
 from learning.knowledge import Knowledge
 from learning.tuning import process
 from learning.tuning.campaign import Campaign, Trial
-from learning.tuning.ground import Ground, drift, fitting, found, moved, said, settings
+from learning.tuning.ground import Ground, fitting, moved, said
 from learning.tuning.manifest import Tuning
 from learning.tuning.question import task
-from learning.tuning.reading import Reading
-from learning.tuning.space import allows
 from learning.tuning.task import Proposal, Task
+from learning.tuning.trials import Counts, Trials
 from runtime.clock import Clock
-from twins.cron import following
 from twins.errors import Rejected, Unavailable
-from twins.exchange import Severity
 from twins.schema import nearest
 
 logger = logging.getLogger(__name__)
@@ -36,7 +33,6 @@ LOOK = 30.0
 """Seconds after which it looks at the clock on the wall again: it may have been set."""
 FIRST, LONGEST = 10_000_000, 3_600_000_000
 """Microseconds until a failure is tried again, from the first to the longest."""
-MINUTE = 60_000_000
 Ask = Callable[[Task], Awaitable[Proposal]]
 
 
@@ -45,14 +41,6 @@ class Trouble(Struct):
 
     reason: str = ""
     next: int = 0
-    failures: int = 0
-
-
-class Counts(Struct):
-    """Of this start, for metrics."""
-
-    trials: int = 0
-    undone: int = 0
     failures: int = 0
 
 
@@ -68,18 +56,14 @@ class Tuner:
         zone: str = "UTC",
         ask: Ask = process.proposal,
     ) -> None:
-        self.counts = Counts()
         self.manifests: dict[str, Tuning] = {}
         self.troubles: dict[str, Trouble] = {}
         self._knowledge = knowledge
-        self._reading = Reading(past)
+        self._trials = Trials(knowledge, past, ground, clock, zone)
         self._ground = ground
         self._clock = clock
-        self._zone = zone
         self._ask = ask
         self._proposals: dict[str, tuple[Campaign, Proposal]] = {}
-        self._unseen: set[str] = set()
-        self._lock = asyncio.Lock()
         self._changed, self._thought, self._broke = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._wanted: dict[str, None] = {}
 
@@ -91,9 +75,13 @@ class Tuner:
             self.manifests.pop(name, None)
             return
         if name not in self.manifests:
-            self._unseen.add(name)  # a start: what was broken meanwhile is in the store alone
+            self._trials.unseen.add(name)  # a start: what was broken meanwhile is in the store alone
         self.manifests[name] = manifest
         self._changed.set()
+
+    @property
+    def counts(self) -> Counts:
+        return self._trials.counts
 
     def wake(self) -> None:
         """A limit is broken."""
@@ -107,30 +95,35 @@ class Tuner:
 
     async def approve(self, name: str, number: int | None, who: str) -> Trial:
         """Make the proposed trial. Raises `Rejected` (404, 409), `Unavailable`."""
-        async with self._lock:
+        async with self._trials.lock:
             campaign, trial = self._proposed(name, number)
             after = campaign.approve(self._clock.now(), who)
             told = f"trial {trial.number}, approved by {who}, sets {said(self.manifests[name], trial.values)}"
-            await self._keep(name, campaign, after, "info", told)
-            self.counts.trials += 1
+            await self._trials.keep(self.manifests[name], campaign, after, "info", told)
+            self._trials.counts.trials += 1
+            self._changed.set()
             return after.trials[trial.number]
 
     async def reject(self, name: str, number: int | None, who: str) -> Trial:
         """Do not make it; another is proposed. Raises `Rejected` (404, 409), `Unavailable`."""
-        async with self._lock:
+        async with self._trials.lock:
             campaign, trial = self._proposed(name, number)
             after = campaign.reject(who)
-            await self._keep(name, campaign, after, "info", f"trial {trial.number} was rejected by {who}")
+            await self._trials.keep(
+                self.manifests[name], campaign, after, "info", f"trial {trial.number} was rejected by {who}"
+            )
+            self._changed.set()
             return after.trials[-1]
 
     async def resume(self, name: str, who: str) -> None:
         """Go on after a stop, from the values as they are now. Raises `Rejected` (404, 409), `Unavailable`."""
-        async with self._lock:
+        async with self._trials.lock:
             campaign = self.campaign(name)
             if campaign is None or not campaign.stopped:
                 raise Rejected(f"Tuning {name} is not stopped", 409)
             after = campaign.resume(fitting(self.manifests[name], self._ground))
-            await self._keep(name, after, after, "info", f"{who} lets it go on")
+            await self._trials.keep(self.manifests[name], after, after, "info", f"{who} lets it go on")
+            self._changed.set()
 
     async def run(self) -> None:
         """Carry on what is due, until cancelled."""
@@ -173,7 +166,7 @@ class Tuner:
             return self._clock.now()
         trouble = self.troubles.setdefault(name, Trouble())
         trouble.failures += 1
-        self.counts.failures += 1
+        self._trials.counts.failures += 1
         trouble.reason = reason
         trouble.next = self._clock.now() + min(FIRST << min(trouble.failures - 1, 10), LONGEST)
         return trouble.next
@@ -185,132 +178,27 @@ class Tuner:
         if manifest is None:
             return never
         if campaign is None or campaign.question != manifest.question:
-            await self._begin(name, manifest)
+            await self._trials.begin(manifest)
             return now
         if campaign.stopped or (campaign.checked is not None and campaign.used >= manifest.spec.budget):
             return never
         if moved(manifest, self._ground, campaign):
-            await self._yield(name, campaign)
+            await self._trials.give_way(manifest, campaign)
             return never
         trial = campaign.open
         if trial is None:
-            return await self._next(name, manifest, campaign, now)
-        return never if trial.state == "proposed" else await self._look(name, manifest, campaign, trial)
+            return await self._next(manifest, campaign, now)
+        return never if trial.state == "proposed" else await self._trials.look(manifest, campaign, trial)
 
-    async def _begin(self, name: str, manifest: Tuning) -> None:
-        async with self._lock:
-            values = fitting(manifest, self._ground)
-            campaign = Campaign(manifest.question, manifest.limits, values)
-            after = campaign.begin(values, "start", self._clock.now())
-            await self._keep(
-                name, after, after, "info", f"measures {said(self.manifests[name], values)}, as it was found"
-            )
-
-    async def _yield(self, name: str, campaign: Campaign) -> None:
-        """Somebody else's hand is on a parameter: it does not fight."""
-        async with self._lock:
-            if self._knowledge.campaigns.get(name) is campaign:
-                reason, trial, after = "somebody else set one of its parameters", campaign.open, campaign
-                if trial is not None:
-                    after = campaign.void(reason) if trial.state == "measuring" else campaign.reject(reason)
-                after = after.resume(found(self.manifests[name], self._ground)).stop(reason)
-                await self._keep(name, after, after, "warning", f"stops: {reason}; `gemelo learn resume` goes on")
-
-    async def _look(self, name: str, manifest: Tuning, campaign: Campaign, trial: Trial) -> int:
-        """At a trial that is under way."""
-        now, begun = self._clock.now(), trial.at + manifest.settle
-        end = begun + manifest.measure
-        if name in self._unseen:
-            fault = await self._reading.broken(campaign.limits, trial.at, now)
-            self._unseen.discard(name)
-            if fault:
-                await self._undo(name, campaign, fault, "broken")
-                return now
-        if now < end:
-            return end
-        stuck = drift(manifest, self._ground, campaign)
-        series = [manifest.objective, *(bound.series for bound in manifest.constraints)]
-        means_ = await self._reading.means(series, begun, end)
-        few = next(
-            (
-                f"{each} has {n} points"
-                for each, (n, _) in zip(series, means_, strict=True)
-                if n < manifest.spec.minimum
-            ),
-            "",
-        )
-        if stuck or few:
-            await self._undo(name, campaign, stuck or f"{few}, {manifest.spec.minimum} are needed", "void")
-            return now
-        (_, objective), *means = means_
-        async with self._lock:
-            if self._knowledge.campaigns.get(name) is campaign:
-                after = campaign.measured(
-                    objective,
-                    [mean for _, mean in means],
-                    manifest.constraints,
-                    sign=manifest.sign,
-                    fall=manifest.spec.fall,
-                )
-                await self._keep(name, campaign, after, "info", _verdict(campaign, after))
-                self.counts.undone += after.values != campaign.values
-        return now
-
-    async def _undo(self, name: str, campaign: Campaign, reason: str, how: str) -> None:
-        async with self._lock:
-            trial = campaign.open
-            if self._knowledge.campaigns.get(name) is not campaign or campaign.watched is None:
-                return
-            if trial is None or trial.state != "measuring":  # between two trials
-                told = f"{reason}; back to {said(self.manifests[name], campaign.home)}"
-                await self._keep(name, campaign, campaign.back(), "warning", told)
-                return
-            after = campaign.broken(reason) if how == "broken" else campaign.void(reason)
-            if trial.purpose != "trial":  # what was found, or is best, does not hold: a person has to look
-                after = after.stop(f"trial {trial.number} ({trial.purpose}): {reason}")
-            back = (
-                f"back to {said(self.manifests[name], after.values)}"
-                if after.values != campaign.values
-                else "nothing changes"
-            )
-            await self._keep(name, campaign, after, "warning", f"trial {trial.number} is {how}: {reason}; {back}")
-            self.counts.undone += after.values != campaign.values
-
-    async def _next(self, name: str, manifest: Tuning, campaign: Campaign, now: int) -> int:
-        """Nothing is under way: propose, set, or check the best."""
-        known = self._proposals.get(name)
-        if known is None or known[0] is not campaign:
-            self._proposals.pop(name, None)
-            self._wanted[name] = None
-            self._thought.set()
-            return now + round(LOOK * 1e6)
-        proposal = known[1]
-        auto, due = manifest.spec.mode == "auto", self._due(manifest, now)
-        done = campaign.used >= manifest.spec.budget
-        async with self._lock:
-            if self._knowledge.campaigns.get(name) is not campaign:
-                return now
-            preferred = campaign.prefer(proposal.best)
-            if done:
-                after = preferred.begin(preferred.home, "check", now)
-                told = f"measures the best once more: {said(self.manifests[name], preferred.home)}"
-            elif campaign.values != preferred.home and (not auto or due > now):
-                after, told = preferred.back(), f"goes back to the best: {said(self.manifests[name], preferred.home)}"
-            elif auto and due > now:
-                return due
-            elif not allows(manifest.axes, campaign.values, proposal.values):
-                raise Unavailable("the process for trials proposed what the envelope does not allow")
-            else:
-                after = preferred.begin(proposal.values, "trial", now, ask=not auto)
-                verb, number = "sets" if auto else "proposes", len(campaign.trials)
-                told = f"{verb} {said(self.manifests[name], proposal.values)} as trial {number}"
-                self.counts.trials += auto
-            await self._keep(name, campaign, after, "info", told)
-            return now
-
-    def _due(self, manifest: Tuning, now: int) -> int:
-        schedule = manifest.spec.schedule
-        return now if not schedule else max(now, following(schedule, now - MINUTE, self._zone))
+    async def _next(self, manifest: Tuning, campaign: Campaign, now: int) -> int:
+        """Go on with the proposal for this campaign, or ask for one."""
+        known = self._proposals.get(manifest.id)
+        if known is not None and known[0] is campaign:
+            return await self._trials.next(manifest, campaign, known[1], now)
+        self._proposals.pop(manifest.id, None)
+        self._wanted[manifest.id] = None
+        self._thought.set()
+        return now + round(LOOK * 1e6)
 
     async def _think(self) -> None:
         while True:
@@ -331,10 +219,10 @@ class Tuner:
         while True:
             self._broke.clear()
             for name, reason in list(self._knowledge.broken.items()):
-                campaign = self._knowledge.campaigns.get(name)
-                if campaign is not None and name in self.manifests:
+                manifest, campaign = self.manifests.get(name), self._knowledge.campaigns.get(name)
+                if manifest is not None and campaign is not None:
                     try:
-                        await self._undo(name, campaign, reason, "broken")
+                        await self._trials.undo(manifest, campaign, reason, "broken")
                     except (Rejected, Unavailable) as error:
                         self._failed(name, str(error))
                         await self._clock.sleep(1.0)
@@ -352,25 +240,3 @@ class Tuner:
         if number is not None and number != trial.number:
             raise Rejected(f"Tuning {name} proposes trial {trial.number}, not {number}", 409)
         return campaign, trial
-
-    async def _keep(self, name: str, before: Campaign, after: Campaign, severity: Severity, message: str) -> None:
-        changes = settings(self.manifests[name], before.values, after.values)
-        try:
-            await self._ground.keep(name, after.body, changes, severity, message)
-        except Rejected as error:
-            if not changes:
-                raise
-            stopped = after.stop(f"it could not be set: {error}")
-            await self._ground.keep(name, stopped.body, {}, "warning", f"stops: {stopped.stopped}")
-        self._changed.set()
-
-
-def _verdict(before: Campaign, after: Campaign) -> str:
-    trial = after.trials[-1]
-    first, best = after.trials[0].objective, after.trials[after.best].objective
-    said = f"trial {trial.number}: the objective is {trial.objective:.6g}"
-    if trial.purpose != "start" and first is not None and best is not None:
-        said += f"; {first:.6g} at the start, {best:.6g} the best"
-    if trial.reason:
-        said += f"; {trial.reason}"
-    return said + ("; back to the best" if after.values != before.values else "")
