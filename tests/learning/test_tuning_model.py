@@ -62,9 +62,11 @@ def test_where_all_broke_it_goes_to_where_it_is_most_likely_kept() -> None:
     assert float(proposal.values[0]) == 3.0
 
 
-def test_trials_that_broke_a_limit_are_kept_away_from() -> None:
-    trials = (*seen(8, limit=100.0), *(Seen(8 + n, (f"{9 + n / 2:g}", "fast"), None) for n in range(3)))
-    proposal = proposed(Task(AXES, ("8", "fast"), trials, 7))
+@pytest.mark.parametrize("count", [1, 3])
+def test_trials_that_broke_a_limit_are_kept_away_from(count: int) -> None:
+    good = [Seen(n, (f"{3 + n / 2:g}",), 3 + n / 2) for n in range(8)]
+    broke = [Seen(8 + n, (f"{9 + n / 2:g}",), None) for n in range(count)]
+    proposal = proposed(Task(AXES[:1], ("7.5",), (*good, *broke), 7))
     assert float(proposal.values[0]) < 9
 
 
