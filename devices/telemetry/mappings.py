@@ -16,6 +16,8 @@ TOPICS = 20_000
 """Topics whose meaning is remembered."""
 TOPIC = 640
 """Characters of a topic that is remembered."""
+COMMANDED = 256
+"""Properties of a device that can be asked for; beyond that the one known longest is forgotten until heard again."""
 UNITS = 20_000
 """Properties whose unit is remembered."""
 
@@ -30,7 +32,7 @@ class Mappings:
         self._routes: dict[str, Route] = {}
         self._first: dict[str, list[Route]] = {}
         self._matches: dict[str, tuple[Match, ...]] = {}
-        self._reach: dict[str, dict[str, Match]] = {}
+        self._reach: dict[str, dict[tuple[str, str], Match]] = {}
         self._units: dict[tuple[str, str], str] = {}
 
     def apply(self, name: str, mapping: Mapping | None) -> None:
@@ -48,7 +50,7 @@ class Mappings:
         for route in self._routes.values():
             self._first.setdefault(route.topic.first, []).append(route)
             if route.commanded and (match := route.fixed) is not None:
-                self._reached(match.device)[route.id] = match
+                self._reached(match.device, match)
 
     @property
     def filters(self) -> frozenset[str]:
@@ -65,7 +67,7 @@ class Mappings:
                 for update, units in match.route.read(match, topic, payload, cause, seen, packet, duplicate):
                     updates.append(update)
                     if match.route.commanded:
-                        self._reached(update.device)[match.route.id] = match
+                        self._reached(update.device, match)
                     if units:
                         self._remember(update.device, units)
             except Rejected as error:
@@ -74,8 +76,9 @@ class Mappings:
 
     def commands(self, device: str, values: Values[str, str]) -> list[tuple[str, bytes]]:
         """Messages that ask these desired values of a device: topics and payloads."""
-        matches = self._reach.get(device, {}).values()
-        return [message for match in matches for message in match.route.commands(match, values)]
+        reach = self._reach.get(device, {})
+        asked = [(match, {name: values[name]}) for (_, name), match in reach.items() if name in values]
+        return [message for match, value in asked for message in match.route.commands(match, value)]
 
     def granted(self, device: str, reserved: Collection[str] = ()) -> Topics:
         """What a device may write and read for the mappings; `reserved` are filters of topics that are nobody's own."""
@@ -101,11 +104,17 @@ class Mappings:
             self._matches[topic] = found
             return found
 
-    def _reached(self, device: str) -> dict[str, Match]:
-        """How a device is asked something, by mapping: what its topics' words are is known when it has spoken."""
+    def _reached(self, device: str, match: Match) -> None:
+        """How a device is asked something, by mapping and property: what its topics' words are is known when it has
+        spoken; each property is asked as it was heard last.
+        """
         if device not in self._reach and len(self._reach) >= TOPICS:
             self._reach.clear()
-        return self._reach.setdefault(device, {})
+        reach = self._reach.setdefault(device, {})
+        for name in match.route.commanded_of(match):
+            if len(reach) >= COMMANDED and (match.route.id, name) not in reach:
+                del reach[next(iter(reach))]
+            reach[match.route.id, name] = match
 
     def _remember(self, device: str, units: dict[str, str]) -> None:
         if len(self._units) >= UNITS:

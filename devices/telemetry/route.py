@@ -114,6 +114,10 @@ class Route:
                 value = values[name]
                 yield _filled(rule.command.topic, match.words), rule.command.map.get(value, value).encode()
 
+    def commanded_of(self, match: Match) -> Iterator[str]:
+        """The properties of a match for which desired values are published."""
+        return (name for rule, name in zip(self._rules, match.names, strict=True) if rule.command is not None)
+
     @property
     def commanded(self) -> bool:
         """True when desired values are published for a property."""

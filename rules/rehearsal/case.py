@@ -38,7 +38,7 @@ class Outcome(Struct, frozen=True):
 def play(case: Case, detectors: Sequence[Detector], zone: str = "UTC") -> Outcome:
     """Play a case to its first step that does not hold. Raises `Rejected` for one that cannot be played."""
     start = _moment(case, zone)
-    run = _Run(Stage(detectors, zone, start), start)
+    run = _Run(Stage(detectors, zone, start, waits=True), start)
     for number, step in enumerate(case.steps, 1):
         place = f"step {number}"
         run.play(step, place)

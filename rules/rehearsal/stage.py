@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from rules.explain import Evaluation
-from rules.instructions import Decided, Drop, Instruction, Keep, Signal, Wake
+from rules.instructions import Command, Decided, Drop, Instruction, Keep, Signal, Wake
 from rules.late import Start
 from rules.manifest.detector import Detector
 from rules.rehearsal.decision import Decision, decisions
@@ -24,10 +24,19 @@ REMEMBERED = 64
 
 
 class Stage:
-    """Some detectors from a clean start. `now` is the time, in microseconds UTC; it only goes forward."""
+    """Some detectors from a clean start. `now` is the time, in microseconds UTC; it only goes forward.
 
-    def __init__(self, detectors: Sequence[Detector], zone: str = "UTC", start: int = 0) -> None:
+    With `waits`, a device that was asked a value `within` a time has to report it, and the action's `else` comes where
+    it does not: for a case, which tells all that devices report. A history need not have the actuators.
+    """
+
+    def __init__(
+        self, detectors: Sequence[Detector], zone: str = "UTC", start: int = 0, *, waits: bool = False
+    ) -> None:
         self.now = start
+        self._waits = waits
+        self._reported: dict[str, str] = {}
+        self._asked: dict[str, Command] = {}
         self.inputs = 0
         self._detectors = detectors
         self._zone = zone
@@ -41,6 +50,7 @@ class Stage:
         """A fact arrives at its own time, or now if that has passed; what was decided until then comes first."""
         made = self.advance(fact.at)
         self.inputs += 1
+        self._hear(fact)
         done = self._spread(self.rules.handle(fact, self.now), fact.device)
         self._carry_out(done)
         if not done:
@@ -57,9 +67,14 @@ class Stage:
                 continue  # it was taken back, or set anew
             del self._due[timer]
             self.now = max(self.now, due)
-            done = self._spread(self.rules.expire(timer, self.now, pending[1].decode()))
+            if (asked := self._asked.pop(timer, None)) is not None:
+                done = self._spread(self.rules.fail(asked.rule, asked.label, asked.device, asked.cause, self.now))
+                trigger = f"{timer} was not reported"
+            else:
+                done = self._spread(self.rules.expire(timer, self.now, pending[1].decode()))
+                trigger = f"timer {timer.rpartition('#')[2]}"
             self._carry_out(done)
-            made += decisions(done, f"timer {timer.rpartition('#')[2]}", self.now)
+            made += decisions(done, trigger, self.now)
         self.now = max(self.now, to)
         return made
 
@@ -95,7 +110,8 @@ class Stage:
     def _risen(self, away: int = 0) -> tuple[Rules, list[Decision]]:
         """The rules as a gateway starts them: what was kept, then the manifests. Both of its clocks show `now`."""
         rules = Rules(self._zone)
-        done = rules.restore(dict(self._states), dict(self._due), Start(self.now, self.now, away))
+        timers = {timer: due for timer, due in self._due.items() if timer not in self._asked}
+        done = rules.restore(dict(self._states), timers, Start(self.now, self.now, away))
         for detector in self._detectors:
             done += rules.apply(detector, self.now)
         self._carry_out(done)
@@ -108,14 +124,40 @@ class Stage:
                 case Wake(timer, None):
                     self._due.pop(timer, None)
                 case Wake(timer, int(due), body):
-                    self._due[timer] = (due, body)
-                    heapq.heappush(self._heap, (due, timer))
-                    if len(self._heap) > 2 * len(self._due) + STALE:
-                        self._heap = [(due, timer) for timer, (due, _) in self._due.items()]
-                        heapq.heapify(self._heap)
+                    self._set(timer, due, body)
+                case Command() if self._waits:
+                    self._await(each)
                 case Keep(key, body):
                     self._states[key] = body
                 case Drop(key):
                     self._states.pop(key, None)
                 case _:
                     pass
+
+    def _set(self, timer: str, due: int, body: bytes) -> None:
+        self._due[timer] = (due, body)
+        heapq.heappush(self._heap, (due, timer))
+        if len(self._heap) > 2 * len(self._due) + STALE:
+            self._heap = [(due, timer) for timer, (due, _) in self._due.items()]
+            heapq.heapify(self._heap)
+
+    def _await(self, command: Command) -> None:
+        """Begin to wait where that is wanted; who waited for an earlier value waits no more."""
+        for name, value in command.values.items():
+            key = f"{command.device}/{name}"
+            self._forget(key)
+            if command.within and self._reported.get(key) != value:
+                self._asked[key] = command
+                self._set(key, self.now + command.within, b"")
+
+    def _hear(self, fact: Fact) -> None:
+        """A device has reported what is asked of it: nobody need wait."""
+        if self._waits:
+            key = f"{fact.device}/{fact.name}"
+            self._reported[key] = fact.value
+            if (asked := self._asked.get(key)) is not None and asked.values[fact.name] == fact.value:
+                self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        if self._asked.pop(key, None) is not None:
+            del self._due[key]

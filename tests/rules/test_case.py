@@ -34,13 +34,40 @@ def played(example):
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
 def test_the_tests_of_the_documentation_hold(file):
     tests = manifest.decode(yaml.safe_load(file.read_text("utf-8")), file.name)
+    files = [file.parent / name for name in tests.rules] or [beside(file)]
+    rules = [rule for each in files for rule in rules_of(each)]
     for case in tests.cases:
-        assert play(case, rules_of(beside(file)), tests.zone).faults == ()
+        assert play(case, rules, tests.zone).faults == ()
 
 
 def test_every_rule_of_the_documentation_has_tests():
-    rules = {file.stem for file in TESTS[0].parent.glob("*.yaml") if file not in TESTS}
-    assert {f"{name}.test" for name in rules} == {file.stem for file in TESTS if file.parent == TESTS[0].parent}
+    folder = Path(__file__).parents[2] / "docs" / "examples" / "rules"
+    rules = {file.stem for file in folder.glob("*.yaml") if file not in TESTS}
+    assert {f"{name}.test" for name in rules} == {file.stem for file in TESTS if file.parent == folder}
+
+
+@pytest.mark.parametrize(
+    ("steps", "after"),
+    [
+        ([{"at": "10s"}], "Deaf"),
+        ([{"at": "9s", "give": {"p": {"n": 7}}}, {"at": "1h"}], "On"),
+        ([{"at": "9s", "give": {"p": {"n": 6}}}, {"at": "10s"}], "Deaf"),
+        ([{"at": "5s", "restart": True}, {"at": "9.9s"}], "On"),
+        ([{"at": "5s", "restart": "1m"}], "Deaf"),
+    ],
+)
+def test_a_device_that_does_not_report_in_time_what_is_asked_leads_to_the_alternative(detector, steps, after):
+    asked = {"device": "p", "property": "n", "value": "7", "within": "10s", "else": [{"assign": {"deaf": "true"}}]}
+    states = {
+        "On": {
+            "onEnter": {"events": [{"do": [{"set": asked}]}]},
+            "onInput": {"transitions": [{"to": "Deaf", "when": "deaf"}]},
+        },
+        "Deaf": {},
+    }
+    rule = detector(variables={"deaf": False}, initial="On", states=states)
+    case = given({"give": {"t-1": {"t": 1}}}, *steps[:-1], steps[-1] | {"expect": {"states": {"t-1": after}}})
+    assert play(case.cases[0], [rule]).faults == ()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.telemetry.manifest import Mapping
-from devices.telemetry.mappings import Mappings
+from devices.telemetry.mappings import COMMANDED, Mappings
 from gateway.manifests.documents import documents_of
 from twins.errors import Rejected
 from twins.path import Path as Place
@@ -411,6 +411,19 @@ def test_a_desired_value_has_a_topic_once_the_device_has_spoken() -> None:
     assert made.commands("default/boiler-1", {"valve": "true", "other": "1"}) == [("plant/Boiler 1/set/valve", b"ON")]
     assert made.commands("default/boiler-1", {"valve": "50"}) == [("plant/Boiler 1/set/valve", b"50")]
     assert made.commands("default/boiler-2", {"valve": "true"}) == []
+
+
+def test_each_property_of_a_topic_is_asked_where_it_was_heard_last() -> None:
+    command = {"topic": "plant/{site}/{device}/set/{what}"}
+    made = mappings(mapping("plant/{site}/{device}/{what}", properties=[{"name": "{what}", "command": command}]))
+    for topic in ("plant/a/d1/green", "plant/a/d1/plan", "plant/b/d1/plan"):
+        made.read(topic, b"1", "c", NOW)
+    assert made.commands("default/d1", {"green": "60"}) == [("plant/a/d1/set/green", b"60")]
+    assert made.commands("default/d1", {"plan": "2"}) == [("plant/b/d1/set/plan", b"2")]
+    for number in range(COMMANDED):
+        made.read(f"plant/a/d1/p{number}", b"1", "c", NOW)
+    assert made.commands("default/d1", {"green": "60"}) == [], "what was heard longest ago is forgotten"
+    assert made.commands("default/d1", {"p0": "1"}) == [("plant/a/d1/set/p0", b"1")]
 
 
 def test_a_mapping_of_one_device_has_its_commands_at_once_and_no_more_when_it_is_gone() -> None:
