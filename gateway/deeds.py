@@ -26,6 +26,9 @@ from twins.twin import Twins
 DEPTH = 8
 """How many times what a rule does may set off another rule within one input."""
 
+MOST = 2000
+"""What one deed may set off at once: rules that each feed several would else grow in number with every round."""
+
 Deed = wanted.Command | wanted.Signal | wanted.Write
 
 
@@ -52,7 +55,8 @@ class Counts(Protocol):
 class Deeds:
     """Of one turn. `chain` is the one that what is decided now goes on with."""
 
-    __slots__ = ("_batch", "_carrier", "_chains", "_counts", "_rules", "_timers", "_twins", "_waits", "chain")
+    __slots__ = ("_batch", "_carrier", "_chains", "_counts", "_rules", "_spent", "_timers", "_told", "_twins",
+                 "_waits", "chain")  # fmt: skip
 
     def __init__(
         self,
@@ -66,6 +70,8 @@ class Deeds:
         batch: Batch,
     ) -> None:
         self.chain = START
+        self._spent = 0
+        self._told = False
         self._carrier = carrier
         self._twins = twins
         self._rules = rules
@@ -125,11 +131,19 @@ class Deeds:
         self.chain = before
 
     def _goes_on(self, rule: str, cause: str, stimulus: Stimulus, depth: int) -> bool:
-        """Make the chain longer by this instance's detector; false, and told, where it is to be cut."""
+        """Make the chain longer by this instance's detector; false where it is to be cut, which is told once of all
+        that one deed set off.
+        """
+        if depth == 0:
+            self._spent, self._told = 0, False
+        self._spent += 1
         self.chain = chain = longer(self.chain, "/".join(rule.split("/", 2)[:2]), stimulus.seen)
-        if depth < DEPTH and not runs_away(chain):
+        if depth < DEPTH and self._spent <= MOST and not runs_away(chain):
             return True
         self._counts.loops_cut += 1
+        if self._told:
+            return False
+        self._told = True
         rounds = DEPTH if depth >= DEPTH else 0
         self._carrier.announce(notices.loop(rule, cause, rounds, str(chain), stimulus.seen))
         return False

@@ -154,7 +154,7 @@ class Machine:
 
     def fail(self, record: Record, label: str, device: str, cause: str, now: int, steady: int) -> list[Instruction]:
         """What was asked of a device was not reported in time: do what is said for that, then evaluate."""
-        turn = self._turn(record, "", f"silence of {device}", "", cause, now, steady)
+        turn = self._turn(record, "", f"silence of {device}@{label}", "", cause, now, steady, now)
         for action in self._awaited[label].otherwise if label in self._awaited else ():
             action.perform(turn)
         return self._evaluate(turn)

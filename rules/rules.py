@@ -205,7 +205,8 @@ class Rules:
         if not isinstance(signal.value, _TYPES[given.type]):
             msg = f"the input {signal.input} of {signal.detector} takes a {given.type}, not {signal.value!r}"
             raise Rejected(msg)
-        fact = Fact(device, signal.cause, signal.input, "", None, now, 0)
+        seed = int(signal.id[:15], 16)  # signals of one cause are told apart by their ids, and so is what they lead to
+        fact = Fact(device, signal.cause, signal.input, "", None, seed, 0)
         return self._evaluator.take(machine, signal.input, signal.key, signal.value, fact, now, self._at(now, steady))
 
     def fail(
