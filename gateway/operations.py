@@ -14,6 +14,7 @@ from gateway.manifests.documents import documents_of, in_order
 from gateway.manifests.registry import Registry
 from gateway.manifests.schemas import schema
 from gateway.manifests.standing import manifest_of, standing
+from rules.alarms import detector as alarms
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.exchange import Condition
@@ -72,9 +73,9 @@ class Operations:
             for device, manifest in found.items():
                 if (twin := self._core.twins.get(device)) is not None:
                     manifest["status"] = standing(twin, self._conditions(device))
-        elif kind == "Detector":
+        elif kind in ("Detector", "Alarm"):
             for each, manifest in found.items():
-                if trouble := self._core.rules.trouble(each):
+                if trouble := self._trouble(kind, each):
                     manifest["status"] = {"conditions": [{"reason": "Quarantined", "message": trouble}]}
         elif kind in STREAMS:
             for each, manifest in found.items():
@@ -87,7 +88,13 @@ class Operations:
 
     def _anew(self, kind: str, name: str) -> bool:
         """A rule in quarantine is let out by whoever applies it, changed or not."""
-        return kind == "Detector" and bool(self._core.rules.trouble(name))
+        return bool(self._trouble(kind, name))
+
+    def _trouble(self, kind: str, name: str) -> str:
+        """Why a rule is in quarantine, be it written as a detector or as an alarm."""
+        if kind not in ("Detector", "Alarm"):
+            return ""
+        return self._core.rules.trouble(name if kind == "Detector" else alarms.name(name))
 
     def schema(self, kind: str) -> dict[str, Any]:
         return schema(kind)
