@@ -126,8 +126,19 @@ async def test_a_message_is_what_it_is_to_the_others_and_is_heard_too() -> None:
         assert isinstance(heard, Heard)
         assert heard.body == "\ufffdhot"
         assert hearing.read("lamp/d1", b"5", "test:1:1", 5) == []
+
+
+@in_virtual_time
+async def test_a_message_that_is_too_long_for_rules_is_to_the_others_what_it_is() -> None:
+    stage = Stage()
+    hearing = Hearing(Others(stage), stage.core, stage.clock, stage.next_cause)
+    async with stage.running():
+        await stage.registry.apply(rule(inputs={"x": {"topic": "plant/+"}}), "test")
+        hearing.rehear()
+        (update,) = hearing.read("plant/d1", b"5" * (BODY + 1), "test:1:1", 5)
+        assert isinstance(update, Updated)
         with pytest.raises(Rejected, match="rules hear"):
-            hearing.read("plant/d1", b"5" * (BODY + 1), "test:1:1", 5)
+            hearing.read("plant/d2", b"5" * (BODY + 1), "test:1:1", 5)
 
 
 @pytest.mark.parametrize(
