@@ -238,7 +238,10 @@ class Rules:
             return [Wake(timer, due, cause.encode(), clock in machine.plan.pausing)]
         if machine.quarantine.reason:
             return [Wake(timer, steady + LOOK_AGAIN, cause.encode(), clock in machine.plan.pausing)]
-        return self._evaluator.catch_up(machine, record, cause, now, steady)
+        out = self._evaluator.catch_up(machine, record, cause, now, steady)
+        if record.timers.get(clock) == due:  # a quarantine began before its turn, or with it: it has rung for nobody
+            out.append(Wake(timer, steady + LOOK_AGAIN, cause.encode(), clock in machine.plan.pausing))
+        return out
 
     def catch_up(self, name: str, key: str, now: int, cause: str, steady: int | None = None) -> list[Instruction]:
         """Evaluate the timers of one instance of the detector `namespace/name` that are overdue."""
