@@ -162,7 +162,8 @@ class Deeds:
             return
         self._carrier.announce(notices.unheard(command, refused, seen))
         if command.within:
-            self._fail(command.rule, command.label, device, stimulus, depth + 1)
+            (name,) = command.values  # a `set` asks for one
+            self._fail(command.rule, command.label, f"{device}/{name}", stimulus, depth + 1)
 
     def _await(self, command: wanted.Command, seen: int) -> None:
         """Begin to wait where that is wanted; who waited for an earlier value waits no more."""
@@ -179,11 +180,11 @@ class Deeds:
     def _unreported(self, wait: Wait, expired: Expired) -> None:
         self._counts.unreported += 1
         self._carrier.announce(notices.unreported(wait, expired.seen))
-        self._fail(wait.rule, wait.label, wait.device, Expired("", wait.cause, expired.seen, "", 0), 0)
+        self._fail(wait.rule, wait.label, f"{wait.device}/{wait.name}", Expired("", wait.cause, expired.seen, "", 0), 0)
 
-    def _fail(self, rule: str, label: str, device: str, stimulus: Stimulus, depth: int) -> None:
+    def _fail(self, rule: str, label: str, asked: str, stimulus: Stimulus, depth: int) -> None:
         now, steady = stimulus.seen, self._timers.steady.of(stimulus.seen)
-        self._carrier.carry(self._rules.fail(rule, label, device, stimulus.cause, now, steady), stimulus, depth)
+        self._carrier.carry(self._rules.fail(rule, label, asked, stimulus.cause, now, steady), stimulus, depth)
 
     def _signal(self, signal: wanted.Signal, stimulus: Stimulus, depth: int) -> None:
         try:

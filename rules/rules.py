@@ -190,8 +190,9 @@ class Rules:
         if source is None:
             return out
         steady = self._at(now, steady)
-        fact = Fact(source.device, decided.cause, decided.rule, source.state, None, now, 0)
         for machine, name in self._open[1].followers(decided.rule):
+            at = now + machine.story.counts.evaluations  # it may be told of several changes in this moment
+            fact = Fact(source.device, decided.cause, decided.rule, source.state, None, at, 0)
             out += self._evaluator.take(machine, name, decided.key, source.state, fact, now, steady)
         return out
 
@@ -210,15 +211,15 @@ class Rules:
         return self._evaluator.take(machine, signal.input, signal.key, signal.value, fact, now, self._at(now, steady))
 
     def fail(
-        self, rule: str, label: str, device: str, cause: str, now: int, steady: int | None = None
+        self, rule: str, label: str, asked: str, cause: str, now: int, steady: int | None = None
     ) -> list[Instruction]:
-        """The device has not reported in time what the action at `label` of an instance asked of it."""
+        """What the action at `label` of an instance asked of a device, `device/property`, is not reported in time."""
         name, instance = split(rule)
         machine = self._machines.get(name)
         record = None if machine is None else machine.records.get(instance)
         if machine is None or record is None:
             return []
-        return self._evaluator.fail(machine, record, label, device, cause, now, self._at(now, steady))
+        return self._evaluator.fail(machine, record, label, asked, cause, now, self._at(now, steady))
 
     def expire(self, timer: str, now: int, cause: str, steady: int | None = None) -> list[Instruction]:
         """Evaluate a timer or a schedule. One that was cleared or has run already does nothing; one not yet due is set

@@ -302,3 +302,42 @@ async def test_a_rule_that_feeds_itself_many_times_over_holds_nobody_up_and_is_t
         assert view.evaluations < len(again) * MOST
         loops = {each.message for each in events(stage) if "look for a loop of rules" in each.message}
         assert 1 <= len(loops) <= 2, "once for all that one deed of the input led to"
+
+
+@in_virtual_time
+async def test_a_manifest_that_changes_while_a_device_is_waited_for_has_no_other_alternative_done() -> None:
+    stage = Stage()
+
+    def asking(*names: str) -> dict[str, Any]:
+        asks = [
+            {"set": WAIT | {"property": name, "else": [{"publish": {"topic": f"deaf/{name}", "payload": "x"}}]}}
+            for name in names
+        ]
+        events = [{"when": "input == 't'", "do": asks}]
+        inputs = {"t": {"device": "d1", "property": "t"}}
+        return rule(inputs=inputs, states={"A": {"onInput": {"events": events}}})
+
+    async with stage.running():
+        await stage.registry.apply(asking("speed"), "test")
+        await stage.report("default/pump", speed="0", valve="0")
+        await stage.report(t="5")
+        await stage.registry.apply(asking("valve", "speed"), "test")
+        await stage.clock.sleep(11)
+        assert acts(stage) == []
+        assert "default/pump has not reported speed = 5 in time" in events(stage)[0].message
+
+
+@in_virtual_time
+async def test_what_each_change_of_a_detector_leads_to_in_one_moment_has_an_id_of_its_own() -> None:
+    stage = Stage()
+    back = {"signal": {"detector": "door", "input": "t", "value": "0.0"}}
+    opens = {"onInput": {"transitions": [{"to": "B", "when": "t > 5.0", "do": [back]}]}}
+    door = rule("door", states={"A": opens, "B": {"onInput": {"transitions": [{"to": "A", "when": "t < 5.0"}]}}})
+    tells = [{"when": "input == 'door'", "do": [{"publish": {"topic": "door", "payload": "${door}"}}]}]
+    inputs = {"t": {"property": "none"}, "door": {"detector": "door"}}
+    async with stage.running():
+        await stage.registry.apply(door, "test")
+        await stage.registry.apply(rule("tells", inputs=inputs, states={"A": {"onInput": {"events": tells}}}), "test")
+        await stage.report(t="9")
+        one, other = acts(stage)
+        assert one.id != other.id
