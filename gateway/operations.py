@@ -22,6 +22,9 @@ from twins.schema import nearest
 from twins.stimuli import Edit, Left, Updated
 from twins.values import device_id
 
+_TOLD = 20
+"""Of the documents that were applied before one was refused, so many are named."""
+
 
 class Operations:
     """Implements `web.ports.Commands`."""
@@ -64,7 +67,15 @@ class Operations:
         """
         ordered = in_order(await asyncio.to_thread(documents_of, manifest))
         self._registry.check(ordered)
-        return [await self._registry.apply(data, where, anew=self._anew) for where, data in ordered]
+        done: list[str] = []
+        for where, data in ordered:
+            try:
+                done.append(await self._registry.apply(data, where, anew=self._anew))
+            except Rejected as error:
+                if not done:
+                    raise
+                raise Rejected(f"{error.reason}; before that: {', '.join(done[-_TOLD:])}", error.code) from None
+        return done
 
     async def objects(self, kind: str, name: str = "") -> Sequence[dict[str, Any]]:
         found = self._registry.bodies(kind)
