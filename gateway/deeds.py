@@ -16,7 +16,7 @@ from gateway.timers import Timers
 from gateway.waits import Wait, Waits
 from rules.expression import show
 from rules.phrase import phrase
-from rules.rules import Rules
+from rules.rules import LOOK_AGAIN, Rules
 from twins.errors import Rejected
 from twins.exchange import Batch, Event, Outcome
 from twins.instructions import Fact
@@ -100,6 +100,9 @@ class Deeds:
         wait = self._waits.expire(expired.timer)
         if wait is None:
             return False
+        if self._rules.trouble("/".join(wait.rule.split("/", 2)[:2])):  # it waits on, as all timers of its rule
+            self._waits.go_on(wait, expired.due + LOOK_AGAIN, self._timers, self._batch)
+            return True
         twin = self._twins.get(wait.device)
         held = None if twin is None else twin.properties.get(wait.name)
         asked = None if held is None or held.desired is None else held.desired.value
