@@ -16,7 +16,7 @@ from gateway.timers import Timers
 from gateway.waits import Wait, Waits
 from rules.expression import show
 from rules.phrase import phrase
-from rules.rules import Rules
+from rules.rules import LOOK_AGAIN, Rules
 from twins.errors import Rejected
 from twins.exchange import Batch, Event, Outcome
 from twins.instructions import Fact
@@ -25,6 +25,9 @@ from twins.twin import Twins
 
 DEPTH = 8
 """How many times what a rule does may set off another rule within one input."""
+
+MOST = 2000
+"""What one deed may set off at once: rules that each feed several would else grow in number with every round."""
 
 Deed = wanted.Command | wanted.Signal | wanted.Write
 
@@ -52,7 +55,8 @@ class Counts(Protocol):
 class Deeds:
     """Of one turn. `chain` is the one that what is decided now goes on with."""
 
-    __slots__ = ("_batch", "_carrier", "_chains", "_counts", "_rules", "_timers", "_twins", "_waits", "chain")
+    __slots__ = ("_batch", "_carrier", "_chains", "_counts", "_rules", "_spent", "_timers", "_told", "_twins",
+                 "_waits", "chain")  # fmt: skip
 
     def __init__(
         self,
@@ -66,6 +70,8 @@ class Deeds:
         batch: Batch,
     ) -> None:
         self.chain = START
+        self._spent = 0
+        self._told = False
         self._carrier = carrier
         self._twins = twins
         self._rules = rules
@@ -94,6 +100,9 @@ class Deeds:
         wait = self._waits.expire(expired.timer)
         if wait is None:
             return False
+        if self._rules.trouble("/".join(wait.rule.split("/", 2)[:2])):  # it waits on, as all timers of its rule
+            self._waits.go_on(wait, expired.due + LOOK_AGAIN, self._timers, self._batch)
+            return True
         twin = self._twins.get(wait.device)
         held = None if twin is None else twin.properties.get(wait.name)
         asked = None if held is None or held.desired is None else held.desired.value
@@ -125,11 +134,19 @@ class Deeds:
         self.chain = before
 
     def _goes_on(self, rule: str, cause: str, stimulus: Stimulus, depth: int) -> bool:
-        """Make the chain longer by this instance's detector; false, and told, where it is to be cut."""
+        """Make the chain longer by this instance's detector; false where it is to be cut, which is told once of all
+        that one deed set off.
+        """
+        if depth == 0:
+            self._spent, self._told = 0, False
+        self._spent += 1
         self.chain = chain = longer(self.chain, "/".join(rule.split("/", 2)[:2]), stimulus.seen)
-        if depth < DEPTH and not runs_away(chain):
+        if depth < DEPTH and self._spent <= MOST and not runs_away(chain):
             return True
         self._counts.loops_cut += 1
+        if self._told:
+            return False
+        self._told = True
         rounds = DEPTH if depth >= DEPTH else 0
         self._carrier.announce(notices.loop(rule, cause, rounds, str(chain), stimulus.seen))
         return False
@@ -148,7 +165,8 @@ class Deeds:
             return
         self._carrier.announce(notices.unheard(command, refused, seen))
         if command.within:
-            self._fail(command.rule, command.label, device, stimulus, depth + 1)
+            (name,) = command.values  # a `set` asks for one
+            self._fail(command.rule, command.label, f"{device}/{name}", stimulus, depth + 1)
 
     def _await(self, command: wanted.Command, seen: int) -> None:
         """Begin to wait where that is wanted; who waited for an earlier value waits no more."""
@@ -165,11 +183,11 @@ class Deeds:
     def _unreported(self, wait: Wait, expired: Expired) -> None:
         self._counts.unreported += 1
         self._carrier.announce(notices.unreported(wait, expired.seen))
-        self._fail(wait.rule, wait.label, wait.device, Expired("", wait.cause, expired.seen, "", 0), 0)
+        self._fail(wait.rule, wait.label, f"{wait.device}/{wait.name}", Expired("", wait.cause, expired.seen, "", 0), 0)
 
-    def _fail(self, rule: str, label: str, device: str, stimulus: Stimulus, depth: int) -> None:
+    def _fail(self, rule: str, label: str, asked: str, stimulus: Stimulus, depth: int) -> None:
         now, steady = stimulus.seen, self._timers.steady.of(stimulus.seen)
-        self._carrier.carry(self._rules.fail(rule, label, device, stimulus.cause, now, steady), stimulus, depth)
+        self._carrier.carry(self._rules.fail(rule, label, asked, stimulus.cause, now, steady), stimulus, depth)
 
     def _signal(self, signal: wanted.Signal, stimulus: Stimulus, depth: int) -> None:
         try:

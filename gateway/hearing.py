@@ -47,11 +47,12 @@ class Hearing:
         words = topic.split("/") if self._topics else []
         if not any(each.match(words) is not None for each in self._topics):
             return self._others.read(topic, payload, cause, seen, packet=packet, duplicate=duplicate)
-        heard = Heard("", cause, seen, "topic", topic, _read(payload))
         stimuli: Sequence[Stimulus] = ()
         with suppress(Rejected):  # what is nothing to the others may be all the same what a rule wants
             stimuli = self._others.read(topic, payload, cause, seen, packet=packet, duplicate=duplicate)
-        return [*stimuli, heard]
+        if stimuli and len(payload) > BODY:
+            return stimuli  # too long for rules, and all the same what the others want
+        return [*stimuli, Heard("", cause, seen, "topic", topic, _read(payload))]
 
     def commands(self, device: str, values: Mapping[str, str]) -> Sequence[tuple[str, bytes]]:
         return self._others.commands(device, values)

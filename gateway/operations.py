@@ -14,12 +14,16 @@ from gateway.manifests.documents import documents_of, in_order
 from gateway.manifests.registry import Registry
 from gateway.manifests.schemas import schema
 from gateway.manifests.standing import manifest_of, standing
+from rules.alarms import detector as alarms
 from runtime.clock import Clock
 from twins.errors import Rejected
 from twins.exchange import Condition
 from twins.schema import nearest
 from twins.stimuli import Edit, Left, Updated
 from twins.values import device_id
+
+_TOLD = 20
+"""Of the documents that were applied before one was refused, so many are named."""
 
 
 class Operations:
@@ -63,7 +67,15 @@ class Operations:
         """
         ordered = in_order(await asyncio.to_thread(documents_of, manifest))
         self._registry.check(ordered)
-        return [await self._registry.apply(data, where, anew=self._anew) for where, data in ordered]
+        done: list[str] = []
+        for where, data in ordered:
+            try:
+                done.append(await self._registry.apply(data, where, anew=self._anew))
+            except Rejected as error:
+                if not done:
+                    raise
+                raise Rejected(f"{error.reason}; before that: {', '.join(done[-_TOLD:])}", error.code) from None
+        return done
 
     async def objects(self, kind: str, name: str = "") -> Sequence[dict[str, Any]]:
         found = self._registry.bodies(kind)
@@ -72,9 +84,9 @@ class Operations:
             for device, manifest in found.items():
                 if (twin := self._core.twins.get(device)) is not None:
                     manifest["status"] = standing(twin, self._conditions(device))
-        elif kind == "Detector":
+        elif kind in ("Detector", "Alarm"):
             for each, manifest in found.items():
-                if trouble := self._core.rules.trouble(each):
+                if trouble := self._trouble(kind, each):
                     manifest["status"] = {"conditions": [{"reason": "Quarantined", "message": trouble}]}
         elif kind in STREAMS:
             for each, manifest in found.items():
@@ -87,7 +99,13 @@ class Operations:
 
     def _anew(self, kind: str, name: str) -> bool:
         """A rule in quarantine is let out by whoever applies it, changed or not."""
-        return kind == "Detector" and bool(self._core.rules.trouble(name))
+        return bool(self._trouble(kind, name))
+
+    def _trouble(self, kind: str, name: str) -> str:
+        """Why a rule is in quarantine, be it written as a detector or as an alarm."""
+        if kind not in ("Detector", "Alarm"):
+            return ""
+        return self._core.rules.trouble(name if kind == "Detector" else alarms.name(name))
 
     def schema(self, kind: str) -> dict[str, Any]:
         return schema(kind)

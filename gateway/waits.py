@@ -44,7 +44,11 @@ class Waits:
     def begin(self, command: Command, name: str, due: int, timers: Timers, batch: Batch) -> None:
         """Wait until `due` for one property of a command."""
         wait = Wait(command.device, name, command.values[name], command.rule, command.label, command.cause, command.id)
-        timer = _timer(wait.device, name)
+        self.go_on(wait, due, timers, batch)
+
+    def go_on(self, wait: Wait, due: int, timers: Timers, batch: Batch) -> None:
+        """Wait until `due`."""
+        timer = _timer(wait.device, wait.name)
         self._waits[timer] = wait
         timers.set(timer, due, _encode(wait), batch)
 

@@ -83,16 +83,16 @@ class Evaluator:
         return out
 
     def fail(
-        self, machine: Machine, record: Record, label: str, device: str, cause: str, now: int, steady: int
+        self, machine: Machine, record: Record, label: str, asked: str, cause: str, now: int, steady: int
     ) -> list[Instruction]:
-        """What the action at `label` asked of a device was not reported in time."""
+        """What the action at `label` asked of a device, `device/property`, was not reported in time."""
         out = self.catch_up(machine, record, cause, now, steady)
         if machine.quarantine.reason:
             machine.quarantine.skipped += 1
             return out
         self.evaluated[record] = machine
         began = self._gauge()
-        out += machine.fail(record, label, device, cause, now, steady)
+        out += machine.fail(record, label, asked, cause, now, steady)
         return [*out, *_judged(machine, self._gauge() - began, cause, now)]
 
     def catch_up(self, machine: Machine, record: Record, cause: str, now: int, steady: int) -> list[Instruction]:

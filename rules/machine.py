@@ -152,11 +152,15 @@ class Machine:
             turn.clear(timer)
         return self._evaluate(turn)
 
-    def fail(self, record: Record, label: str, device: str, cause: str, now: int, steady: int) -> list[Instruction]:
-        """What was asked of a device was not reported in time: do what is said for that, then evaluate."""
-        turn = self._turn(record, "", f"silence of {device}", "", cause, now, steady)
-        for action in self._awaited[label].otherwise if label in self._awaited else ():
-            action.perform(turn)
+    def fail(self, record: Record, label: str, asked: str, cause: str, now: int, steady: int) -> list[Instruction]:
+        """What was asked of a device, `device/property`, was not reported in time: do what is said for that, then
+        evaluate. Where the manifest changed meanwhile and asks for something else at `label`, nothing is said for it.
+        """
+        namespace, own, name = asked.split("/", 2)
+        turn = self._turn(record, "", f"silence of {namespace}/{own}@{label}", "", cause, now, steady, now)
+        action = self._awaited.get(label)
+        for each in action.otherwise if action is not None and action.property == name else ():
+            each.perform(turn)
         return self._evaluate(turn)
 
     def _turn(

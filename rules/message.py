@@ -17,6 +17,8 @@ from twins.values import device_id
 
 Heading = tuple[Source, str]
 """Under what a fact is found: its source and its name."""
+LONGEST = 512
+"""Characters of a device's id, as a message may give it."""
 
 
 def heading(given: Input) -> Heading:
@@ -74,15 +76,19 @@ class Ears:
             if found is None:
                 continue
             device, value = _device(words, heard.body), _text(found)
-            yield Fact(device, heard.cause, name, value, None, heard.seen, 0, source=heard.source)
+            if device is not None:
+                yield Fact(device, heard.cause, name, value, None, heard.seen, 0, source=heard.source)
 
 
-def _device(words: Mapping[str, str], body: object) -> str:
-    """The device that a message names: in its topic, or in the field `device` of its body. Empty when in neither."""
+def _device(words: Mapping[str, str], body: object) -> str | None:
+    """The device that a message names: in its topic, or in the field `device` of its body. Empty when in neither;
+    `None` for what is no name: it would be the key of an instance.
+    """
     said = words.get("device") or (body.get("device") if isinstance(body, dict) else None)
     if not isinstance(said, str) or not said:
         return ""
-    return said if "/" in said else device_id(words.get("namespace", "default"), said)
+    device = said if "/" in said else device_id(words.get("namespace", "default"), said)
+    return device if len(device) <= LONGEST and device.isprintable() else None
 
 
 def _text(value: object) -> str:

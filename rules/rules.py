@@ -190,8 +190,9 @@ class Rules:
         if source is None:
             return out
         steady = self._at(now, steady)
-        fact = Fact(source.device, decided.cause, decided.rule, source.state, None, now, 0)
         for machine, name in self._open[1].followers(decided.rule):
+            at = now + machine.story.counts.evaluations  # it may be told of several changes in this moment
+            fact = Fact(source.device, decided.cause, decided.rule, source.state, None, at, 0)
             out += self._evaluator.take(machine, name, decided.key, source.state, fact, now, steady)
         return out
 
@@ -205,19 +206,20 @@ class Rules:
         if not isinstance(signal.value, _TYPES[given.type]):
             msg = f"the input {signal.input} of {signal.detector} takes a {given.type}, not {signal.value!r}"
             raise Rejected(msg)
-        fact = Fact(device, signal.cause, signal.input, "", None, now, 0)
+        seed = int(signal.id[:15], 16)  # signals of one cause are told apart by their ids, and so is what they lead to
+        fact = Fact(device, signal.cause, signal.input, "", None, seed, 0)
         return self._evaluator.take(machine, signal.input, signal.key, signal.value, fact, now, self._at(now, steady))
 
     def fail(
-        self, rule: str, label: str, device: str, cause: str, now: int, steady: int | None = None
+        self, rule: str, label: str, asked: str, cause: str, now: int, steady: int | None = None
     ) -> list[Instruction]:
-        """The device has not reported in time what the action at `label` of an instance asked of it."""
+        """What the action at `label` of an instance asked of a device, `device/property`, is not reported in time."""
         name, instance = split(rule)
         machine = self._machines.get(name)
         record = None if machine is None else machine.records.get(instance)
         if machine is None or record is None:
             return []
-        return self._evaluator.fail(machine, record, label, device, cause, now, self._at(now, steady))
+        return self._evaluator.fail(machine, record, label, asked, cause, now, self._at(now, steady))
 
     def expire(self, timer: str, now: int, cause: str, steady: int | None = None) -> list[Instruction]:
         """Evaluate a timer or a schedule. One that was cleared or has run already does nothing; one not yet due is set
@@ -237,7 +239,10 @@ class Rules:
             return [Wake(timer, due, cause.encode(), clock in machine.plan.pausing)]
         if machine.quarantine.reason:
             return [Wake(timer, steady + LOOK_AGAIN, cause.encode(), clock in machine.plan.pausing)]
-        return self._evaluator.catch_up(machine, record, cause, now, steady)
+        out = self._evaluator.catch_up(machine, record, cause, now, steady)
+        if record.timers.get(clock) == due:  # a quarantine began before its turn, or with it: it has rung for nobody
+            out.append(Wake(timer, steady + LOOK_AGAIN, cause.encode(), clock in machine.plan.pausing))
+        return out
 
     def catch_up(self, name: str, key: str, now: int, cause: str, steady: int | None = None) -> list[Instruction]:
         """Evaluate the timers of one instance of the detector `namespace/name` that are overdue."""

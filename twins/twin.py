@@ -162,6 +162,13 @@ class Twins:
         out.append(Revision(s.device, s.cause, changes, gone, event, s.reply, s.seq, digest, twin.short))
         return out + told.asked_of(twin, s.cause, changes, always=self._strict)
 
+    def check(self, s: Updated) -> None:
+        """Raise the `Rejected` that an update of a device that is there would come to now; nothing changes."""
+        twin = self._twins.get(s.device)
+        if twin is None:
+            raise Rejected(UNKNOWN_DEVICE, 404)
+        edits.touched(twin, s, strict=self._strict, heartbeat=self._heartbeat)
+
     def _ask(self, s: Asked) -> list[Instruction]:
         twin = self._twins.get(s.device)
         if twin is None:

@@ -65,7 +65,9 @@ class Calls:
         now = self._clock.now()
         edits: Mapping[str, Edit | None] = {name: Edit(desired=value) for name, value in task.arguments.items()}
         asked = ", ".join(f"{name} = {value}" for name, value in task.arguments.items())
-        return Finished(asked, (Updated(task.device, act.cause, now, dict(edits), now, origin="edge"),))
+        update = Updated(task.device, act.cause, now, dict(edits), now, origin="edge")
+        self._twins.check(update)  # or it would be told that it was done
+        return Finished(asked, (update,))
 
 
 class Sendings:

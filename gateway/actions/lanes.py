@@ -142,6 +142,8 @@ class Lanes:
         self.bytes -= waiting.size
         if not lane.waiting:
             self._ready.pop(target, None)
+            if not lane.flying:
+                del self._lanes[target]
         return waiting.act
 
     def _landed(self, waiting: Waiting) -> tuple[str, _Lane]:

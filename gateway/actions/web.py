@@ -64,8 +64,10 @@ class Web:
                 status, rest = answer.status, answer.headers.get("Retry-After", "")
         except TimeoutError:
             raise Unavailable(f"no answer within {ATTEMPT:g} s") from None
-        except aiohttp.InvalidURL as error:
-            raise Rejected(f"it cannot be called: {error}") from None
+        except aiohttp.InvalidURL:  # what it says, and what the next one does, is the whole URL, which may be a secret
+            raise Rejected("it cannot be called: its URL is none") from None
+        except aiohttp.ClientResponseError as error:
+            raise Unavailable(f"no answer by the rules of HTTP: {error.message[:100]}") from None
         except (aiohttp.ClientError, OSError) as error:  # a certificate that is not trusted is a ValueError too
             raise Unavailable(str(error) or type(error).__name__) from None
         except ValueError as error:

@@ -23,7 +23,7 @@ class SetDesired:
         self.otherwise = otherwise
         self._namespace = namespace
         self._device = Template(action.device)
-        self._property = action.property
+        self.property = action.property
         self.value = Expression(action.value)
         within = action.within if isinstance(action, manifest.AwaitedSet) else None
         self._within = 0 if within is None else microseconds(within)
@@ -36,7 +36,7 @@ class SetDesired:
             turn.fault(self.label, self.value, fault)
             return
         label = self.label if self._within else ""
-        values = {self._property: value}
+        values = {self.property: value}
         turn.add(Command(device, values, turn.cause, turn.id, turn.sign(), self._within, label))
 
     def expressions(self) -> list[Expression]:

@@ -27,6 +27,8 @@ class Detectors(Protocol):
 
     def remove(self, name: str) -> list[Instruction]: ...
 
+    def trouble(self, name: str) -> str: ...
+
     def instances_of(self, name: str) -> Iterator[InstanceView]: ...
 
     def instance(self, name: str, key: str) -> InstanceView | None: ...
@@ -49,7 +51,7 @@ class Alarms:
         Those that stood and do not any more, for the new one has not their state or key, are cleared.
         """
         old = self._alarms.get(alarm.id)
-        if old == alarm:
+        if old == alarm and not self._detectors.trouble(name(alarm.id)):
             return []
         before = [each for each in self._of(alarm.id) if each.matters]
         detector = lint.check(alarm, self._zone)

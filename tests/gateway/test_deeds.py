@@ -9,7 +9,8 @@ import pytest
 
 from gateway import chains
 from gateway.chains import START, Chains, longer, runs_away
-from gateway.deeds import DEPTH
+from gateway.deeds import DEPTH, MOST
+from rules.instructions import Act
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Stage, rule, settle
 from twins.exchange import Event
@@ -248,3 +249,117 @@ def test_a_chain_that_rested_begins_anew_and_only_the_last_are_followed() -> Non
         known.note("d", str(n), chain)
     assert known.of("d", "0") is START
     assert known.of("d", str(chains.KEPT)) is chain
+
+
+def acts(stage: Stage) -> list[Act]:
+    return [each for told in stage.told for each in told.decisions if isinstance(each, Act)]
+
+
+@in_virtual_time
+async def test_what_is_done_for_each_value_that_is_not_reported_has_an_id_of_its_own() -> None:
+    stage = Stage()
+    asks = [
+        {"set": WAIT | {"property": name, "else": [{"publish": {"topic": f"deaf/{name}", "payload": "x"}}]}}
+        for name in ("speed", "valve")
+    ]
+    ring = [*asks, {"timer": {"name": "again", "after": "1m"}}]
+    events = [{"when": "input == 't' || timeout('again')", "do": ring}]
+    inputs = {"t": {"device": "d1", "property": "t"}}
+    async with stage.running():
+        await stage.registry.apply(rule(inputs=inputs, states={"A": {"onInput": {"events": events}}}), "test")
+        await stage.report("default/pump", speed="0", valve="0")
+        await stage.report(t="5")
+        await stage.clock.sleep(80)
+        assert [str(each.task) for each in acts(stage)] == ["publish on deaf/speed", "publish on deaf/valve"] * 2
+        assert len({each.id for each in acts(stage)}) == 4
+
+
+@in_virtual_time
+async def test_what_each_signal_of_one_moment_leads_to_has_an_id_of_its_own() -> None:
+    stage = Stage()
+    signals = [{"signal": {"detector": "second", "input": "n", "value": n, "key": "all"}} for n in ("1.0", "2.0")]
+    publish = {"publish": {"topic": "out", "payload": "${n}"}}
+    events = [{"when": "input == 'n'", "do": [publish]}]
+    second = rule("second", key="all", inputs={"n": {"property": "n"}}, states={"A": {"onInput": {"events": events}}})
+    async with stage.running():
+        await stage.registry.apply(second, "test")
+        await stage.registry.apply(rule("first", states={"A": {"onInput": {"events": [{"do": signals}]}}}), "test")
+        await stage.report(t="5")
+        one, other = acts(stage)
+        assert one.id != other.id
+
+
+@in_virtual_time
+async def test_a_rule_that_feeds_itself_many_times_over_holds_nobody_up_and_is_told_once() -> None:
+    stage = Stage()
+    again = [{"signal": {"detector": "rule", "input": "n", "value": "1.0"}}] * 16
+    inputs = {"t": {"property": "t"}, "n": {"property": "n"}}
+    storm = rule(key="all", inputs=inputs, states={"A": {"onInput": {"events": [{"do": again}]}}})
+    async with stage.running():
+        await stage.registry.apply(storm, "test")
+        await stage.report(t="5")
+        (view,) = stage.rules.views()
+        assert view.evaluations < len(again) * MOST
+        loops = {each.message for each in events(stage) if "look for a loop of rules" in each.message}
+        assert 1 <= len(loops) <= 2, "once for all that one deed of the input led to"
+
+
+@in_virtual_time
+async def test_a_manifest_that_changes_while_a_device_is_waited_for_has_no_other_alternative_done() -> None:
+    stage = Stage()
+
+    def asking(*names: str) -> dict[str, Any]:
+        asks = [
+            {"set": WAIT | {"property": name, "else": [{"publish": {"topic": f"deaf/{name}", "payload": "x"}}]}}
+            for name in names
+        ]
+        events = [{"when": "input == 't'", "do": asks}]
+        inputs = {"t": {"device": "d1", "property": "t"}}
+        return rule(inputs=inputs, states={"A": {"onInput": {"events": events}}})
+
+    async with stage.running():
+        await stage.registry.apply(asking("speed"), "test")
+        await stage.report("default/pump", speed="0", valve="0")
+        await stage.report(t="5")
+        await stage.registry.apply(asking("valve", "speed"), "test")
+        await stage.clock.sleep(11)
+        assert acts(stage) == []
+        assert "default/pump has not reported speed = 5 in time" in events(stage)[0].message
+
+
+@in_virtual_time
+async def test_what_each_change_of_a_detector_leads_to_in_one_moment_has_an_id_of_its_own() -> None:
+    stage = Stage()
+    back = {"signal": {"detector": "door", "input": "t", "value": "0.0"}}
+    opens = {"onInput": {"transitions": [{"to": "B", "when": "t > 5.0", "do": [back]}]}}
+    door = rule("door", states={"A": opens, "B": {"onInput": {"transitions": [{"to": "A", "when": "t < 5.0"}]}}})
+    tells = [{"when": "input == 'door'", "do": [{"publish": {"topic": "door", "payload": "${door}"}}]}]
+    inputs = {"t": {"property": "none"}, "door": {"detector": "door"}}
+    async with stage.running():
+        await stage.registry.apply(door, "test")
+        await stage.registry.apply(rule("tells", inputs=inputs, states={"A": {"onInput": {"events": tells}}}), "test")
+        await stage.report(t="9")
+        one, other = acts(stage)
+        assert one.id != other.id
+
+
+@in_virtual_time
+async def test_what_a_rule_decided_is_done_also_where_the_gateway_fails_on_the_rest_of_the_input() -> None:
+    stage = Stage()
+    do = [{"publish": {"topic": "out", "payload": "x"}}, {"set": {"device": "pump", "property": "speed", "value": "t"}}]
+    goes = {"A": {"onInput": {"transitions": [{"to": "B", "when": "t > 4.0", "do": do}]}}, "B": {}}
+    async with stage.running():
+        await stage.registry.apply(rule(states=goes), "test")
+        handle = stage.twins.handle
+
+        def fail(stimulus: Any) -> Any:
+            if stimulus.device == "default/pump":
+                raise RuntimeError("a fault of ours")
+            return handle(stimulus)
+
+        stage.twins.handle = fail  # type: ignore[method-assign]
+        assert (await stage.report(t="5")).code == 500
+        (view,) = stage.rules.views()
+        assert view.states == {"A": 0, "B": 1}
+        assert [str(each.task) for each in acts(stage)] == ["publish on out"]
+        assert [each.chosen for each in stage.batch.decisions] == ["B"]

@@ -126,8 +126,19 @@ async def test_a_message_is_what_it_is_to_the_others_and_is_heard_too() -> None:
         assert isinstance(heard, Heard)
         assert heard.body == "\ufffdhot"
         assert hearing.read("lamp/d1", b"5", "test:1:1", 5) == []
+
+
+@in_virtual_time
+async def test_a_message_that_is_too_long_for_rules_is_to_the_others_what_it_is() -> None:
+    stage = Stage()
+    hearing = Hearing(Others(stage), stage.core, stage.clock, stage.next_cause)
+    async with stage.running():
+        await stage.registry.apply(rule(inputs={"x": {"topic": "plant/+"}}), "test")
+        hearing.rehear()
+        (update,) = hearing.read("plant/d1", b"5" * (BODY + 1), "test:1:1", 5)
+        assert isinstance(update, Updated)
         with pytest.raises(Rejected, match="rules hear"):
-            hearing.read("plant/d1", b"5" * (BODY + 1), "test:1:1", 5)
+            hearing.read("plant/d2", b"5" * (BODY + 1), "test:1:1", 5)
 
 
 @pytest.mark.parametrize(
@@ -210,3 +221,15 @@ def test_webhooks_messages_and_windows_reach_rules_also_over_a_kill(tmp_path: Pa
         assert states(gateway)["default/mean"] == {"Low": 1}
         say(port, ("gemelo/telemetry/default/d1", {"t": 40}))
         until(lambda: states(gateway)["default/mean"] == {"High": 1}, what=lambda: gateway.output)
+
+
+@in_virtual_time
+async def test_a_name_of_any_length_or_with_more_than_one_line_is_no_instance() -> None:
+    stage = Stage()
+    hearing = Hearing(Others(stage), stage.core, stage.clock, stage.next_cause)
+    async with stage.running():
+        await stage.registry.apply(rule(inputs={"x": {"webhook": "orders", "value": "count"}}), "test")
+        for name in ("d1", "a" * 10_000, "d1\\n"):
+            await hearing.post("orders", b'{"count": 5, "device": "%s"}' % name.encode())
+        (view,) = stage.rules.views()
+        assert [instance.key for instance in view.instances] == ["default/d1"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from devices.offload import twin as phone
+from gateway.operations import Operations
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Disk, Stage, body, rule, settle
 from twins.errors import Rejected
@@ -365,3 +366,16 @@ async def test_silence_of_a_camera_or_a_phone_means_nothing_their_doors_know_bet
         await stage.registry.apply(camera | {"spec": {"source": "rtsp://127.0.0.1/1"}}, "test")
         await stage.core.ask(phone.joined("default/phone-1", "phone:1:1", stage.clock.now(), ""))
         assert [twin.life.rhythm for twin in stage.twins] == [ATTENDED, ATTENDED]
+
+
+@in_virtual_time
+async def test_a_document_that_is_refused_names_those_that_were_applied_before_it() -> None:
+    stage = Stage()
+    operations = Operations(stage.core, stage.registry, stage.clock, stage.next_cause)
+    async with stage.running():
+        await operations.apply(body(rule("b", states={"B": {}}, initial="B")))
+        await stage.report(t="1")
+        both = body({"kind": "List", "items": [rule("a"), rule("b")]})
+        with pytest.raises(Rejected, match=r"'B' is gone.*; before that: detector/default/a created") as refused:
+            await operations.apply(both)
+        assert refused.value.code == 409

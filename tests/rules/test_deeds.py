@@ -217,11 +217,11 @@ def test_what_is_not_reported_leads_to_the_alternative_and_then_to_an_evaluation
     site.apply(detector(variables={"deaf": False}, states=states))
     (asked,) = [each for each in site.fact("t-1", "t", 2) if isinstance(each, Command)]
     assert (asked.within, asked.label) == (10_000_000, "spec.states.A.onInput.events[0].do[0]")
-    out = site.rules.fail(asked.rule, asked.label, asked.device, asked.cause, 7)
+    out = site.rules.fail(asked.rule, asked.label, f"{asked.device}/{next(iter(asked.values))}", asked.cause, 7)
     assert [each.task.topic for each in out if isinstance(each, Act)] == ["deaf"]
     (instance,) = site.rules.views()[0].instances
     assert (instance.state, instance.values["deaf"]) == ("B", True)
-    assert site.rules.fail("default/gone/x", asked.label, asked.device, "c", 7) == []
+    assert site.rules.fail("default/gone/x", asked.label, f"{asked.device}/{next(iter(asked.values))}", "c", 7) == []
 
 
 WRONG = [

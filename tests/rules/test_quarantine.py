@@ -92,6 +92,24 @@ def test_state_and_timers_are_kept_and_the_rule_that_is_applied_again_goes_on(
     assert raised(site.fact("t-1", "t", 1)) == ["go"]
 
 
+def test_a_timer_whose_evaluation_fails_rings_again_when_the_rule_is_let_out(
+    site: Any, detector: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert = [{"alert": {"message": "held"}}]
+    held = detector(
+        states={"A": {"onInput": {"transitions": [{"to": "B", "when": "t > 0.0", "for": "10s", "do": alert}]}}, "B": {}}
+    )
+    site.apply(held)
+    site.fact("t-1", "t", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "_ready", lambda *_: 1 // 0)
+        site.wait(11)
+    assert site.rules.trouble("default/rule").startswith("an evaluation failed: ZeroDivisionError")
+    assert len(site.timers) == 1
+    site.apply(held)
+    assert raised(site.wait(60)) == ["held"]
+
+
 def test_a_changed_rule_is_let_out_too_and_a_restart_begins_anew(site: Any, detector: Any, gauge: Gauge) -> None:
     site.apply(rule(detector))
     gauge.cost = 3 * SLOW

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Mood = Literal["well", "broken", "cut", "slow", "refusing", "moved", "busy"]
+Mood = Literal["well", "broken", "cut", "slow", "refusing", "moved", "busy", "garbled"]
 CODES = {"well": 204, "broken": 503, "refusing": 410, "moved": 302, "busy": 429}
 
 
@@ -68,6 +68,10 @@ class Hooks:
             return
         if mood == "cut":
             handler.connection.close()
+            return
+        if mood == "garbled":
+            handler.wfile.write(b"FTP/9 yes\r\n\r\n")
+            handler.close_connection = True
             return
         if mood == "well":
             self.answered.append(call)

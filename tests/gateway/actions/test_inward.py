@@ -58,6 +58,8 @@ async def test_a_method_desires_the_properties_that_it_names() -> None:
         twin = stage.twins.get("default/pump-1")
         assert twin is not None
         assert twin.properties["speed"].desired.value == "5"  # type: ignore[union-attr]
+        with pytest.raises(Rejected, match="the value is not int"):
+            await calls.perform(act(Call("default/pump-1", "run", {"speed": "fast"})))
         for task, reason in (
             (Call("default/pump-2", "run", {"speed": "5"}), "there is no Device default/pump-2"),
             (Call("default/pump-1", "rum", {"speed": "5"}), r"no method rum; did you mean run\?"),

@@ -122,3 +122,17 @@ def test_a_lane_without_work_is_forgotten() -> None:
     (one,) = taken(lanes)
     lanes.done(one, 0.0)
     assert (len(lanes), lanes._lanes, lanes.due) == (0, {}, None)
+
+
+def test_targets_whose_actions_had_to_go_leave_nothing_behind() -> None:
+    lanes = Lanes(EACH)
+    lanes.add(post("a"), 0)
+    first = lanes.take(0.0)
+    assert first is not None
+    lanes.back(first, 0.0)
+    assert lanes.away == ["web http://a"]
+    for at in range(100):
+        assert len(lanes.add(post(str(at), f"http://b/{at}"), 0)) == 1
+    assert lanes.away == []
+    (last,) = taken(lanes, 9.0)
+    assert last.act.id == "99"

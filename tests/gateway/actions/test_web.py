@@ -100,3 +100,11 @@ async def test_a_certificate_is_checked(web: Web, tmp_path: Path) -> None:
         assert done.said == "answered 204"
         with pytest.raises(Unavailable, match="cannot be used"):
             await web.perform(act(url, ca_file=str(tmp_path / "absent")))
+
+
+async def test_the_path_of_a_url_which_may_be_a_secret_is_never_told(web: Web) -> None:
+    with Hooks("garbled") as hooks, pytest.raises(Unavailable, match="no answer by the rules of HTTP") as garbled:
+        await web.perform(act(f"{hooks.url}/T0KEN"))
+    with pytest.raises(Rejected, match="cannot be called") as wrong:
+        await web.perform(act("http://[::1/T0KEN"))
+    assert "T0KEN" not in f"{garbled.value} {wrong.value}"
