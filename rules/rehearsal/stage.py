@@ -68,7 +68,7 @@ class Stage:
             del self._due[timer]
             self.now = max(self.now, due)
             if (asked := self._asked.pop(timer, None)) is not None:
-                done = self._spread(self.rules.fail(asked.rule, asked.label, asked.device, asked.cause, self.now))
+                done = self._spread(self.rules.fail(asked.rule, asked.label, timer, asked.cause, self.now))
                 trigger = f"{timer} was not reported"
             else:
                 done = self._spread(self.rules.expire(timer, self.now, pending[1].decode()))
