@@ -106,8 +106,8 @@ class Turn:
         self._flow = Flow(streams, Knowledge() if knowledge is None else knowledge, rules.watches, self.batch)
         self._deeds = Deeds(self, twins, rules, waits, chains, timers, counts, self.batch)
         b, c = self.batch, self.committed
-        stored: tuple[list[Any], ...] = (b.points, b.results, b.events, b.decisions, b.seen)
-        self._parts = [*stored, c.said, c.orders, c.decisions, c.events, c.inferred, c.applied, c.statuses]
+        stored: tuple[list[Any], ...] = (b.points, b.results, b.seen)
+        self._parts = [*stored, c.said, c.orders, c.inferred, c.applied, c.statuses]
         self._look()
 
     def take(self, stimuli: Sequence[Stimulus]) -> Outcome:
@@ -129,7 +129,10 @@ class Turn:
         return list(map(len, self._parts))
 
     def forget(self, mark: list[int]) -> None:
-        """Announce and store nothing of what was gathered since `mark`: its input failed, and may come again."""
+        """Announce and store nothing of what was gathered since `mark`: its input failed, and may come again.
+
+        What rules decided holds, with what is told of it and what is to be done: they are in their new states.
+        """
         for part, length in zip(self._parts, mark, strict=True):
             del part[length:]
 

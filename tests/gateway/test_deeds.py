@@ -16,7 +16,7 @@ from tests.gateway.stage import Stage, rule, settle
 from twins.exchange import Event
 from twins.stimuli import Edit, Updated
 
-WAIT = {"device": "pump", "property": "speed", "value": "t", "within": "10s"}
+WAIT: dict[str, Any] = {"device": "pump", "property": "speed", "value": "t", "within": "10s"}
 
 
 def asks(**more: Any) -> dict[str, Any]:
@@ -341,3 +341,25 @@ async def test_what_each_change_of_a_detector_leads_to_in_one_moment_has_an_id_o
         await stage.report(t="9")
         one, other = acts(stage)
         assert one.id != other.id
+
+
+@in_virtual_time
+async def test_what_a_rule_decided_is_done_also_where_the_gateway_fails_on_the_rest_of_the_input() -> None:
+    stage = Stage()
+    do = [{"publish": {"topic": "out", "payload": "x"}}, {"set": {"device": "pump", "property": "speed", "value": "t"}}]
+    goes = {"A": {"onInput": {"transitions": [{"to": "B", "when": "t > 4.0", "do": do}]}}, "B": {}}
+    async with stage.running():
+        await stage.registry.apply(rule(states=goes), "test")
+        handle = stage.twins.handle
+
+        def fail(stimulus: Any) -> Any:
+            if stimulus.device == "default/pump":
+                raise RuntimeError("a fault of ours")
+            return handle(stimulus)
+
+        stage.twins.handle = fail  # type: ignore[method-assign]
+        assert (await stage.report(t="5")).code == 500
+        (view,) = stage.rules.views()
+        assert view.states == {"A": 0, "B": 1}
+        assert [str(each.task) for each in acts(stage)] == ["publish on out"]
+        assert [each.chosen for each in stage.batch.decisions] == ["B"]
