@@ -5,6 +5,8 @@ There is one wait for each property: who asks last waits, for what was asked bef
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 from msgspec import Struct
 
@@ -38,8 +40,11 @@ class Waits:
         return len(self._waits)
 
     def restore(self, timers: dict[str, tuple[int, bytes]]) -> None:
-        """Take up what was waited for before a restart."""
-        self._waits = {timer: _decoder.decode(body) for timer, (_, body) in timers.items() if timer.startswith(PREFIX)}
+        """Take up what was waited for before a restart; one that cannot be read rings for nobody."""
+        for timer, (_, body) in timers.items():
+            if timer.startswith(PREFIX):
+                with suppress(msgspec.DecodeError):
+                    self._waits[timer] = _decoder.decode(body)
 
     def begin(self, command: Command, name: str, due: int, timers: Timers, batch: Batch) -> None:
         """Wait until `due` for one property of a command."""

@@ -10,13 +10,14 @@ import pytest
 from gateway import chains
 from gateway.chains import START, Chains, longer, runs_away
 from gateway.deeds import DEPTH, MOST
+from gateway.waits import Waits
 from rules.instructions import Act
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Stage, rule, settle
 from twins.exchange import Event
 from twins.stimuli import Edit, Updated
 
-WAIT = {"device": "pump", "property": "speed", "value": "t", "within": "10s"}
+WAIT: dict[str, Any] = {"device": "pump", "property": "speed", "value": "t", "within": "10s"}
 
 
 def asks(**more: Any) -> dict[str, Any]:
@@ -363,3 +364,9 @@ async def test_what_a_rule_decided_is_done_also_where_the_gateway_fails_on_the_r
         assert view.states == {"A": 0, "B": 1}
         assert [str(each.task) for each in acts(stage)] == ["publish on out"]
         assert [each.chosen for each in stage.batch.decisions] == ["B"]
+
+
+def test_a_wait_that_cannot_be_read_keeps_no_gateway_from_starting() -> None:
+    waits = Waits()
+    waits.restore({"set:default/pump/speed#reported": (1, b"none of ours"), "default/rule/d1#later": (1, b"c")})
+    assert len(waits) == 0
