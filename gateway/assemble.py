@@ -33,6 +33,7 @@ from gateway.groups import Groups
 from gateway.health import HealthReport
 from gateway.hearing import Hearing
 from gateway.instruments import Instruments
+from gateway.interpreter import settle
 from gateway.kernel import Kernel
 from gateway.lessons import Lessons
 from gateway.manifests import shelf
@@ -297,6 +298,7 @@ class Gateway:
         self._mappers.follow(self.kernel.registry)
         self._enrolment.restore()
         self._console.restore(found.events)
+        settle()
 
     async def _work(self, group: asyncio.TaskGroup) -> None:
         """Open the doors, until `stop()`; then close them and settle what they took."""

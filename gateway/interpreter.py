@@ -8,8 +8,10 @@ import os
 import sys
 from contextlib import suppress
 
-YOUNG = 50_000
-"""New containers before the collector looks for cycles: a message makes some fifty and hardly ever a cycle."""
+YOUNG = 5_000
+"""New containers before the collector looks for cycles: a message makes some fifty and hardly ever a cycle, and each
+thousand that it looks at stops everything for a millisecond.
+"""
 SWITCH = 0.0005
 """Seconds a thread may keep the others waiting: the database's thread asks for the lock at every statement."""
 ARENAS = 2
@@ -29,3 +31,9 @@ def tune() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
     gc.set_threshold(YOUNG, 20, 100)
     sys.setswitchinterval(SWITCH)
+
+
+def settle() -> None:
+    """What a start has made lives as long as the process: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()

@@ -122,7 +122,8 @@ class Pod:
 
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
-            self._process.kill()
+            within = self._first()  # it changed its user, so it outlives its parent; with it all within ends
+            os.kill(within or self._process.pid, signal.SIGKILL)
             self._process.wait(5)
 
     @property
