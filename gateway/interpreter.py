@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import suppress
 
-YOUNG = 5_000
+YOUNG = 10_000
 """New containers before the collector looks for cycles: a message makes some fifty and hardly ever a cycle, and each
 thousand that it looks at stops everything for a millisecond.
 """
