@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.clock import START, JumpingLoop, VirtualClock, in_virtual_time
+from tests.crowding import crowding
 
 
 @in_virtual_time
@@ -21,7 +22,7 @@ async def test_an_hour_passes_at_once_and_in_order() -> None:
         for seconds in (3600.0, 1.5, 60.0):
             group.create_task(sleep(seconds))
     assert woken == [(1.5, 1_500_000), (60.0, 60_000_000), (3600.0, 3_600_000_000)]
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 1.0 * crowding()
 
 
 @in_virtual_time

@@ -18,6 +18,7 @@ from rich.console import Console
 from gateway.check import as_json, check, exit_code, table
 from gateway.checks.broker import broker as broker_check
 from gateway.checks.finding import Finding, Machine, Subject, failure, ok, warning
+from tests.crowding import crowding
 from tests.mosquitto import Mosquitto
 
 QUIET = """
@@ -72,7 +73,7 @@ def test_a_good_machine_passes_within_three_seconds(tmp_path: Path, port: int) -
     file.write_text(QUIET.format(port=port))
     started = time.monotonic()
     findings = check(file)
-    assert time.monotonic() - started <= 3.0
+    assert time.monotonic() - started <= 3.0 * crowding()
     assert [each for each in findings if each.verdict == "failure"] == []
     assert exit_code(findings) == 0
     assert len(findings) >= 14

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from store.store import Store
+from tests.crowding import crowding
 from twins.errors import Rejected
 
 ATTACKS = [
@@ -305,7 +306,7 @@ async def goes_on(store: Store, within: float = 1.0) -> None:
     """The next query is answered, and soon."""
     began = time.monotonic()
     assert (await ask(store, "SELECT 1")).rows == [(1,)]
-    assert time.monotonic() - began < within
+    assert time.monotonic() - began < within * crowding()
 
 
 async def test_no_attack_gets_further_than_a_refusal(tmp_path: Path, store_at: Any) -> None:
@@ -356,7 +357,7 @@ async def test_a_query_without_end_stops_at_its_deadline_and_the_next_is_answere
             with pytest.raises(Rejected, match=r"longer than|more memory") as refusal:
                 print(query, await ask(store, query, deadline=0.2))
             assert refusal.value.code in {408, 413}
-            assert time.monotonic() - began < 2.0
+            assert time.monotonic() - began < 2.0 * crowding()
             await goes_on(store, RESTART)
 
 

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from rules.expression import Expression, Scope, Undecided
+from tests.crowding import crowding
 from twins import bound
 from twins.errors import Rejected
 
@@ -55,7 +56,7 @@ def test_the_costliest_expression_allowed_takes_under_ten_milliseconds():
     expression = Expression(costly)
     began = time.perf_counter()
     assert expression.holds(scope)
-    assert time.perf_counter() - began < 0.01
+    assert time.perf_counter() - began < 0.01 * crowding()
 
 
 def test_names_bound_by_macros_are_known():

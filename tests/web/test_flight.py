@@ -15,6 +15,7 @@ import pytest
 from runtime.clock import SystemClock
 from store.schema import TABLES
 from store.store import Store, StoreConfig
+from tests.crowding import crowding
 from tests.web.certificate import self_signed
 from twins.errors import Rejected, Unavailable
 from twins.exchange import Batch, Point
@@ -166,7 +167,7 @@ async def test_a_caller_who_goes_away_frees_the_query(tmp_path: Path) -> None:
             await calling(lambda: read(client, ticket, flight.FlightCallOptions(timeout=0.3)))
         began = time.monotonic()
         assert len(await calling(lambda: read(client, "SELECT 1"))) == 1
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 10 * crowding()
 
 
 async def test_work_that_times_out_by_itself_ends_the_call(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from devices.mqtt.embedded import EmbeddedBroker
 from devices.mqtt.mosquitto import Settings, configuration, find_mosquitto
 from devices.mqtt.rights import password_line
 from runtime.clock import SystemClock
+from tests.crowding import crowding
 from twins.errors import Unavailable
 
 UPDATE = "$hw/events/device/default/d1/twin/update"
@@ -109,7 +110,7 @@ async def test_a_killed_broker_is_back_within_a_second_on_its_port_with_its_sess
         os.kill(first, signal.SIGKILL)
         killed = time.monotonic()
         await until(lambda: broker.pid not in (None, first) and broker.state == "up")
-        assert time.monotonic() - killed <= 1.0
+        assert time.monotonic() - killed <= 1.0 * crowding()
         assert (broker.address, broker.restarts) == (address, 1)
         async with client(broker, **persistent) as device:
             assert (await anext(aiter(device.messages))).payload == b"while away"
@@ -275,7 +276,7 @@ async def test_whoever_waits_for_a_reload_shares_it_and_it_holds_when_it_returns
         passwords = {f"plant/d{n}": credentials.give_password(f"plant/d{n}") for n in range(20)}
         began = time.monotonic()
         await asyncio.gather(*(broker.reload() for _ in passwords))
-        assert time.monotonic() - began <= 1.0  # twenty one after the other would take two
+        assert time.monotonic() - began <= 1.0 * crowding()  # twenty one after the other would take two
         for user, password in passwords.items():
             async with client(broker, user, password):
                 pass

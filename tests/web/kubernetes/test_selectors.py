@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from tests.crowding import crowding
 from web.kubernetes.history import Entry
 from web.kubernetes.selectors import LONGEST, selector
 from web.kubernetes.status import Failure
@@ -73,7 +74,7 @@ def test_no_selector_takes_long_to_be_refused(letters):
         for labels, fields in ((text, ""), ("", text)):
             with suppress(Failure):
                 selector(labels, fields)
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - began < 1.0 * crowding()
 
 
 def test_a_field_that_cannot_be_selected_by_is_named_with_those_that_can():
