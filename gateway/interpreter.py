@@ -34,6 +34,10 @@ def tune() -> None:
 
 
 def settle() -> None:
-    """What a start has made lives as long as the process: the collector need not look at it again."""
+    """What a start has made lives as long as its gateway: the collector need not look at it again.
+
+    A gateway that this one takes the place of is let go first: it would stay for ever.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
