@@ -16,15 +16,12 @@ from gateway.timers import Timers
 from gateway.waits import Wait, Waits
 from rules.expression import show
 from rules.phrase import phrase
-from rules.rules import LOOK_AGAIN, Rules
+from rules.rules import DEPTH, LOOK_AGAIN, Rules
 from twins.errors import Rejected
 from twins.exchange import Batch, Event, Outcome
 from twins.instructions import Fact
 from twins.stimuli import Edit, Expired, Stimulus, Updated
 from twins.twin import Twins
-
-DEPTH = 8
-"""How many times what a rule does may set off another rule within one input."""
 
 MOST = 2000
 """What one deed may set off at once: rules that each feed several would else grow in number with every round."""

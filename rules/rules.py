@@ -13,9 +13,8 @@ from rules.explain import Counts, Evaluation
 from rules.expression import Scope
 from rules.instructions import Decided, Instruction, Signal, Wake
 from rules.late import Start
-from rules.machine import Machine
+from rules.machine import TYPES, Machine
 from rules.manifest.detector import Detector
-from rules.manifest.form import InputType
 from rules.manifest.schedule import AT
 from rules.migration import check, drop, migrate, news, reset
 from rules.quarantine import Quarantine
@@ -27,6 +26,8 @@ from twins.errors import Rejected
 from twins.instructions import Fact, Source
 from twins.stimuli import Heard
 
+DEPTH = 8
+"""How many times what a rule does may set off another rule within one input."""
 LOOK_AGAIN = 60_000_000
 """Microseconds after which a timer that is due in a quarantine is looked at again."""
 
@@ -203,7 +204,7 @@ class Rules:
         if machine is None or given is None:
             msg = f"there is no rule {signal.detector} with an input {signal.input}"
             raise Rejected(msg, 404)
-        if not isinstance(signal.value, _TYPES[given.type]):
+        if not isinstance(signal.value, TYPES[given.type]):
             msg = f"the input {signal.input} of {signal.detector} takes a {given.type}, not {signal.value!r}"
             raise Rejected(msg)
         seed = int(signal.id[:15], 16)  # signals of one cause are told apart by their ids, and so is what they lead to
@@ -339,6 +340,3 @@ class Rules:
             self._open = scope, Watches(scope)
             self._watched = self._open[1].names
         return self._open
-
-
-_TYPES: dict[InputType, type] = {"number": float, "boolean": bool, "string": str}

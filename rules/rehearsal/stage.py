@@ -11,14 +11,12 @@ from rules.instructions import Command, Decided, Drop, Instruction, Keep, Signal
 from rules.late import Start
 from rules.manifest.detector import Detector
 from rules.rehearsal.decision import Decision, decisions
-from rules.rules import Rules
+from rules.rules import DEPTH, Rules
 from twins.errors import Rejected
 from twins.instructions import Fact
 
 STALE = 1024
 """Entries of changed timers that may lie in the heap; a watchdog leaves one behind with every message."""
-DEPTH = 8
-"""How many times rules may set off each other within one input, as at work."""
 REMEMBERED = 64
 """Evaluations that are told of after a restart."""
 

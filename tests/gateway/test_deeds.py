@@ -9,9 +9,10 @@ import pytest
 
 from gateway import chains
 from gateway.chains import START, Chains, longer, runs_away
-from gateway.deeds import DEPTH, MOST
+from gateway.deeds import MOST
 from gateway.waits import Waits
 from rules.instructions import Act
+from rules.rules import DEPTH
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Stage, rule, settle
 from twins.exchange import Event

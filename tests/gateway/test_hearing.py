@@ -11,8 +11,8 @@ import pytest
 
 from devices.mqtt.mosquitto import find_mosquitto
 from devices.telemetry.grants import Topics
-from gateway.deeds import DEPTH
 from gateway.hearing import BODY, Hearing
+from rules.rules import DEPTH
 from tests.clock import in_virtual_time
 from tests.gateway.process import Gateway, until
 from tests.gateway.stage import Stage, rule

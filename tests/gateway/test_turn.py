@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from gateway.committed import Committed
-from gateway.deeds import DEPTH
 from rules.instructions import Command
+from rules.rules import DEPTH
 from tests.clock import in_virtual_time
 from tests.gateway.stage import Stage, body, rule, values, wishes
 from twins.exchange import Event, Result
